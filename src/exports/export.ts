@@ -1,0 +1,253 @@
+/**
+ * What an export is and how it may change: accepted, claimed, settled. Pure: time, chance and ids
+ * are arguments; knows no store, no network, no HTTP.
+ */
+import { createHash } from "node:crypto";
+import { type Backoff, backoffMs } from "./backoff.ts";
+import { type FailureCode, FAILURES } from "./failure.ts";
+import { type LedgerEntry, placeOf } from "./ledger_entry.ts";
+
+interface Facts {
+  /** UUID v4, lower case; also the `Idempotency-Key` of every attempt. */
+  readonly id: string;
+  /** Identity bound by the verified macaroon (DESIGN 3, "owner"). */
+  readonly owner: string;
+  /** The destination as the app wrote it. */
+  readonly uri: string;
+  /** FIFO that the export stands in: one per owner and destination. */
+  readonly lane: string;
+  readonly payload: { readonly bytes: number; readonly sha256: string };
+  readonly acceptedAt: number;
+  /** No attempt is planned after this moment. */
+  readonly giveUpAt: number;
+  /** Attempts begun so far. */
+  readonly attempts: number;
+}
+
+/** Waits for its first attempt, or for the next one. */
+export interface Pending extends Facts {
+  readonly state: "pending";
+  /** Not to be claimed before this moment. */
+  readonly dueAt: number;
+}
+
+/** In the hands of whoever holds its lane's lease. */
+export interface Delivering extends Facts {
+  readonly state: "delivering";
+}
+
+/** Settled for good; kept for its owner until `expiresAt`. */
+export interface Finished extends Facts {
+  readonly state: "finished";
+  readonly finishedAt: number;
+  readonly expiresAt: number;
+  readonly result: Result;
+}
+
+/** What we keep of an export, without payload and answer. */
+export type ExportRecord = Pending | Delivering | Finished;
+
+/** How an export ended. */
+export type Result =
+  | {
+    readonly kind: "answered";
+    readonly status: number;
+    readonly truncated: boolean;
+    readonly answerBytes: number;
+  }
+  | { readonly kind: "failed"; readonly code: FailureCode; readonly rule?: string };
+
+/** What came of one attempt; `ms` is its duration, `address` the one connected to. */
+export type Outcome =
+  | {
+    readonly kind: "answered";
+    readonly status: number;
+    readonly truncated: boolean;
+    readonly answerBytes: number;
+    readonly address: string;
+    readonly ms: number;
+  }
+  | {
+    readonly kind: "failed";
+    readonly code: FailureCode;
+    readonly ms: number;
+    readonly address?: string;
+    readonly rule?: string;
+  };
+
+/** A process that may claim: `instance` names its store, `boot` this run of it. */
+export interface Claimant {
+  readonly instance: string;
+  readonly boot: string;
+}
+
+/** The right to deliver the head of a lane until a moment; its number fences late settlers off. */
+export interface Lease {
+  readonly id: string;
+  readonly attempt: number;
+  readonly claimant: Claimant;
+  readonly until: number;
+}
+
+/** A new state and everything that must be committed with it. */
+export interface Change<R extends ExportRecord = ExportRecord> {
+  readonly record: R;
+  /** The lane's lease from now on; none when nobody holds it. */
+  readonly lease?: Lease;
+  readonly entries: readonly LedgerEntry[];
+}
+
+/** The lane of an owner's exports to a destination, as a key of 22 characters. */
+export function laneOf(owner: string, uri: string): string {
+  return createHash("sha256").update(`${owner}\n${uri}`).digest("base64url").slice(0, 22);
+}
+
+/** Accepts an export: pending, due at once. */
+export function acceptExport(
+  request: { readonly owner: string; readonly uri: string; readonly payload: Uint8Array },
+  facts: { readonly id: string; readonly now: number; readonly giveUpAfterMs: number },
+): Change<Pending> {
+  const { owner, uri } = request;
+  const { id, now } = facts;
+  const payload = {
+    bytes: request.payload.byteLength,
+    sha256: createHash("sha256").update(request.payload).digest("hex"),
+  };
+  return {
+    record: {
+      id,
+      owner,
+      uri,
+      lane: laneOf(owner, uri),
+      payload,
+      acceptedAt: now,
+      giveUpAt: now + facts.giveUpAfterMs,
+      attempts: 0,
+      state: "pending",
+      dueAt: now,
+    },
+    entries: [{ kind: "export.accepted", at: now, id, owner, ...payload, ...placeOf(uri) }],
+  };
+}
+
+/**
+ * Claims the export at the head of its lane for one attempt, or declines with `undefined`: not
+ * due, leased to somebody else, or finished. A lease of an earlier boot of the same instance is
+ * void: its holder is gone, for one instance runs once at a time.
+ */
+export function claimExport(
+  record: ExportRecord,
+  lease: Lease | undefined,
+  facts: { readonly now: number; readonly claimant: Claimant; readonly leaseMs: number },
+): Change<Delivering> | undefined {
+  const { now, claimant } = facts;
+  if (record.state === "finished") return undefined;
+  if (record.state === "pending" && record.dueAt > now) return undefined;
+  if (lease !== undefined && isHeld(lease, now, claimant)) return undefined;
+  const { id, uri, payload } = record;
+  const attempt = record.attempts + 1;
+  const lapsed: LedgerEntry[] = record.state === "delivering"
+    ? [{ kind: "attempt.lapsed", at: now, id, attempt: record.attempts }]
+    : [];
+  return {
+    record: { ...factsOf(record), attempts: attempt, state: "delivering" },
+    lease: { id, attempt, claimant, until: now + facts.leaseMs },
+    entries: [
+      ...lapsed,
+      { kind: "attempt.started", at: now, id, attempt, ...payload, ...placeOf(uri) },
+    ],
+  };
+}
+
+function isHeld(lease: Lease, now: number, claimant: Claimant): boolean {
+  const ofEarlierBoot = lease.claimant.instance === claimant.instance &&
+    lease.claimant.boot !== claimant.boot;
+  return lease.until > now && !ofEarlierBoot;
+}
+
+/** How results are kept and failures retried. */
+export interface SettlePolicy {
+  readonly backoff: Backoff;
+  /** How long a finished export is kept for its owner, ms. */
+  readonly retentionMs: number;
+}
+
+/**
+ * Records the outcome of the running attempt and decides the next state. Any answer finishes the
+ * export; a failure is retried with backoff until the give-up age, where one last attempt is made.
+ *
+ * @param facts.chance uniform in [0, 1), for the jitter
+ */
+export function settleExport(
+  record: Delivering,
+  outcome: Outcome,
+  policy: SettlePolicy,
+  facts: { readonly now: number; readonly chance: number },
+): Change<Pending | Finished> {
+  const { now } = facts;
+  const dueAt = nextAttemptAt(record, outcome, policy.backoff, facts);
+  const next: Pending | Finished = dueAt === undefined
+    ? {
+      ...factsOf(record),
+      state: "finished",
+      finishedAt: now,
+      expiresAt: now + policy.retentionMs,
+      result: resultOf(outcome),
+    }
+    : { ...factsOf(record), state: "pending", dueAt };
+  return { record: next, entries: [attemptEnded(record, outcome, now, dueAt)] };
+}
+
+function nextAttemptAt(
+  record: Delivering,
+  outcome: Outcome,
+  backoff: Backoff,
+  { now, chance }: { readonly now: number; readonly chance: number },
+): number | undefined {
+  if (outcome.kind === "answered" || FAILURES[outcome.code].final) return undefined;
+  if (now >= record.giveUpAt) return undefined;
+  return Math.min(now + backoffMs(backoff, record.attempts, chance), record.giveUpAt);
+}
+
+function resultOf(outcome: Outcome): Result {
+  if (outcome.kind === "answered") {
+    const { kind, status, truncated, answerBytes } = outcome;
+    return { kind, status, truncated, answerBytes };
+  }
+  const { code, rule } = outcome;
+  return { kind: "failed", code, ...(rule !== undefined && { rule }) };
+}
+
+function attemptEnded(
+  { id, attempts }: Delivering,
+  outcome: Outcome,
+  at: number,
+  dueAt: number | undefined,
+): LedgerEntry {
+  const { ms, address } = outcome;
+  return {
+    kind: "attempt.ended",
+    at,
+    id,
+    attempt: attempts,
+    ms,
+    ...(address !== undefined && { address }),
+    ...(outcome.kind === "answered"
+      ? { outcome: "answered", status: outcome.status, answerBytes: outcome.answerBytes }
+      : { outcome: outcome.code, ...(outcome.rule !== undefined && { rule: outcome.rule }) }),
+    ...(dueAt === undefined ? { next: "finished" } : { next: "retry", dueAt }),
+  };
+}
+
+function factsOf({ id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts }: Facts): Facts {
+  return { id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts };
+}
+
+/**
+ * When the lane of a changed export must be looked at again: at its next attempt, at the end of
+ * its lease, or at once for the export behind it.
+ */
+export function wakeUpAt({ record, lease }: Change): number {
+  if (record.state === "finished") return record.finishedAt;
+  return record.state === "pending" ? record.dueAt : lease?.until ?? record.acceptedAt;
+}

@@ -1,0 +1,66 @@
+/**
+ * The closed table of ways in which an attempt ends without an answer: what an app is told, and
+ * whether trying again can help. Never holds an address or anything else about the network inside.
+ */
+
+/** One way to fail; the `error.code` of the wire. */
+export type FailureCode =
+  | "dns_error"
+  | "connection_refused"
+  | "connection_lost"
+  | "unreachable"
+  | "timed_out"
+  | "tls_error"
+  | "certificate_invalid"
+  | "invalid_answer"
+  | "destination_refused";
+
+interface Failure {
+  /** Status shown in `ext_response.status` when the export ends so (DESIGN 3). */
+  readonly status: 403 | 502 | 504;
+  /** Told to the app; says what happened in its words. */
+  readonly detail: string;
+  /** Final: no further attempt, since none can end otherwise. */
+  readonly final: boolean;
+}
+
+/** Every failure with its status, words and finality. */
+export const FAILURES: Readonly<Record<FailureCode, Failure>> = {
+  dns_error: {
+    status: 502,
+    detail: "The destination's name could not be resolved.",
+    final: false,
+  },
+  connection_refused: {
+    status: 502,
+    detail: "The destination refused the connection.",
+    final: false,
+  },
+  connection_lost: {
+    status: 502,
+    detail: "The destination closed the connection before its answer was complete.",
+    final: false,
+  },
+  unreachable: { status: 502, detail: "The destination could not be reached.", final: false },
+  timed_out: { status: 504, detail: "The destination did not answer in time.", final: false },
+  tls_error: {
+    status: 502,
+    detail: "No secure connection could be agreed with the destination.",
+    final: false,
+  },
+  certificate_invalid: {
+    status: 502,
+    detail: "The destination's certificate could not be verified.",
+    final: true,
+  },
+  invalid_answer: {
+    status: 502,
+    detail: "The destination's answer was not valid HTTP.",
+    final: false,
+  },
+  destination_refused: {
+    status: 403,
+    detail: "The destination is not one that data may be sent to.",
+    final: true,
+  },
+};

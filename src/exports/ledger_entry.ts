@@ -1,0 +1,66 @@
+/**
+ * The things worth recording for ever. An entry holds sizes, hashes, hosts, times and outcomes;
+ * never a token, a payload or a query string (DESIGN 5).
+ */
+import type { FailureCode } from "./failure.ts";
+
+/** Where an export goes, as far as the ledger may know it. */
+export interface Place {
+  /** Host, with the port where it is not the scheme's own. */
+  readonly host: string;
+  readonly path: string;
+}
+
+/** One entry, before the chain gives it its number and its link. `at` is ms since the epoch. */
+export type LedgerEntry =
+  | Readonly<
+    {
+      kind: "export.accepted";
+      at: number;
+      id: string;
+      owner: string;
+      bytes: number;
+      sha256: string;
+    } & Place
+  >
+  | Readonly<{
+    kind: "export.refused";
+    at: number;
+    reason: string;
+    method: string;
+    route: string;
+    owner?: string;
+    host?: string;
+  }>
+  | Readonly<{ kind: "refusals.omitted"; at: number; count: number }>
+  | Readonly<
+    {
+      kind: "attempt.started";
+      at: number;
+      id: string;
+      attempt: number;
+      bytes: number;
+      sha256: string;
+    } & Place
+  >
+  | Readonly<{ kind: "attempt.lapsed"; at: number; id: string; attempt: number }>
+  | Readonly<{
+    kind: "attempt.ended";
+    at: number;
+    id: string;
+    attempt: number;
+    ms: number;
+    outcome: "answered" | FailureCode;
+    next: "finished" | "retry";
+    status?: number;
+    answerBytes?: number;
+    address?: string;
+    rule?: string;
+    dueAt?: number;
+  }>;
+
+/** Host and path of `uri`, without query, fragment or credentials. */
+export function placeOf(uri: string): Place {
+  const url = URL.parse(uri);
+  return url === null ? { host: "", path: "" } : { host: url.host, path: url.pathname };
+}

@@ -1,0 +1,77 @@
+/** What an app is shown of its export: the wire's words and member order (contract 1.6). Pure. */
+import type { ExportRecord, Finished } from "./export.ts";
+import { FAILURES } from "./failure.ts";
+import { statusText } from "./status_phrase.ts";
+
+/** The three states of the wire. */
+export type WireState = "Pending" | "Processing" | "Finished";
+
+/** `ext_response` of a finished export. `encoding`, `truncated` and `error` stand only where they say something. */
+export interface ExtResponse {
+  readonly status: string;
+  readonly body: string;
+  readonly encoding?: "base64";
+  readonly truncated?: true;
+  readonly error?: { readonly code: string; readonly detail: string; readonly attempts: number };
+}
+
+/** The body of every 200. */
+export interface Receipt {
+  readonly id: string;
+  readonly state: WireState;
+  readonly ext_response: ExtResponse | Readonly<Record<string, never>>;
+}
+
+/** An export that waits for its second attempt or a later one is still `Processing` (DESIGN 3). */
+export function wireState(record: ExportRecord): WireState {
+  if (record.state === "finished") return "Finished";
+  return record.attempts === 0 ? "Pending" : "Processing";
+}
+
+const RANKS: Readonly<Record<WireState, number>> = { Pending: 0, Processing: 1, Finished: 2 };
+
+/** Whether `record` shows an app more than `state` did; states only ever move forward. */
+export function isPast(record: ExportRecord, state: WireState): boolean {
+  return RANKS[wireState(record)] > RANKS[state];
+}
+
+/** Receipt of an export that is not finished. */
+export function openReceipt(record: ExportRecord): Receipt {
+  return { id: record.id, state: wireState(record), ext_response: {} };
+}
+
+/** Receipt of a finished export; `answer` is the destination's body as kept. */
+export function finishedReceipt(record: Finished, answer: Uint8Array): Receipt {
+  return { id: record.id, state: "Finished", ext_response: extResponse(record, answer) };
+}
+
+function extResponse({ result, attempts }: Finished, answer: Uint8Array): ExtResponse {
+  if (result.kind === "failed") {
+    const { status, detail } = FAILURES[result.code];
+    const words = result.rule === undefined ? detail : `${detail} Rule: ${result.rule}.`;
+    return {
+      status: statusText(status),
+      body: "",
+      error: { code: result.code, detail: words, attempts },
+    };
+  }
+  return {
+    status: statusText(result.status),
+    ...textOrBase64(answer, result.truncated),
+    ...(result.truncated && { truncated: true }),
+  };
+}
+
+/** Bytes that are not UTF-8 travel as base64; a character cut in two by the cap is left out. */
+function textOrBase64(
+  answer: Uint8Array,
+  truncated: boolean,
+): { readonly body: string; readonly encoding?: "base64" } {
+  try {
+    // With `stream`, a decoder keeps back an unfinished character instead of refusing it.
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    return { body: decoder.decode(answer, { stream: truncated }) };
+  } catch {
+    return { body: answer.toBase64(), encoding: "base64" };
+  }
+}

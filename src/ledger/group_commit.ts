@@ -1,0 +1,244 @@
+/**
+ * Changes that come at the same time share one commit, because a commit costs one fsync whatever
+ * it holds (DESIGN 4). Each caller waits for the commit that holds its change. Order is kept, and
+ * a change that cannot be committed fails alone. Also the only writer of the instance's chain.
+ */
+import type { LedgerEntry } from "../exports/ledger_entry.ts";
+import {
+  COMMIT_BYTES_MAX,
+  COMMIT_CHECKS_MAX,
+  COMMIT_KEY_BYTES_MAX,
+  COMMIT_MUTATIONS_MAX,
+} from "../limits.ts";
+import type { Bell, WakeUp } from "./bell.ts";
+import { type ChainHead, emptyChain, link } from "./chain.ts";
+import { keyBytes, keys } from "./keys.ts";
+
+/** What is to be committed together; the shared commit adds chain and wake-ups. */
+export interface Batch {
+  readonly checks?: readonly Deno.AtomicCheck[];
+  readonly sets?: readonly {
+    readonly key: Deno.KvKey;
+    /** Bytes, or an object that takes less than {@link OBJECT_BYTES}. */
+    readonly value: Uint8Array | object;
+    readonly expireIn?: number;
+  }[];
+  readonly deletes?: readonly Deno.KvKey[];
+  readonly entries?: readonly LedgerEntry[];
+  readonly wakeUps?: readonly WakeUp[];
+  /** Place in a lane that this change hands out; kept, so that places never go back. */
+  readonly order?: number;
+}
+
+/** Versionstamp of everything that was written, or `undefined`: a check failed, nothing was. */
+export type Committed = string | undefined;
+
+interface Waiting {
+  readonly batch: Batch;
+  readonly size: Size;
+  readonly resolve: (committed: Committed) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+interface Size {
+  readonly checks: number;
+  readonly mutations: number;
+  readonly bytes: number;
+  readonly keyBytes: number;
+}
+
+/** The chain's end as the store has it. */
+interface StoredHead extends ChainHead {
+  /** Highest place in a lane ever handed out. */
+  readonly order: number;
+  readonly versionstamp: string | null;
+}
+
+/** Bytes of a ledger entry with its link, generously: they hold no free text but a URL's path. */
+const ENTRY_BYTES = 4_096;
+/** Bytes of a small object as a value: an id, a digest and a moment. */
+const OBJECT_BYTES = 512;
+/** Room for the chain's head, and for wake-ups in a commit of many lanes. */
+const SHARED: Size = { checks: 1, mutations: 1, bytes: 16_384, keyBytes: 512 };
+
+export class GroupCommit {
+  readonly #kv: Deno.Kv;
+  readonly #bell: Bell;
+  readonly #instance: string;
+  readonly #marks: Readonly<Record<string, true>>;
+  #queue: Waiting[] = [];
+  #head: StoredHead | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(parts: {
+    readonly kv: Deno.Kv;
+    readonly bell: Bell;
+    readonly instance: string;
+    readonly marks: Readonly<Record<string, true>>;
+  }) {
+    this.#kv = parts.kv;
+    this.#bell = parts.bell;
+    this.#instance = parts.instance;
+    this.#marks = parts.marks;
+  }
+
+  /** Commits `batch`, in the order of the calls; rejects when the store fails. */
+  commit(batch: Batch): Promise<Committed> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batch, size: sizeOf(batch), resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Highest place in a lane handed out by any run on this store. */
+  async lastOrder(): Promise<number> {
+    return (await this.#readHead()).order;
+  }
+
+  /** Resolves when nothing waits to be committed. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop's microtasks lets everybody who is ready come along.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const shared = takeFitting(this.#queue);
+      this.#queue = this.#queue.slice(shared.length);
+      await this.#settle(shared);
+    }
+    this.#running = undefined;
+  }
+
+  /** Commits together; if that fails, one by one, so that each learns its own outcome. */
+  async #settle(shared: readonly Waiting[]): Promise<void> {
+    if (shared.length > 1) {
+      const committed = await this.#tryCommit(shared).catch(() => undefined);
+      if (committed !== undefined) return shared.forEach(({ resolve }) => resolve(committed));
+    }
+    for (const one of shared) {
+      await this.#commitAlone(one).then(one.resolve, one.reject);
+    }
+  }
+
+  /** A commit may also fail because the chain went on without us; then it is tried on the new head. */
+  async #commitAlone(one: Waiting): Promise<Committed> {
+    for (;;) {
+      const before = await this.#readHead();
+      const committed = await this.#tryCommit([one]);
+      if (committed !== undefined) return committed;
+      const after = await this.#readHead();
+      if (after.versionstamp === before.versionstamp) return undefined;
+    }
+  }
+
+  async #tryCommit(shared: readonly Waiting[]): Promise<Committed> {
+    const stored = await this.#readHead();
+    const commit = this.#kv.atomic();
+    for (const { batch } of shared) addTo(commit, batch);
+    const head = this.#chain(commit, stored, shared);
+    const ring = this.#bell.arm(commit, shared.flatMap(({ batch }) => batch.wakeUps ?? []));
+    // Unknown until the store has answered: a commit that reports failure may still have held.
+    this.#head = undefined;
+    const versionstamp = await commit.commit().then(
+      (result) => result.ok ? result.versionstamp : undefined,
+      (error) => this.#heldAfterAll(head, stored, error),
+    );
+    if (versionstamp === undefined) return undefined;
+    this.#head = head === stored ? stored : { ...head, versionstamp };
+    ring();
+    return versionstamp;
+  }
+
+  /** A commit that reported an error did hold if the chain now ends where it would have led. */
+  async #heldAfterAll(head: ChainHead, before: ChainHead, error: unknown): Promise<Committed> {
+    const stored = await this.#readHead();
+    this.#head = undefined;
+    if (stored.hash === head.hash && head.hash !== before.hash && stored.versionstamp !== null) {
+      return stored.versionstamp;
+    }
+    throw error;
+  }
+
+  /** Adds the entries of `shared` to the commit, each linked to the one before it. */
+  #chain(commit: Deno.AtomicOperation, stored: StoredHead, shared: readonly Waiting[]) {
+    const entries = shared.flatMap(({ batch }) => batch.entries ?? []);
+    if (entries.length === 0) return stored;
+    let head: ChainHead = stored;
+    for (const entry of entries) {
+      const next = link(head, entry, this.#marks);
+      commit.set(keys.entry(this.#instance, next.head.seq), next.bytes);
+      head = next.head;
+    }
+    const order = Math.max(stored.order, ...shared.map(({ batch }) => batch.order ?? 0));
+    const key = keys.chain(this.#instance);
+    commit.check({ key, versionstamp: stored.versionstamp }).set(key, { ...head, order });
+    return { ...head, order };
+  }
+
+  async #readHead(): Promise<StoredHead> {
+    if (this.#head !== undefined) return this.#head;
+    const { value, versionstamp } = await this.#kv.get<Omit<StoredHead, "versionstamp">>(
+      keys.chain(this.#instance),
+    );
+    return this.#head = { order: 0, ...value ?? emptyChain(this.#instance), versionstamp };
+  }
+}
+
+function addTo(commit: Deno.AtomicOperation, { checks = [], sets = [], deletes = [] }: Batch) {
+  commit.check(...checks);
+  for (const { key, value, expireIn } of sets) {
+    commit.set(key, value, expireIn === undefined ? {} : { expireIn });
+  }
+  for (const key of deletes) commit.delete(key);
+}
+
+/**
+ * As many of the first changes as one commit can hold, at least one. A change that checks a key
+ * which an earlier one writes waits for the next commit: it must see that write.
+ */
+function takeFitting(queue: readonly Waiting[]): Waiting[] {
+  const taken: Waiting[] = [];
+  const checked = new Set<string>();
+  let sum = SHARED;
+  for (const waiting of queue) {
+    sum = add(sum, waiting.size);
+    const checks = (waiting.batch.checks ?? []).map(({ key }) => JSON.stringify(key));
+    if (taken.length > 0 && (exceeds(sum) || checks.some((key) => checked.has(key)))) break;
+    checks.forEach((key) => checked.add(key));
+    taken.push(waiting);
+  }
+  return taken;
+}
+
+function sizeOf(batch: Batch): Size {
+  const { checks = [], sets = [], deletes = [], entries = [], wakeUps = [] } = batch;
+  const setKeys = sets.reduce((sum, { key }) => sum + keyBytes(key), 0);
+  const values = sets.reduce((sum, { value }) => sum + valueBytes(value), 0);
+  const deleteKeys = deletes.reduce((sum, key) => sum + keyBytes(key), 0);
+  return {
+    checks: checks.length,
+    mutations: sets.length + deletes.length + entries.length + wakeUps.length,
+    bytes: 2 * setKeys + values + deleteKeys + ENTRY_BYTES * entries.length,
+    keyBytes: setKeys + 64 * entries.length,
+  };
+}
+
+function valueBytes(value: Uint8Array | object): number {
+  return value instanceof Uint8Array ? value.byteLength : OBJECT_BYTES;
+}
+
+function add(a: Size, b: Size): Size {
+  return {
+    checks: a.checks + b.checks,
+    mutations: a.mutations + b.mutations,
+    bytes: a.bytes + b.bytes,
+    keyBytes: a.keyBytes + b.keyBytes,
+  };
+}
+
+function exceeds({ checks, mutations, bytes, keyBytes }: Size): boolean {
+  return checks > COMMIT_CHECKS_MAX || mutations > COMMIT_MUTATIONS_MAX ||
+    bytes > COMMIT_BYTES_MAX || keyBytes > COMMIT_KEY_BYTES_MAX;
+}

@@ -1,0 +1,39 @@
+/** Every key in the store, and their sizes. */
+
+/** Builders of all keys; the comment says what the value is. */
+export const keys = {
+  /** This store's name, made at its first opening. */
+  instance: (): Deno.KvKey => ["instance"],
+  /** {@link StoredExport}. */
+  export: (id: string): Deno.KvKey => ["export", id],
+  /** Part `n` of what is to be delivered. */
+  payload: (id: string, n: number): Deno.KvKey => ["payload", id, n],
+  /** Part `n` of the answer that attempt brought. */
+  answer: (id: string, attempt: number, n: number): Deno.KvKey => ["answer", id, attempt, n],
+  /** Nothing; the key itself says that the export stands in the lane, and where. */
+  lane: (lane: string, order: number, id: string): Deno.KvKey => ["lane", lane, order, id],
+  /** Prefix of a lane, or of all. */
+  lanes: (...lane: string[]): Deno.KvKey => ["lane", ...lane],
+  /** Lease of the lane's head. */
+  lease: (lane: string): Deno.KvKey => ["lease", lane],
+  /** When the parts of a large payload began to be written, and how many they are. */
+  staged: (id: string): Deno.KvKey => ["staged", id],
+  stagings: (): Deno.KvKey => ["staged"],
+  /** Export that an owner's `Idempotency-Key` opened. */
+  idempotency: (owner: string, key: string): Deno.KvKey => ["idempotency", owner, key],
+  /** Last link of an instance's chain. */
+  chain: (instance: string): Deno.KvKey => ["chain", instance],
+  /** Entry `seq` of an instance's chain, as the bytes that were hashed. */
+  entry: (instance: string, seq: number): Deno.KvKey => ["ledger", instance, seq],
+  entries: (instance: string): Deno.KvKey => ["ledger", instance],
+  /** When the store was last proved writable. */
+  probe: (): Deno.KvKey => ["probe"],
+} as const;
+
+/** Upper bound of a key's encoded size, bytes. */
+export function keyBytes(key: Deno.KvKey): number {
+  return key.reduce<number>(
+    (sum, part) => sum + (typeof part === "string" ? 3 * part.length + 2 : 10),
+    0,
+  );
+}

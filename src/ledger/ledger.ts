@@ -1,0 +1,68 @@
+/**
+ * The port of the store: promises that survive a crash. Every method that changes something is one
+ * commit: record, payload or answer, lane, lease, ledger entries and wake-up stand or fall together.
+ */
+import type { Change, ExportRecord, Finished, Lease, Pending } from "../exports/export.ts";
+import type { LedgerEntry } from "../exports/ledger_entry.ts";
+
+/** A lane's head as it was read: what may be changed, and the proof that nobody did meanwhile. */
+export interface Held<R extends ExportRecord = ExportRecord> {
+  readonly record: R;
+  readonly lease: Lease | undefined;
+  /** The adapter's own. */
+  readonly versions: Versions;
+}
+
+/** What must be unchanged in the store for a change to be committed. */
+export interface Versions {
+  readonly record: string;
+  readonly lease: string | null;
+  /** Place in the lane. */
+  readonly order: number;
+}
+
+/** A client's `Idempotency-Key`, bound to its owner and to what it first came with. */
+export interface Idempotency {
+  readonly key: string;
+  /** Digest of `uri` and `data`: the same key with another one is a conflict. */
+  readonly fingerprint: string;
+  readonly expiresAt: number;
+}
+
+/** What came of an acceptance; `replayed` names the export that the same key opened before. */
+export type Acceptance =
+  | { readonly kind: "accepted" }
+  | { readonly kind: "replayed"; readonly id: string }
+  | { readonly kind: "conflict" };
+
+/** The store as the other rooms see it. Any method rejects when the store fails; nothing is half done then. */
+export interface Ledger {
+  /** Opens an export. */
+  accept(
+    change: Change<Pending>,
+    payload: Uint8Array,
+    idempotency?: Idempotency,
+  ): Promise<Acceptance>;
+  /** The export of that id, unless unknown or past its retention at `now`. */
+  find(id: string, now: number): Promise<ExportRecord | undefined>;
+  /** The bytes to deliver; kept until the export is finished. */
+  payload(record: ExportRecord): Promise<Uint8Array>;
+  /** The destination's answer. */
+  answer(record: Finished): Promise<Uint8Array>;
+  /** The oldest unfinished export of a lane. */
+  head(lane: string): Promise<Held | undefined>;
+  /** Commits a change of what is held, or answers `undefined` if somebody else changed it first. */
+  change<R extends ExportRecord>(
+    held: Held,
+    change: Change<R>,
+    answer?: Uint8Array,
+  ): Promise<Held<R> | undefined>;
+  /** Every lane with unfinished exports. */
+  lanes(): AsyncIterable<string>;
+  /** The record now and after each change of it; `undefined` while there is none. Cancel it to end it. */
+  watch(id: string): ReadableStream<ExportRecord | undefined>;
+  /** Records an entry that changes nothing else. */
+  enter(entry: LedgerEntry): Promise<void>;
+  /** Proves that the store takes writes. */
+  probe(): Promise<void>;
+}

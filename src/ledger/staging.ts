@@ -1,0 +1,70 @@
+/**
+ * Large payloads are written before the commit that accepts them, which is too small for them.
+ * A marker says that they are not accepted yet; the accepting commit removes it, and only if it is
+ * untouched. What was never accepted is found by its marker and removed.
+ */
+import { COMMIT_BYTES_MAX, PART_BYTES } from "../limits.ts";
+import { keys } from "./keys.ts";
+
+interface Marker {
+  readonly at: number;
+  readonly parts: number;
+  readonly abandoned?: true;
+}
+
+/** Parts per commit while staging. */
+const PARTS_PER_COMMIT = Math.floor(COMMIT_BYTES_MAX / PART_BYTES) - 1;
+
+/** Writes the marker and all parts; the accepting commit must check what it returns. */
+export async function stage(
+  kv: Deno.Kv,
+  id: string,
+  parts: readonly Uint8Array[],
+  now: number,
+): Promise<Deno.AtomicCheck> {
+  const key = keys.staged(id);
+  const marker: Marker = { at: now, parts: parts.length };
+  const { versionstamp } = await kv.set(key, marker);
+  await writeParts(kv, parts.map((value, n) => ({ key: keys.payload(id, n), value })));
+  return { key, versionstamp };
+}
+
+/** Writes parts that are too many for one commit. */
+export async function writeParts(
+  kv: Deno.Kv,
+  parts: readonly { key: Deno.KvKey; value: Uint8Array; expireIn?: number }[],
+): Promise<void> {
+  for (let first = 0; first < parts.length; first += PARTS_PER_COMMIT) {
+    const commit = kv.atomic();
+    for (const { key, value, expireIn } of parts.slice(first, first + PARTS_PER_COMMIT)) {
+      commit.set(key, value, expireIn === undefined ? {} : { expireIn });
+    }
+    await commit.commit();
+  }
+}
+
+/** Removes what was staged for `id`, unless it has been accepted. */
+export async function abandon(kv: Deno.Kv, id: string): Promise<void> {
+  const key = keys.staged(id);
+  const { value, versionstamp } = await kv.get<Marker>(key);
+  if (value === null) return;
+  // First the marker is touched: an acceptance that comes now fails instead of losing its parts.
+  const touched = await kv.atomic().check({ key, versionstamp })
+    .set(key, { ...value, abandoned: true }).commit();
+  if (!touched.ok) return;
+  const removal = kv.atomic().delete(key);
+  for (let n = 0; n < value.parts; n++) removal.delete(keys.payload(id, n));
+  await removal.commit();
+}
+
+/** Removes everything staged before `before` (ms since the epoch) and never accepted. */
+export async function sweepStaged(kv: Deno.Kv, before: number): Promise<number> {
+  let removed = 0;
+  for await (const { key, value } of kv.list<Marker>({ prefix: keys.stagings() })) {
+    const id = key.at(-1);
+    if (typeof id !== "string" || value.at >= before) continue;
+    await abandon(kv, id);
+    removed++;
+  }
+  return removed;
+}

@@ -1,0 +1,111 @@
+/**
+ * Every number that bounds something, with its reason. Numbers an operator may change are the
+ * defaults of `config.ts`; the rest are fixed here.
+ */
+
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+// Tokens.
+
+/** Characters of a token: far above what an arbiter mints (under 1 KiB), small enough to hash at once. */
+export const TOKEN_CHARS_MAX = 8 * KIB;
+/** First-party caveats of a token; an arbiter mints four, attenuation adds a few. */
+export const CAVEATS_MAX = 64;
+/** Bytes of one caveat: room for `destination = ` and the longest destination, in UTF-8. */
+export const CAVEAT_BYTES_MAX = 4 * KIB;
+
+// Requests.
+
+/** Characters of a destination; longer ones are refused by common servers too. */
+export const DESTINATION_CHARS_MAX = 2 * KIB;
+/** Characters of an `Idempotency-Key`; a UUID has 36. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
+/** How long an `Idempotency-Key` is remembered (DESIGN 3). */
+export const IDEMPOTENCY_RETENTION_MS = 24 * HOUR;
+/** Bytes around `data` in a request body: the longest `uri`, escaped, and the other members. */
+export const BODY_ENVELOPE_BYTES = 16 * KIB;
+/** A JSON string may take more bytes than what it says; twice covers any text with a quote a word. */
+export const BODY_ESCAPE_FACTOR = 2;
+/** Largest payload and answer an operator may allow: 160 parts, still one commit of deletions. */
+export const PAYLOAD_BYTES_CEILING = 10 * MIB;
+
+// Long polls.
+
+/** Wait of a long poll that asks for none or for nonsense (contract 1.9). */
+export const POLL_DEFAULT_MS = 5 * SECOND;
+/** Longest wait of a long poll: below the idle limits of common proxies. */
+export const POLL_MAX_MS = 60 * SECOND;
+
+// Attempts.
+
+/** TCP connect and TLS handshake; a healthy destination needs well under a second. */
+export const CONNECT_TIMEOUT_MS = 5 * SECOND;
+/** Name resolution; resolvers retry within this. */
+export const RESOLVE_TIMEOUT_MS = 5 * SECOND;
+/** Header bytes of a destination's answer; common servers send under 8 KiB. */
+export const ANSWER_HEADER_BYTES_MAX = 64 * KIB;
+/** Time kept between the end of an attempt and the end of its lease, for the settling commit. */
+export const LEASE_MARGIN_MS = 15 * SECOND;
+/** Delays before attempts 2, 3, 4 …; the last one repeats (DESIGN 3). */
+export const BACKOFF_MS: readonly number[] = [
+  5 * SECOND,
+  30 * SECOND,
+  2 * MINUTE,
+  10 * MINUTE,
+  30 * MINUTE,
+];
+/** Each delay varies by this share either way, so that lanes do not retry in step. */
+export const BACKOFF_JITTER = 0.2;
+/** Wait before a lane is looked at again after the store failed under it. */
+export const STORE_RETRY_MS = SECOND;
+
+// The store. Deno KV's own limits decide most of these.
+
+/** A KV value holds 64 KiB; a `Uint8Array` is stored raw, so a part may use them all. */
+export const PART_BYTES = 64 * KIB;
+/** Parts that travel in the accepting or settling commit itself; more are staged before it. */
+export const PARTS_IN_COMMIT = 4;
+/** Mutations of one shared commit (KV: 1,000, enqueues included). */
+export const COMMIT_MUTATIONS_MAX = 900;
+/** Checks of one shared commit (KV: 100). */
+export const COMMIT_CHECKS_MAX = 100;
+/** Bytes of one shared commit, keys counted twice as KV does (KV: 800 KiB). */
+export const COMMIT_BYTES_MAX = 640 * KIB;
+/** Key bytes of one shared commit (KV: 80 KiB). */
+export const COMMIT_KEY_BYTES_MAX = 64 * KIB;
+/** Staged parts older than this belong to a submission that was never accepted. */
+export const STAGING_MAX_MS = 10 * MINUTE;
+/** Durable wake-ups fall on multiples of this, so that a busy lane needs one a second at most. */
+export const WAKE_UP_GRAIN_MS = SECOND;
+/** Finished exports are removed up to this much after their retention, spread to avoid stalls. */
+export const EXPIRY_SPREAD_MS = 5 * MINUTE;
+/** Refused tokens and destinations entered in the ledger a minute; the rest are only counted. */
+export const REFUSALS_LEDGERED_PER_MINUTE = 60;
+/** Wait for the store's answer before the service says that it is not ready. */
+export const READY_TIMEOUT_MS = 2 * SECOND;
+
+// Stopping.
+
+/** From SIGTERM to exit; what is still in flight then is left to its lease. */
+export const STOP_TIMEOUT_MS = 10 * SECOND;
+/** Of that, how long running attempts may go on; the rest is for settling and closing. */
+export const STOP_GRACE_MS = 8 * SECOND;
+
+/** Defaults of what an operator may change, and the bounds of the change. */
+export const DEFAULTS = {
+  port: 8_080,
+  bodyBytes: MIB,
+  answerBytes: MIB,
+  retentionMs: DAY,
+  giveUpAfterMs: DAY,
+  attemptTimeoutMs: 30 * SECOND,
+  /** Attempts at once: with the default limits at most 128 MiB of payloads and answers. */
+  parallel: 64,
+  /** Attempts at once to one host and port: a slow one keeps most of the places free for others. */
+  parallelPerHost: 8,
+} as const;

@@ -1,0 +1,22 @@
+/**
+ * One JSON line for each thing that happened. Callers pass ids, hosts, sizes, codes and times;
+ * never a token, a payload, a query string or a secret.
+ */
+
+/** What is worth a line. */
+export interface LogEvent {
+  /** `noun.verb`, e.g. `export.accepted`. */
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+export type Log = (event: LogEvent) => void;
+
+/** Writes lines with their time to `write`; errors are shown as their message. */
+export function jsonLog(write: (line: string) => void, now: () => number): Log {
+  return (event) => write(JSON.stringify({ at: new Date(now()).toISOString(), ...event }, shown));
+}
+
+function shown(_name: string, value: unknown): unknown {
+  return value instanceof Error ? `${value.name}: ${value.message}` : value;
+}
