@@ -1,0 +1,80 @@
+/** One delivery attempt: an export in, an outcome out. Never decides what happens next. */
+import type { Clock } from "../clock.ts";
+import type { ExportRecord, Outcome } from "../exports/export.ts";
+import type { FailureCode } from "../exports/failure.ts";
+
+/** One guarded POST, ready to send. */
+export interface OutboundRequest {
+  readonly uri: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+/** What came back; the code is `stopped` where the request's own signal ended it. */
+export type SendResult =
+  | {
+    readonly kind: "answered";
+    readonly status: number;
+    readonly body: Uint8Array;
+    readonly truncated: boolean;
+    readonly address: string;
+  }
+  | {
+    readonly kind: "failed";
+    readonly code: FailureCode | "stopped";
+    readonly address?: string;
+    readonly rule?: string;
+  };
+
+/** Sends within the limits it was made with; resolves whatever the destination does. */
+export type Send = (request: OutboundRequest) => Promise<SendResult>;
+
+/** What an attempt leaves. Of a stopped one nobody knows whether it arrived. */
+export type Attempted =
+  | { readonly kind: "ended"; readonly outcome: Outcome; readonly answer: Uint8Array }
+  | { readonly kind: "stopped" };
+
+/** Makes the running attempt of `record`: one POST of the payload, byte for byte as submitted. */
+export async function attemptExport(
+  record: ExportRecord,
+  payload: Uint8Array,
+  parts: {
+    readonly send: Send;
+    readonly clock: Clock;
+    readonly userAgent: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<Attempted> {
+  const begun = parts.clock.now();
+  const result = await parts.send({
+    uri: record.uri,
+    headers: headersFor(record.id, parts.userAgent),
+    body: payload,
+    signal: parts.signal,
+  });
+  const ms = parts.clock.now() - begun;
+  if (result.kind === "answered") {
+    const { body, ...answered } = result;
+    return {
+      kind: "ended",
+      outcome: { ...answered, answerBytes: body.byteLength, ms },
+      answer: body,
+    };
+  }
+  const { code } = result;
+  if (code === "stopped") return { kind: "stopped" };
+  return { kind: "ended", outcome: { ...result, code, ms }, answer: NO_ANSWER };
+}
+
+const NO_ANSWER = new Uint8Array();
+
+/** The same id at every attempt lets a receiver recognise what it has had (Standard Webhooks). */
+function headersFor(id: string, userAgent: string): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    "idempotency-key": id,
+    "webhook-id": id,
+    "user-agent": userAgent,
+  };
+}

@@ -1,0 +1,54 @@
+/**
+ * Bounds how many lanes deliver to one host at once. A place that becomes free goes to the lane
+ * that has waited longest, and is kept for it. Knows nothing of what the lanes do.
+ */
+
+export class HostPlaces {
+  readonly #max: number;
+  /** Host at which a lane has a place. */
+  readonly #hostOf = new Map<string, string>();
+  readonly #taken = new Map<string, number>();
+  readonly #waiting = new Map<string, Set<string>>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Whether `lane` has a place at `host` from now on; if not, it waits for one. */
+  take(host: string, lane: string): boolean {
+    if (this.#hostOf.has(lane)) return true;
+    const taken = this.#taken.get(host) ?? 0;
+    if (taken >= this.#max) {
+      this.#waiting.set(host, (this.#waiting.get(host) ?? new Set()).add(lane));
+      return false;
+    }
+    this.#taken.set(host, taken + 1);
+    this.#hostOf.set(lane, host);
+    return true;
+  }
+
+  /** Gives back the place of `lane`, if it has one; answers the lane that has it now. */
+  free(lane: string): string | undefined {
+    const host = this.#hostOf.get(lane);
+    if (host === undefined) return undefined;
+    this.#hostOf.delete(lane);
+    const next = this.#next(host);
+    if (next !== undefined) {
+      this.#hostOf.set(next, host);
+      return next;
+    }
+    const taken = (this.#taken.get(host) ?? 0) - 1;
+    if (taken > 0) this.#taken.set(host, taken);
+    else this.#taken.delete(host);
+    return undefined;
+  }
+
+  #next(host: string): string | undefined {
+    const waiting = this.#waiting.get(host);
+    const [lane] = waiting ?? [];
+    if (waiting === undefined || lane === undefined) return undefined;
+    waiting.delete(lane);
+    if (waiting.size === 0) this.#waiting.delete(host);
+    return lane;
+  }
+}

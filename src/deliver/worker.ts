@@ -1,0 +1,187 @@
+/**
+ * Works the lanes: woken → claim → attempt → settle. A lane is worked by one hand at a time, lanes
+ * in parallel. Woken too often or for nothing, it does no harm; what is due is in the ledger.
+ */
+import type { Clock } from "../clock.ts";
+import {
+  type Change,
+  type Claimant,
+  claimExport,
+  type Delivering,
+  type ExportRecord,
+  settleExport,
+  type SettlePolicy,
+} from "../exports/export.ts";
+import { placeOf } from "../exports/ledger_entry.ts";
+import type { Held, Ledger } from "../ledger/ledger.ts";
+import { STORE_RETRY_MS } from "../limits.ts";
+import type { Log } from "../log.ts";
+import { attemptExport, type Send } from "./attempt.ts";
+import { HostPlaces } from "./host_places.ts";
+
+export interface WorkerParts {
+  readonly ledger: Ledger;
+  readonly send: Send;
+  readonly clock: Clock;
+  /** Uniform in [0, 1); the jitter of retries. */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly claimant: Claimant;
+  readonly userAgent: string;
+  readonly policy: SettlePolicy & {
+    /** How long a claim holds; longer than any attempt takes. */
+    readonly leaseMs: number;
+    /** Lanes worked at once. */
+    readonly parallel: number;
+    /** Attempts at once to one host. */
+    readonly parallelPerHost: number;
+  };
+}
+
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #hosts: HostPlaces;
+  /** Lanes to look at, oldest wake-up first. */
+  readonly #woken = new Set<string>();
+  readonly #active = new Set<string>();
+  /** Actions that wait for their time. */
+  readonly #pending = new Set<() => void>();
+  readonly #abort = new AbortController();
+  #stopped = false;
+  #idle: (() => void)[] = [];
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    this.#hosts = new HostPlaces(parts.policy.parallelPerHost);
+  }
+
+  /** Wakes every lane with unfinished exports, as after a crash. */
+  async wakeAll(): Promise<void> {
+    try {
+      for await (const lane of this.#parts.ledger.lanes()) this.wake([lane]);
+    } catch (error) {
+      this.#parts.log({ event: "store.failed", error });
+      if (!this.#stopped) this.#after(STORE_RETRY_MS, () => void this.wakeAll());
+    }
+  }
+
+  /** Looks at `lanes`, each as soon as a hand is free. */
+  wake(lanes: Iterable<string>): void {
+    if (this.#stopped) return;
+    for (const lane of lanes) this.#woken.add(lane);
+    this.#begin();
+  }
+
+  /** Resolves when nothing is being worked or waits for a hand. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.#begin();
+    });
+  }
+
+  /** Claims nothing more; waits `graceMs` for running attempts, then leaves them to their leases. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopped = true;
+    this.#woken.clear();
+    for (const run of this.#pending) run();
+    const cancel = this.#parts.clock.after(graceMs, () => this.#abort.abort());
+    await this.idle();
+    cancel();
+  }
+
+  #begin(): void {
+    for (const lane of this.#woken) {
+      if (this.#active.size >= this.#parts.policy.parallel) break;
+      // Woken while it is worked: looked at again afterwards.
+      if (this.#active.has(lane)) continue;
+      this.#woken.delete(lane);
+      void this.#run(lane);
+    }
+    if (this.#active.size > 0) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle = [];
+  }
+
+  async #run(lane: string): Promise<void> {
+    this.#active.add(lane);
+    try {
+      await this.#work(lane);
+    } catch (error) {
+      this.#parts.log({ event: "store.failed", lane, error });
+      this.#after(STORE_RETRY_MS, () => this.wake([lane]));
+    }
+    this.#active.delete(lane);
+    const next = this.#hosts.free(lane);
+    this.wake(next === undefined ? [] : [next]);
+    this.#begin();
+  }
+
+  /** Delivers the head of the lane, if it is due. What stands behind it is woken by its settling. */
+  async #work(lane: string): Promise<void> {
+    const { ledger, clock, claimant, policy } = this.#parts;
+    const held = await ledger.head(lane);
+    if (held === undefined) return;
+    const facts = { now: clock.now(), claimant, leaseMs: policy.leaseMs };
+    const claim = claimExport(held.record, held.lease, facts);
+    if (claim === undefined) return;
+    if (!this.#hosts.take(placeOf(held.record.uri).host, lane)) return;
+    const [claimed, payload] = await Promise.all([
+      ledger.change(held, claim),
+      ledger.payload(held.record),
+    ]);
+    if (claimed !== undefined) await this.#deliver(claimed, payload);
+  }
+
+  async #deliver(claimed: Held<Delivering>, payload: Uint8Array): Promise<void> {
+    const { clock, random, log, policy } = this.#parts;
+    const { record } = claimed;
+    const signal = this.#abort.signal;
+    const attempted = await attemptExport(record, payload, { ...this.#parts, signal });
+    if (attempted.kind === "stopped") return;
+    const { outcome, answer } = attempted;
+    const facts = { now: clock.now(), chance: random() };
+    const settlement = settleExport(record, outcome, policy, facts);
+    const settled = await this.#settle(claimed, settlement, answer);
+    log({
+      event: "delivery.attempted",
+      id: record.id,
+      owner: record.owner,
+      host: placeOf(record.uri).host,
+      attempt: record.attempts,
+      bytes: record.payload.bytes,
+      ...outcome,
+      next: settled === undefined ? "superseded" : settlement.record.state,
+    });
+  }
+
+  /** An outcome is worth more than one try: while the lease holds, a failing store is asked again. */
+  async #settle<R extends ExportRecord>(
+    claimed: Held<Delivering>,
+    settlement: Change<R>,
+    answer: Uint8Array,
+  ): Promise<Held<R> | undefined> {
+    const { ledger, clock, log } = this.#parts;
+    for (;;) {
+      try {
+        return await ledger.change(claimed, settlement, answer);
+      } catch (error) {
+        const leaseLeftMs = (claimed.lease?.until ?? 0) - clock.now();
+        if (this.#stopped || leaseLeftMs <= STORE_RETRY_MS) throw error;
+        log({ event: "store.failed", id: claimed.record.id, error });
+        await new Promise<void>((resolve) => this.#after(STORE_RETRY_MS, resolve));
+      }
+    }
+  }
+
+  /** Calls `action` after `ms`, or at once when the worker stops. */
+  #after(ms: number, action: () => void): void {
+    const run = () => {
+      cancel();
+      this.#pending.delete(run);
+      action();
+    };
+    const cancel = this.#parts.clock.after(ms, run);
+    this.#pending.add(run);
+  }
+}

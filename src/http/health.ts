@@ -1,0 +1,34 @@
+/** `GET /health/live` and `GET /health/ready`, for whoever runs the container. They need no token. */
+import { Hono } from "hono";
+import type { Clock } from "../clock.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { READY_TIMEOUT_MS } from "../limits.ts";
+import { problem } from "./problem.ts";
+
+export interface HealthParts {
+  readonly ledger: Pick<Ledger, "probe">;
+  readonly clock: Clock;
+  readonly rootKeys: () => readonly unknown[];
+}
+
+export function healthRoutes({ ledger, clock, rootKeys }: HealthParts): Hono {
+  return new Hono()
+    .get("/live", (c) => c.json({ status: "live" }))
+    .get("/ready", async (c) => {
+      if (rootKeys().length === 0) return problem("not_ready", "There is no root key yet.");
+      if (!await answersInTime(ledger.probe(), clock)) {
+        return problem("not_ready", "The store does not take writes.");
+      }
+      return c.json({ status: "ready" });
+    });
+}
+
+function answersInTime(probe: Promise<void>, clock: Clock): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(READY_TIMEOUT_MS, () => resolve(false));
+    probe.then(() => true, () => false).then((answered) => {
+      cancel();
+      resolve(answered);
+    });
+  });
+}

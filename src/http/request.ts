@@ -1,0 +1,90 @@
+/**
+ * What an app's request says: the body of contract 1.5 and `timeout` of 1.9. Pure; knows nothing
+ * of who asks, nor whether they may.
+ */
+import { z } from "zod";
+import { IDEMPOTENCY_KEY_CHARS_MAX, POLL_DEFAULT_MS, POLL_MAX_MS } from "../limits.ts";
+
+/** A request for a new export, a poll of an old one, or neither. */
+export type ExportRequest =
+  | { readonly kind: "submission"; readonly uri: string; readonly payload: Uint8Array }
+  | { readonly kind: "poll"; readonly uri: string; readonly id: string }
+  | { readonly kind: "malformed"; readonly detail: string };
+
+const NIL_UUID = "00000000-0000-0000-0000-000000000000";
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
+const EXAMPLE = String.raw`{"id": "", "uri": "https://example.org/", "data": "{\"a\": 1}"}`;
+
+const shape = z.object({
+  id: text("an empty string for a new export, or the id of an earlier one"),
+  uri: text("the destination"),
+  data: text("JSON text in a string"),
+}, { error: `The body must be a JSON object like ${EXAMPLE}.` });
+
+/** Reads a request body; what is wrong with it is told in words an app developer can act on. */
+export function parseExportRequest(body: Uint8Array): ExportRequest {
+  const json = parseJson(body);
+  if (json === undefined) return malformed(`The body must be JSON like ${EXAMPLE}.`);
+  const { success, data: fields, error } = shape.safeParse(json.value);
+  if (!success) return malformed(error.issues.map(({ message }) => message).join(" "));
+  const { uri, data } = fields;
+  const fault = faultOfData(data);
+  if (fault !== undefined) return malformed(fault);
+  const id = fields.id.toLowerCase();
+  if (id === "" || id === NIL_UUID) {
+    return { kind: "submission", uri, payload: new TextEncoder().encode(data) };
+  }
+  // The original ignores what follows a UUID (contract 1.5).
+  const [uuid] = UUID.exec(id) ?? [];
+  if (uuid === undefined) return malformed("`id` must be empty for a new export, or a UUID.");
+  return { kind: "poll", uri, id: uuid };
+}
+
+function text(what: string) {
+  return z.string({
+    error: ({ path, input }) =>
+      input === undefined
+        ? `\`${path?.join(".")}\` is missing: ${what}.`
+        : `\`${path?.join(".")}\` must be a string: ${what}.`,
+  });
+}
+
+function malformed(detail: string): ExportRequest {
+  return { kind: "malformed", detail };
+}
+
+function faultOfData(data: string): string | undefined {
+  const rule = "`data` must be a string that holds JSON text of an object or array, " +
+    'such as "{\\"a\\": 1}".';
+  if (!data.isWellFormed()) return `${rule} It has half a surrogate pair, which no bytes can hold.`;
+  const json = parseJson(data);
+  if (json === undefined) return `${rule} It is not JSON.`;
+  return typeof json.value === "object" && json.value !== null ? undefined : rule;
+}
+
+/** The value in `text`, in a box because it may be null; nothing if it is not JSON in UTF-8. */
+function parseJson(text: Uint8Array | string): { readonly value: unknown } | undefined {
+  try {
+    const json = typeof text === "string" ? text : utf8.decode(text);
+    return { value: JSON.parse(json) };
+  } catch {
+    return undefined;
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * How long a long poll may wait: `timeout` in seconds, fractions allowed; 5 if absent or nonsense,
+ * at once if zero or less, 60 at most (DESIGN 3).
+ */
+export function pollTimeoutMs(timeout: string | undefined): number {
+  const seconds = timeout === undefined || timeout.trim() === "" ? NaN : Number(timeout);
+  if (Number.isNaN(seconds)) return POLL_DEFAULT_MS;
+  return Math.min(Math.max(seconds * 1_000, 0), POLL_MAX_MS);
+}
+
+/** Whether `key` may be an `Idempotency-Key`: visible ASCII, not too long. */
+export function isIdempotencyKey(key: string): boolean {
+  return key.length <= IDEMPOTENCY_KEY_CHARS_MAX && /^[\x21-\x7e]+$/.test(key);
+}

@@ -1,0 +1,36 @@
+/**
+ * The root key of a service that runs standalone: random, made at the first start, kept in a file
+ * that only its owner can read. Never prints it.
+ */
+import { Buffer } from "node:buffer";
+import { dirname, join } from "node:path";
+
+/** Bytes of randomness, as many as the HMAC that they key. */
+const KEY_BYTES = 32;
+
+/** Where the root key of the store at `kvPath` lies: beside it. */
+export function rootKeyPath(kvPath: string): string {
+  return join(kvPath === ":memory:" ? "data" : dirname(kvPath), "root.key");
+}
+
+/** The key in the file, or `undefined` if there is none. */
+export async function readRootKey(path: string): Promise<string | undefined> {
+  try {
+    const key = (await Deno.readTextFile(path)).trim();
+    if (key === "") throw new Error(`Cannot use the root key in "${path}": the file is empty`);
+    return key;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The key in the file; made, and the file with it, if there is none. */
+export async function obtainRootKey(path: string): Promise<string> {
+  const known = await readRootKey(path);
+  if (known !== undefined) return known;
+  const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES))).toString("base64url");
+  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(path, `${key}\n`, { createNew: true, mode: 0o600 });
+  return key;
+}

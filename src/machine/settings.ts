@@ -1,0 +1,90 @@
+/** Where settings come from: flags before the environment before secret files. */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Config, type ConfigResult, readConfig } from "../config.ts";
+
+/** Settings that have a flag too. */
+export interface Flags {
+  readonly port?: string;
+  readonly secret?: string;
+  readonly help?: boolean;
+}
+
+export const USAGE = `Usage: deno task start [-p PORT] [-s SECRET]
+
+  -p, --port PORT      listen on PORT (else DATABOX_LOCAL_PORT, else 8080)
+  -s, --secret SECRET  verify tokens with SECRET (else EXPORT_SECRET); shows in process lists
+  -h, --help           say this
+
+All settings are in README.md under "Configure it".`;
+
+/** The process was started wrongly; the message tells every fault, a line each. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/**
+ * Parses the flags of the service: `-p/--port`, `-s/--secret`, `-h/--help`.
+ *
+ * @throws {UsageError} for any other
+ */
+export function parseFlags(args: readonly string[]): Flags {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        port: { type: "string", short: "p" },
+        secret: { type: "string", short: "s" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    return values;
+  } catch (error) {
+    const fault = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${fault}\n\n${USAGE}`, { cause: error });
+  }
+}
+
+/** What an operator should know about these settings, though they are permitted. */
+export function warningsFor(flags: Flags, config: Config): string[] {
+  const warnings: string[] = [];
+  if (flags.secret !== undefined) {
+    warnings.push("-s/--secret shows in process lists: set EXPORT_SECRET, or a file of that name");
+  }
+  if (config.EXPORT_UNSAFE_ALLOW_LOOPBACK) {
+    warnings.push("EXPORT_UNSAFE_ALLOW_LOOPBACK is set: data may be sent to this very machine");
+  }
+  if (
+    config.EXPORT_SECRET === undefined &&
+    readSecret(config.EXPORT_SECRETS_DIR, "ARBITER_TOKEN") !== undefined
+  ) {
+    warnings.push(
+      "an arbiter's token was found, but this version cannot ask an arbiter: its " +
+        "tokens will be refused unless EXPORT_SECRET is the secret that it signs with",
+    );
+  }
+  return warnings;
+}
+
+/** Reads all settings of this process. */
+export function readSettings(flags: Flags = {}): ConfigResult {
+  const fromFlags = new Map([
+    ["DATABOX_LOCAL_PORT", flags.port],
+    ["EXPORT_SECRET", flags.secret],
+  ]);
+  const given = (name: string) => fromFlags.get(name) ?? Deno.env.get(name);
+  const folder = given("EXPORT_SECRETS_DIR") ?? "/run/secrets";
+  return readConfig((name) =>
+    given(name) ?? (name === "EXPORT_SECRET" ? readSecret(folder, name) : undefined)
+  );
+}
+
+/** A secret in a file of its own, as container engines hand them in. */
+function readSecret(folder: string, name: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(join(folder, name)).trim();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Opens the store, for one process at a time: two on one file get in each other's way at every
+ * other commit. The lock ends with the process, however that ends.
+ */
+import { dirname } from "node:path";
+
+export interface OpenStore {
+  readonly kv: Deno.Kv;
+  close(): void;
+}
+
+/** The store cannot be had; the message says why and what to do. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}
+
+/**
+ * Opens the store at `path`, made with its folder if need be; `:memory:` is one that is forgotten.
+ *
+ * @throws {StoreError} if another process has it open, or its folder may not be written
+ */
+export async function openStore(path: string): Promise<OpenStore> {
+  if (path === ":memory:") {
+    const kv = await Deno.openKv(path);
+    return { kv, close: () => kv.close() };
+  }
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const lock = await lockFile(`${path}.lock`);
+    const kv = await Deno.openKv(path);
+    return {
+      kv,
+      close() {
+        kv.close();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    throw new StoreError(`Cannot open the store at "${path}": ${adviceFor(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function lockFile(path: string): Promise<Deno.FsFile> {
+  const file = await Deno.open(path, { create: true, write: true });
+  if (await file.tryLock(true)) return file;
+  file.close();
+  throw new StoreError(
+    `Cannot open the store: another process holds "${path}"; ` +
+      `stop that one first, or set EXPORT_KV_PATH to another file`,
+  );
+}
+
+function adviceFor(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return "the process was started without permission to read and write there; " +
+      "keep it under data/, or start with --allow-read and --allow-write for that folder";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
