@@ -3,6 +3,7 @@
  * with. For standalone use; in a Databox, tokens come from the arbiter.
  */
 import { parseArgs } from "node:util";
+import { systemClock } from "../clock.ts";
 import { exportCaveats, mintToken } from "../authorise/mint.ts";
 import { readRootKey, rootKeyPath } from "../machine/root_key_file.ts";
 import { readSettings, UsageError } from "../machine/settings.ts";
@@ -20,16 +21,14 @@ const USAGE = `Usage: deno task token --destination URL [options]
   --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)`;
 
 /**
- * The token that `args` ask for.
+ * The token that `args` ask for, of the service called `name`, at `now` (ms since the epoch).
  *
- * @param now ms since the epoch
  * @throws {UsageError} if they ask for nonsense
  */
 export function tokenFor(
   args: readonly string[],
   secret: string,
-  name: string,
-  now: number,
+  { name, now }: { readonly name: string; readonly now: number },
 ): string {
   const { destination, path, method, target, identifier, expires, ...rest } = options(args);
   if (destination === undefined) throw new UsageError(USAGE);
@@ -89,6 +88,6 @@ if (import.meta.main) {
     if (secret === undefined) {
       throw new UsageError(`There is no root key in "${path}" yet: run deno task start once`);
     }
-    print(tokenFor(Deno.args, secret, DATABOX_LOCAL_NAME, Date.now()));
+    print(tokenFor(Deno.args, secret, { name: DATABOX_LOCAL_NAME, now: systemClock.now() }));
   });
 }

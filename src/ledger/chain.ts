@@ -40,13 +40,13 @@ export type ChainVerdict =
  * Follows the chain of `instance` from its beginning. With `end`, the last entry must be the one
  * it names, so that entries cut off at the end are missed too.
  */
-export function verifyChain(
+export async function verifyChain(
   instance: string,
-  entries: Iterable<Uint8Array>,
+  entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   end?: ChainHead,
-): ChainVerdict {
+): Promise<ChainVerdict> {
   let head = emptyChain(instance);
-  for (const bytes of entries) {
+  for await (const bytes of entries) {
     const seq = head.seq + 1;
     const found = numberAndLink(bytes);
     if (found === undefined) return broken(seq, "not a ledger entry");

@@ -23,6 +23,7 @@ export const keys = {
   idempotency: (owner: string, key: string): Deno.KvKey => ["idempotency", owner, key],
   /** Last link of an instance's chain. */
   chain: (instance: string): Deno.KvKey => ["chain", instance],
+  chains: (): Deno.KvKey => ["chain"],
   /** Entry `seq` of an instance's chain, as the bytes that were hashed. */
   entry: (instance: string, seq: number): Deno.KvKey => ["ledger", instance, seq],
   entries: (instance: string): Deno.KvKey => ["ledger", instance],

@@ -1,0 +1,67 @@
+/**
+ * `deno task demo`: the whole story in one terminal. A service with a store in memory, a
+ * destination, a token, an export and its outcome; all of it real, on this machine, and gone at
+ * the end.
+ */
+import { startService } from "../../main.ts";
+import { systemClock } from "../clock.ts";
+import { readConfig } from "../config.ts";
+import { runCommand } from "../machine/run_command.ts";
+import { tokenFor } from "./token.ts";
+
+const SETTINGS = new Map([
+  ["DATABOX_LOCAL_PORT", "0"],
+  ["EXPORT_KV_PATH", ":memory:"],
+  ["EXPORT_UNSAFE_ALLOW_LOOPBACK", "1"],
+]);
+
+/** Tells the story through `print`, a line at a time. */
+export async function demo(print: (line: string) => void): Promise<void> {
+  const settings = readConfig((name) => SETTINGS.get(name));
+  if (settings.kind === "faulty") throw new Error(settings.faults.join("\n"));
+  const secret = crypto.randomUUID();
+
+  const destination = startDestination(print);
+  const service = await startService(settings.config, secret, () => {});
+  try {
+    const api = `http://127.0.0.1:${service.port}/lp/export`;
+    print(`1. The export service listens at ${api}`);
+    print(`2. A destination, outside the box, listens at ${destination.uri}`);
+
+    const token = tokenFor(["--destination", destination.uri, "--expires", "1h"], secret, {
+      name: settings.config.DATABOX_LOCAL_NAME,
+      now: systemClock.now(),
+    });
+    print(`3. The arbiter gives the app a token for that destination: ${token.slice(0, 24)}…`);
+
+    const ask = async (id: string) => {
+      const body = { id, uri: destination.uri, data: JSON.stringify({ steps: 8_211 }) };
+      print(`   → POST /lp/export ${JSON.stringify(body)}`);
+      const headers = { "x-api-key": token };
+      const response = await fetch(api, { method: "POST", headers, body: JSON.stringify(body) });
+      const receipt = await response.json();
+      print(`   ← ${response.status} ${JSON.stringify(receipt)}`);
+      return receipt;
+    };
+
+    print("4. The app submits an export:");
+    let { id, state } = await ask("");
+    print("5. The app asks what became of it; the service answers when there is news:");
+    while (state !== "Finished") ({ state } = await ask(id));
+    print("6. Finished: the data has left, and the app has the destination's answer.");
+  } finally {
+    await service.stop(0);
+    await destination.stop();
+  }
+}
+
+function startDestination(print: (line: string) => void) {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, receive);
+  async function receive(request: Request): Promise<Response> {
+    print(`   ⇒ the destination receives ${await request.text()}`);
+    return new Response("thank you");
+  }
+  return { uri: `http://127.0.0.1:${server.addr.port}/inbox`, stop: () => server.shutdown() };
+}
+
+if (import.meta.main) await runCommand(demo);

@@ -1,0 +1,61 @@
+/**
+ * `deno task ledger`: prints the ledger, one entry a line, oldest first; with `--verify`, follows
+ * its hash chain instead and says whether it is whole. Works on the store of a stopped service, or
+ * on a copy of it; never changes an entry.
+ */
+import { parseArgs } from "node:util";
+import { type ChainVerdict, verifyChain } from "../ledger/chain.ts";
+import { readChains } from "../ledger/read_chains.ts";
+import { runCommand } from "../machine/run_command.ts";
+import { readSettings, UsageError } from "../machine/settings.ts";
+import { openStore } from "../machine/store_file.ts";
+
+const USAGE = "Usage: deno task ledger [--verify]";
+
+/** Prints the ledger in `kv` or the verdict on it; answers the exit code: 1 if a chain is broken. */
+export async function printLedger(
+  kv: Deno.Kv,
+  verify: boolean,
+  print: (line: string) => void,
+): Promise<number> {
+  let broken = 0;
+  for await (const { instance, entries, end } of readChains(kv)) {
+    if (verify) {
+      const verdict = await verifyChain(instance, entries, end);
+      print(describe(instance, verdict));
+      if (verdict.kind === "broken") broken++;
+    } else {
+      for await (const bytes of entries) print(new TextDecoder().decode(bytes));
+    }
+  }
+  return broken === 0 ? 0 : 1;
+}
+
+function describe(instance: string, verdict: ChainVerdict): string {
+  return verdict.kind === "intact"
+    ? `intact: ${verdict.head.seq} entries of ${instance}, ending in ${verdict.head.hash}`
+    : `BROKEN: ledger of ${instance}, entry ${verdict.seq}: ${verdict.reason}`;
+}
+
+function verifyFlag(args: readonly string[]): boolean {
+  try {
+    const { values } = parseArgs({ args: [...args], options: { verify: { type: "boolean" } } });
+    return values.verify ?? false;
+  } catch (error) {
+    throw new UsageError(USAGE, { cause: error });
+  }
+}
+
+if (import.meta.main) {
+  await runCommand(async (print) => {
+    const verify = verifyFlag(Deno.args);
+    const settings = readSettings();
+    if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
+    const store = await openStore(settings.config.EXPORT_KV_PATH);
+    try {
+      return await printLedger(store.kv, verify, print);
+    } finally {
+      store.close();
+    }
+  });
+}
