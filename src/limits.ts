@@ -63,6 +63,8 @@ export const BACKOFF_MS: readonly number[] = [
 export const BACKOFF_JITTER = 0.2;
 /** Wait before a lane is looked at again after the store failed under it. */
 export const STORE_RETRY_MS = SECOND;
+/** A lane that was woken too early is looked at again after this at the latest. */
+export const LOOK_AGAIN_MAX_MS = MINUTE;
 
 // The store. Deno KV's own limits decide most of these.
 

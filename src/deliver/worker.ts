@@ -11,10 +11,11 @@ import {
   type ExportRecord,
   settleExport,
   type SettlePolicy,
+  wakeUpAt,
 } from "../exports/export.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Held, Ledger } from "../ledger/ledger.ts";
-import { STORE_RETRY_MS } from "../limits.ts";
+import { LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { attemptExport, type Send } from "./attempt.ts";
 import { HostPlaces } from "./host_places.ts";
@@ -44,6 +45,8 @@ export class Worker {
   /** Lanes to look at, oldest wake-up first. */
   readonly #woken = new Set<string>();
   readonly #active = new Set<string>();
+  /** Lanes that will be looked at again without a wake-up. */
+  readonly #resting = new Set<string>();
   /** Actions that wait for their time. */
   readonly #pending = new Set<() => void>();
   readonly #abort = new AbortController();
@@ -109,7 +112,7 @@ export class Worker {
       await this.#work(lane);
     } catch (error) {
       this.#parts.log({ event: "store.failed", lane, error });
-      this.#after(STORE_RETRY_MS, () => this.wake([lane]));
+      this.#lookAgain(lane, STORE_RETRY_MS);
     }
     this.#active.delete(lane);
     const next = this.#hosts.free(lane);
@@ -124,7 +127,7 @@ export class Worker {
     if (held === undefined) return;
     const facts = { now: clock.now(), claimant, leaseMs: policy.leaseMs };
     const claim = claimExport(held.record, held.lease, facts);
-    if (claim === undefined) return;
+    if (claim === undefined) return this.#lookAgain(lane, wakeUpAt(held) - facts.now);
     if (!this.#hosts.take(placeOf(held.record.uri).host, lane)) return;
     const [claimed, payload] = await Promise.all([
       ledger.change(held, claim),
@@ -172,6 +175,19 @@ export class Worker {
         await new Promise<void>((resolve) => this.#after(STORE_RETRY_MS, resolve));
       }
     }
+  }
+
+  /**
+   * Looks at a lane again after `ms`. Its wake-up came too early and is spent: the clock may have
+   * been put back, hence also not much later than usual, for it may be put right again.
+   */
+  #lookAgain(lane: string, ms: number): void {
+    if (ms <= 0 || this.#stopped || this.#resting.has(lane)) return;
+    this.#resting.add(lane);
+    this.#after(Math.min(ms, LOOK_AGAIN_MAX_MS), () => {
+      this.#resting.delete(lane);
+      this.wake([lane]);
+    });
   }
 
   /** Calls `action` after `ms`, or at once when the worker stops. */

@@ -247,7 +247,9 @@ function factsOf({ id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts
  * When the lane of a changed export must be looked at again: at its next attempt, at the end of
  * its lease, or at once for the export behind it.
  */
-export function wakeUpAt({ record, lease }: Change): number {
+export function wakeUpAt(
+  { record, lease }: { readonly record: ExportRecord; readonly lease?: Lease | undefined },
+): number {
   if (record.state === "finished") return record.finishedAt;
   return record.state === "pending" ? record.dueAt : lease?.until ?? record.acceptedAt;
 }

@@ -1,0 +1,89 @@
+/**
+ * One connection to one of the addresses it was given. Never resolves a name, never reuses a
+ * connection, never goes through a proxy, and hands out a TLS one only once the destination has
+ * proved its name.
+ */
+import { once } from "node:events";
+import { connect as connectTcp, isIPv6, type LookupFunction, type Socket } from "node:net";
+import { addAbortSignal } from "node:stream";
+import { connect as connectTls, TLSSocket } from "node:tls";
+import type { Clock } from "../clock.ts";
+import { isAddress } from "./address.ts";
+import { hostOf } from "./destination.ts";
+import { type FailureCode, failureOf } from "./failure.ts";
+import type { Trust } from "./trust.ts";
+
+export interface Target {
+  readonly url: URL;
+  /** Tried in this order; the next one while one is slow. */
+  readonly addresses: readonly string[];
+  readonly trust: Trust;
+}
+
+export interface ConnectLimits {
+  readonly clock: Clock;
+  /** Over the TCP connect and the TLS handshake. */
+  readonly timeoutMs: number;
+  /** Ends the connection whenever it aborts, also when it is long open. */
+  readonly signal: AbortSignal;
+}
+
+export type Opened =
+  | { readonly kind: "open"; readonly socket: Socket; readonly address: string }
+  | { readonly kind: "failed"; readonly code: FailureCode; readonly address?: string };
+
+export async function openConnection(target: Target, limits: ConnectLimits): Promise<Opened> {
+  const { clock, timeoutMs, signal } = limits;
+  const late = new AbortController();
+  const cancel = clock.after(timeoutMs, () => late.abort());
+  let address = target.addresses.length === 1 ? target.addresses[0] : undefined;
+  let socket: Socket | undefined;
+  const failed = (code: FailureCode): Opened => {
+    socket?.destroy();
+    return { kind: "failed", code, ...(address === undefined ? {} : { address }) };
+  };
+  try {
+    signal.throwIfAborted();
+    socket = dial(target);
+    // An error that comes when nobody waits for it any more must not end the process.
+    socket.on("error", () => {});
+    socket.once("connect", () => address = socket?.remoteAddress ?? address);
+    addAbortSignal(AbortSignal.any([signal, late.signal]), socket);
+    await once(socket, socket instanceof TLSSocket ? "secureConnect" : "connect");
+  } catch (error) {
+    return failed(late.signal.aborted ? "timed_out" : failureOf(error));
+  } finally {
+    cancel();
+  }
+  if (socket instanceof TLSSocket && !target.trust.accepts(socket)) {
+    return failed("certificate_invalid");
+  }
+  return address === undefined ? failed("connection_lost") : { kind: "open", socket, address };
+}
+
+function dial({ url, addresses, trust }: Target): Socket {
+  const secure = url.protocol === "https:";
+  const host = hostOf(url);
+  const port = Number(url.port === "" ? (secure ? 443 : 80) : url.port);
+  // A literal connects to itself; a name only to what was checked.
+  const where = { host, port, lookup: pinned(addresses) };
+  if (!secure) return connectTcp(where);
+  return connectTls({
+    ...where,
+    // RFC 6066 allows no address here; the certificate is then checked against `host`.
+    ...(isAddress(host) ? {} : { servername: host }),
+    secureContext: trust.context,
+    ALPNProtocols: ["http/1.1"],
+    // Said aloud, because an environment variable changes the default.
+    rejectUnauthorized: true,
+  });
+}
+
+function pinned(addresses: readonly string[]): LookupFunction {
+  const answers = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+  return (_host, _options, callback) => {
+    // In a promise, so that a runtime that may not connect there fails this connection; thrown
+    // from a plain call, its error would end the process.
+    Promise.resolve().then(() => callback(null, answers)).catch((error) => callback(error, []));
+  };
+}

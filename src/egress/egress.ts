@@ -1,0 +1,55 @@
+/**
+ * The room's face: one guard, used when an export is accepted and again at each attempt. Never
+ * decides what a refusal or a failure means for the export.
+ */
+import type { Clock } from "../clock.ts";
+import { CONNECT_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from "../limits.ts";
+import { type EgressPolicy, RULES } from "./destination.ts";
+import { createGuard, type Resolve } from "./guard.ts";
+import { createSendRequest, type OutboundRequest, type RequestResult } from "./request.ts";
+
+export interface EgressParts {
+  readonly policy: EgressPolicy;
+  readonly clock: Clock;
+  readonly resolve: Resolve;
+  /** Over a whole attempt, milliseconds. */
+  readonly attemptTimeoutMs: number;
+  /** Longest answer kept, bytes. */
+  readonly answerBytesMax: number;
+  /** Certificates trusted besides the default roots, PEM. */
+  readonly extraCa: string | undefined;
+}
+
+export interface Egress {
+  /** What can be said of a destination without asking a name server. */
+  checkDestination(uri: string):
+    | { readonly kind: "permitted" }
+    | { readonly kind: "malformed"; readonly detail: string }
+    | { readonly kind: "refused"; readonly rule: string; readonly detail: string };
+  /** Sends one request within the limits; never rejects for anything that a destination does. */
+  send(
+    request: Pick<OutboundRequest, "uri" | "headers" | "body" | "signal">,
+  ): Promise<RequestResult>;
+}
+
+export function createEgress(parts: EgressParts): Egress {
+  const { policy, clock, resolve, attemptTimeoutMs, answerBytesMax, extraCa } = parts;
+  const guard = createGuard({ policy, clock, resolve, resolveTimeoutMs: RESOLVE_TIMEOUT_MS });
+  const sendRequest = createSendRequest({
+    guard,
+    clock,
+    ...(extraCa !== undefined && { extraCa }),
+  });
+  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, attemptTimeoutMs, answerBytesMax };
+  return {
+    checkDestination(uri) {
+      const verdict = guard.check(uri);
+      if (verdict.kind === "permitted") return verdict;
+      const { rule } = verdict;
+      const detail = `\`uri\`: ${RULES[rule]}`;
+      // What is no URL at all is a fault of form, not a place that is closed.
+      return rule === "url" ? { kind: "malformed", detail } : { kind: "refused", rule, detail };
+    },
+    send: (request) => sendRequest({ ...request, ...limits }),
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * The guard at the only way out: resolves a destination's name and lets through the addresses it
+ * has checked, or none. Never connects, and never remembers an answer: each call asks anew.
+ */
+import { lookup } from "node:dns/promises";
+import type { Clock } from "../clock.ts";
+import { isAddress } from "./address.ts";
+import {
+  checkAddresses,
+  checkDestination,
+  type EgressPolicy,
+  hostOf,
+  type Rule,
+  type Verdict,
+} from "./destination.ts";
+
+/** All addresses of a host; rejects or gives none if there is none. */
+export type Resolve = (host: string) => Promise<readonly string[]>;
+
+/** The machine's own resolver, so that `/etc/hosts` and the container's DNS count. */
+export const systemResolve: Resolve = async (host) =>
+  (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
+
+/** A destination with the addresses to connect to, and no others; or why there are none. */
+export type Vetted =
+  | { readonly kind: "permitted"; readonly url: URL; readonly addresses: readonly string[] }
+  | { readonly kind: "refused"; readonly rule: Rule }
+  | { readonly kind: "unresolved"; readonly code: "dns_error" | "timed_out" };
+
+export interface Guard {
+  /** What can be said without resolving; for the moment an export is accepted. */
+  check(uri: string): Verdict;
+  /** What holds for one attempt. A signal that aborts counts as `timed_out`. */
+  vet(uri: string, signal?: AbortSignal): Promise<Vetted>;
+}
+
+export interface GuardParts {
+  readonly policy: EgressPolicy;
+  readonly resolve: Resolve;
+  readonly clock: Clock;
+  readonly resolveTimeoutMs: number;
+}
+
+export function createGuard(parts: GuardParts): Guard {
+  const { policy } = parts;
+
+  async function vet(uri: string, signal?: AbortSignal): Promise<Vetted> {
+    const verdict = checkDestination(uri, policy);
+    if (verdict.kind === "refused") return verdict;
+    const { url } = verdict;
+    const host = hostOf(url);
+    if (isAddress(host)) return { kind: "permitted", url, addresses: [host] };
+    const addresses = await resolveInTime(host, parts, signal);
+    if (typeof addresses === "string") return { kind: "unresolved", code: addresses };
+    const resolved = checkAddresses(url, addresses, policy);
+    return resolved.kind === "refused" ? resolved : { kind: "permitted", url, addresses };
+  }
+
+  return { check: (uri) => checkDestination(uri, policy), vet };
+}
+
+/** A resolver cannot be stopped, only no longer waited for. */
+async function resolveInTime(
+  host: string,
+  { resolve, clock, resolveTimeoutMs }: GuardParts,
+  signal?: AbortSignal,
+): Promise<readonly string[] | "dns_error" | "timed_out"> {
+  const late = Promise.withResolvers<"timed_out">();
+  const giveUp = () => late.resolve("timed_out");
+  if (signal?.aborted) giveUp();
+  signal?.addEventListener("abort", giveUp);
+  const cancel = clock.after(resolveTimeoutMs, giveUp);
+  try {
+    const addresses = await Promise.race([late.promise, resolve(host)]);
+    return addresses.length === 0 ? "dns_error" : addresses;
+  } catch {
+    // Whatever ails the resolver, the destination has no address for now.
+    return "dns_error";
+  } finally {
+    cancel();
+    signal?.removeEventListener("abort", giveUp);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * One guarded HTTP request: an export's bytes to its destination, and what came back. Never
+ * follows a redirect, never tries twice, never decompresses, and never reads more than it was
+ * told to.
+ */
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import type { Socket } from "node:net";
+import type { Clock } from "../clock.ts";
+import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
+import { openConnection } from "./connection.ts";
+import type { Rule } from "./destination.ts";
+import { type FailureCode, failureOf } from "./failure.ts";
+import type { Guard } from "./guard.ts";
+import { createTrust } from "./trust.ts";
+
+export type { FailureCode } from "./failure.ts";
+
+export interface OutboundRequest {
+  readonly uri: string;
+  /** Sent along with the request's own `host`, `content-length` and `accept-encoding`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** Over TCP connect and TLS handshake. */
+  readonly connectTimeoutMs: number;
+  /** Over everything, name resolution and the last byte of the answer included. */
+  readonly attemptTimeoutMs: number;
+  /** A longer answer is cut here. */
+  readonly answerBytesMax: number;
+  /** Stops the attempt from outside. */
+  readonly signal?: AbortSignal;
+}
+
+export type RequestResult =
+  | {
+    readonly kind: "answered";
+    readonly status: number;
+    /** As it came: not decompressed, not decoded. */
+    readonly body: Uint8Array;
+    readonly truncated: boolean;
+    readonly address: string;
+  }
+  | {
+    readonly kind: "failed";
+    readonly code: FailureCode;
+    /** The rule that a refused destination breaks. */
+    readonly rule?: Rule;
+    readonly address?: string;
+  };
+
+/** Never rejects for anything that a destination does. */
+export type SendRequest = (request: OutboundRequest) => Promise<RequestResult>;
+
+export interface SendRequestParts {
+  readonly guard: Guard;
+  readonly clock: Clock;
+  /** PEM certificates trusted besides the default roots. */
+  readonly extraCa?: string;
+}
+
+export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): SendRequest {
+  const trust = createTrust(extraCa);
+
+  async function attempt(request: OutboundRequest, signal: AbortSignal): Promise<RequestResult> {
+    const vetted = await guard.vet(request.uri, signal);
+    if (vetted.kind === "refused") {
+      return { kind: "failed", code: "destination_refused", rule: vetted.rule };
+    }
+    if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code };
+    const { url, addresses } = vetted;
+    const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
+    const opened = await openConnection({ url, addresses, trust }, limits);
+    if (opened.kind === "failed") return opened;
+    const { socket, address } = opened;
+    try {
+      const incoming = await answerTo(post(socket, url, request));
+      // The types allow for a server's messages, which have no status.
+      const status = incoming.statusCode ?? 0;
+      // 101 is a protocol that was not asked for: what follows is not HTTP.
+      if (status < 200) return { kind: "failed", code: "invalid_answer", address };
+      const answer = await readBody(incoming, request.answerBytesMax);
+      return { kind: "answered", status, ...answer, address };
+    } catch (error) {
+      return { kind: "failed", code: failureOf(error), address };
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  return async (request) => {
+    const deadline = new AbortController();
+    const cancel = clock.after(request.attemptTimeoutMs, () => deadline.abort());
+    const ends = [deadline.signal, ...(request.signal === undefined ? [] : [request.signal])];
+    const signal = AbortSignal.any(ends);
+    try {
+      const result = await attempt(request, signal);
+      if (result.kind === "answered" || result.rule !== undefined || !signal.aborted) return result;
+      // Whatever broke, it broke because it was ended from here.
+      return { ...result, code: deadline.signal.aborted ? "timed_out" : "stopped" };
+    } finally {
+      cancel();
+    }
+  };
+}
+
+function post(socket: Socket, url: URL, { headers, body }: OutboundRequest): ClientRequest {
+  const outgoing = httpRequest({
+    // A connection of one's own, hence no agent: no reuse, and no proxy from the environment.
+    createConnection: () => socket,
+    method: "POST",
+    path: url.pathname + url.search,
+    headers: {
+      ...headers,
+      host: url.host,
+      "content-length": body.byteLength,
+      // No decompression here, so no decompression bomb.
+      "accept-encoding": "identity",
+    },
+    maxHeaderSize: ANSWER_HEADER_BYTES_MAX,
+  });
+  outgoing.end(body);
+  return outgoing;
+}
+
+/** The head of the answer; rejects if none comes. */
+function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // Instead of "response" where the answer is 101.
+    outgoing.once("upgrade", resolve);
+    outgoing.once("response", (incoming) => {
+      resolve(incoming);
+      // What breaks the request now breaks the rest of the answer, and knows why.
+      outgoing.on("error", (error) => {
+        if (!incoming.complete) incoming.destroy(error);
+      });
+    });
+    outgoing.on("error", reject);
+  });
+}
+
+/** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
+async function readBody(incoming: IncomingMessage, bytesMax: number) {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of incoming) {
+    parts.push(part);
+    size += part.length;
+    if (size > bytesMax) break;
+  }
+  const body = new Uint8Array(Math.min(size, bytesMax));
+  let at = 0;
+  for (const part of parts) {
+    body.set(part.subarray(0, bytesMax - at), at);
+    at += part.length;
+  }
+  return { body, truncated: size > bytesMax };
+}

@@ -1,0 +1,213 @@
+/**
+ * The whole service in memory, real but for time, chance and the destination. Requests go through
+ * `app.request`; time stands still until a test moves it.
+ */
+import type { Hono } from "hono";
+import { deriveRootKey } from "../../src/authorise/macaroon.ts";
+import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
+import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
+import { Worker } from "../../src/deliver/worker.ts";
+import { createEgress } from "../../src/egress/egress.ts";
+import type { ExportRecord } from "../../src/exports/export.ts";
+import type { Receipt } from "../../src/exports/receipt.ts";
+import { createApp } from "../../src/http/app.ts";
+import { Refusals } from "../../src/http/refusals.ts";
+import { instanceOf, type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import type { LogEvent } from "../../src/log.ts";
+import { Waiters } from "../../src/wait/waiters.ts";
+import { ClockBell } from "./clock_bell.ts";
+import { type Fault, faultyKv } from "./faulty_kv.ts";
+import { FakeClock } from "./fake_clock.ts";
+
+export const SECRET = "a secret of the tests";
+export const DESTINATION = "https://destination.example/in";
+
+/** What a destination does with a request. */
+export type Destination = (request: OutboundRequest) => SendResult | Promise<SendResult>;
+
+export interface TestServiceOptions {
+  readonly kv?: Deno.Kv;
+  /** Goes wrong under the service once it is open. */
+  readonly wrap?: Fault;
+  /** Where to note what reaches the destination, if an earlier service did already. */
+  readonly sent?: OutboundRequest[];
+  readonly clock?: FakeClock;
+  readonly destination?: Destination;
+  readonly bodyBytes?: number;
+  readonly requiredCaveats?: readonly ("target" | "path" | "method" | "destination")[];
+  readonly secrets?: readonly string[];
+  readonly parallel?: number;
+  readonly parallelPerHost?: number;
+  readonly giveUpAfterMs?: number;
+  readonly retentionMs?: number;
+}
+
+/** Two hundred, with `body`. */
+export function answered(body = "ok", status = 200): SendResult {
+  const bytes = new TextEncoder().encode(body);
+  return { kind: "answered", status, body: bytes, truncated: false, address: "192.0.2.1" };
+}
+
+export class TestService implements AsyncDisposable {
+  readonly log: LogEvent[] = [];
+
+  constructor(
+    readonly app: Hono,
+    readonly kv: Deno.Kv,
+    readonly clock: FakeClock,
+    readonly ledger: KvLedger,
+    readonly worker: Worker,
+    readonly waiters: Waiters<ExportRecord | undefined>,
+    /** Requests that reached the destination, in order. */
+    readonly sent: OutboundRequest[],
+    private readonly ownsKv: boolean,
+  ) {}
+
+  /** A token as an arbiter mints it. */
+  token(more: {
+    readonly destination?: string | undefined;
+    readonly path?: string;
+    readonly identifier?: string;
+    readonly caveats?: readonly string[];
+    readonly secret?: string;
+  } = {}): string {
+    const { path = "/lp/export", identifier = "" } = more;
+    const destination = "destination" in more ? more.destination : DESTINATION;
+    const caveats = exportCaveats({
+      target: "export-service",
+      path,
+      method: "POST",
+      destination: destination ?? "",
+    }).filter((caveat) => destination !== undefined || !caveat.startsWith("destination"));
+    return mintToken(more.secret ?? SECRET, {
+      identifier,
+      caveats: [...caveats, ...more.caveats ?? []],
+    });
+  }
+
+  /** Asks `path` with a JSON body. */
+  async ask(
+    path: string,
+    body: unknown,
+    init: {
+      readonly token?: string;
+      readonly headers?: HeadersInit;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set("x-api-key", init.token ?? this.token({ path: path.replace(/\?.*/, "") }));
+    return await this.app.request(path, {
+      method: "POST",
+      headers,
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      ...(init.signal !== undefined && { signal: init.signal }),
+    });
+  }
+
+  /** Submits an export and answers its receipt. */
+  async submit(data = "{}", init: { uri?: string; token?: string; headers?: HeadersInit } = {}) {
+    const { uri = DESTINATION, ...rest } = init;
+    const token = rest.token ?? this.token({ destination: uri });
+    const response = await this.ask("/lp/export", { id: "", uri, data }, { ...rest, token });
+    return await receiptIn(response);
+  }
+
+  /** What a poll shows at once. */
+  async poll(id: string, init: { uri?: string; token?: string } = {}): Promise<Receipt> {
+    const { uri = DESTINATION } = init;
+    const token = init.token ?? this.token({ path: "/export", destination: uri });
+    return await receiptIn(await this.ask("/export", { id, uri, data: "{}" }, { token }));
+  }
+
+  /** Entries of the ledger so far. */
+  async entries(): Promise<{ kind: string; [field: string]: unknown }[]> {
+    const entries = [];
+    for await (const { value } of this.kv.list<Uint8Array>({ prefix: ["ledger"] })) {
+      entries.push(JSON.parse(new TextDecoder().decode(value)));
+    }
+    return entries;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.waiters.close();
+    await this.worker.stop(0);
+    await this.ledger.close();
+    if (this.ownsKv) this.kv.close();
+  }
+}
+
+async function receiptIn(response: Response): Promise<Receipt> {
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${response.status} ${text}`);
+  return JSON.parse(text);
+}
+
+/** Starts a service; each gets a store of its own unless one is given. */
+export async function openTestService(options: TestServiceOptions = {}): Promise<TestService> {
+  const clock = options.clock ?? new FakeClock();
+  const rawKv = options.kv ?? await Deno.openKv(":memory:");
+  const random = () => 0.5;
+  const instance = await instanceOf(rawKv, "the-instance");
+  const kv = options.wrap === undefined ? rawKv : faultyKv(rawKv, options.wrap);
+  const bell = new ClockBell(clock);
+  const ledger = await openKvLedger({ kv, bell, clock, random, instance, marks: {} });
+  const egress = createEgress({
+    policy: { allowLoopback: false },
+    clock,
+    resolve: () => Promise.resolve([]),
+    attemptTimeoutMs: 30_000,
+    answerBytesMax: 1_000,
+    extraCa: undefined,
+  });
+  const destination = options.destination ?? (() => answered());
+  const log: (event: LogEvent) => void = (event) => service.log.push(event);
+  const worker = new Worker({
+    ledger,
+    clock,
+    random,
+    log,
+    send: async (request) => {
+      service.sent.push(request);
+      return await destination(request);
+    },
+    claimant: { instance, boot: crypto.randomUUID() },
+    userAgent: "databox-export-service/test",
+    policy: {
+      backoff: { delaysMs: [5_000, 30_000, 120_000, 600_000, 1_800_000], jitter: 0.2 },
+      retentionMs: options.retentionMs ?? 86_400_000,
+      leaseMs: 45_000,
+      parallel: options.parallel ?? 64,
+      parallelPerHost: options.parallelPerHost ?? 8,
+    },
+  });
+  bell.listen((lanes) => worker.wake(lanes));
+  const waiters = new Waiters<ExportRecord | undefined>((id) => ledger.watch(id), clock);
+  const rootKeys = (options.secrets ?? [SECRET]).map(deriveRootKey);
+  const app = createApp({
+    ledger,
+    waiters,
+    refusals: new Refusals({ ledger, clock, log }),
+    clock,
+    newId: () => crypto.randomUUID(),
+    log,
+    rootKeys: () => rootKeys,
+    target: "export-service",
+    requiredCaveats: options.requiredCaveats ?? ["target", "path", "method", "destination"],
+    checkDestination: egress.checkDestination,
+    bodyBytes: options.bodyBytes ?? 1_048_576,
+    giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
+  });
+  const service = new TestService(
+    app,
+    rawKv,
+    clock,
+    ledger,
+    worker,
+    waiters,
+    options.sent ?? [],
+    options.kv === undefined,
+  );
+  options.wrap?.arm();
+  return service;
+}
