@@ -1,5 +1,5 @@
 /**
- * The n-th call to the store goes wrong, for every n until a run is over before it comes. Whatever
+ * The n-th call to the store or the network goes wrong, for every n until a run is over before it comes. Whatever
  * happens: what was accepted is delivered, settled once in the ledger, and nothing is stuck.
  */
 import { assert, assertEquals } from "@std/assert";
@@ -106,7 +106,7 @@ async function runWithFault(kind: FaultKind, nth: number): Promise<boolean> {
 }
 
 for (const kind of ["fails", "lies", "crashes"] as const) {
-  Deno.test(`nothing is lost, stuck or settled twice when the n-th store call ${kind}`, async () => {
+  Deno.test(`nothing is lost, stuck or settled twice when the n-th call ${kind}`, async () => {
     let nth = 1;
     const run = (nth: number) =>
       runWithFault(kind, nth).catch((cause) => {

@@ -111,7 +111,7 @@ export class Worker {
     try {
       await this.#work(lane);
     } catch (error) {
-      this.#parts.log({ event: "store.failed", lane, error });
+      this.#parts.log({ event: "lane.failed", lane, error });
       this.#lookAgain(lane, STORE_RETRY_MS);
     }
     this.#active.delete(lane);

@@ -84,10 +84,10 @@ function checkSpelling(uri: string): Verdict {
 
 function brokenNameRule(host: string): Rule | undefined {
   const labels = host.split(".");
-  // RFC 1035 sizes. One label alone is completed by the resolver's search domain. The underscore
-  // is not in the RFC but in use.
+  // RFC 1123, and the underscore, which is in use. One label alone is completed by the resolver's
+  // search domain.
   const wellFormed = host.length <= 253 && labels.length >= 2 &&
-    labels.every((label) => /^[a-z0-9_-]{1,63}$/.test(label));
+    labels.every((label) => /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/.test(label));
   if (isSpecialName(host)) return "special_name";
   return wellFormed ? undefined : "host";
 }

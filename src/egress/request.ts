@@ -4,14 +4,13 @@
  * told to.
  */
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
 import { openConnection } from "./connection.ts";
 import type { Rule } from "./destination.ts";
 import { type FailureCode, failureOf } from "./failure.ts";
 import type { Guard } from "./guard.ts";
-import { createTrust } from "./trust.ts";
 
 export type { FailureCode } from "./failure.ts";
 
@@ -58,7 +57,7 @@ export interface SendRequestParts {
 }
 
 export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): SendRequest {
-  const trust = createTrust(extraCa);
+  const trusted = extraCa === undefined ? [] : [extraCa];
 
   async function attempt(request: OutboundRequest, signal: AbortSignal): Promise<RequestResult> {
     const vetted = await guard.vet(request.uri, signal);
@@ -68,7 +67,7 @@ export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): 
     if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code };
     const { url, addresses } = vetted;
     const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
-    const opened = await openConnection({ url, addresses, trust }, limits);
+    const opened = await openConnection({ url, addresses, extraCa: trusted }, limits);
     if (opened.kind === "failed") return opened;
     const { socket, address } = opened;
     try {
@@ -102,7 +101,7 @@ export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): 
   };
 }
 
-function post(socket: Socket, url: URL, { headers, body }: OutboundRequest): ClientRequest {
+function post(socket: Duplex, url: URL, { headers, body }: OutboundRequest): ClientRequest {
   const outgoing = httpRequest({
     // A connection of one's own, hence no agent: no reuse, and no proxy from the environment.
     createConnection: () => socket,

@@ -168,8 +168,11 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     random,
     log,
     send: async (request) => {
-      service.sent.push(request);
-      return await destination(request);
+      const arrive = async () => {
+        service.sent.push(request);
+        return await destination(request);
+      };
+      return await (options.wrap === undefined ? arrive() : options.wrap.pass(arrive));
     },
     claimant: { instance, boot: crypto.randomUUID() },
     userAgent: "databox-export-service/test",

@@ -1,0 +1,160 @@
+/** Shared commits: order kept, limits respected, and nobody fails for another's fault. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Bell } from "../../src/ledger/bell.ts";
+import { verifyChain } from "../../src/ledger/chain.ts";
+import { type Batch, GroupCommit } from "../../src/ledger/group_commit.ts";
+import { readChains } from "../../src/ledger/read_chains.ts";
+import { Fault, type FaultKind, faultyKv } from "../fakes/faulty_kv.ts";
+
+const SILENT: Bell = { arm: () => () => {}, listen: () => {} };
+
+async function open(fault = new Fault("fails", Infinity), bell = SILENT) {
+  const kv = await Deno.openKv(":memory:");
+  let commits = 0;
+  const counted = new Proxy(faultyKv(kv, fault), {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (name === "atomic") commits++;
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  const group = new GroupCommit({ kv: counted, bell, instance: "one", marks: {} });
+  return { kv, group, commits: () => commits };
+}
+
+function setting(n: number, bytes = 10): Batch {
+  return {
+    sets: [{ key: ["set", n], value: new Uint8Array(bytes) }],
+    entries: [{ kind: "refusals.omitted", at: 0, count: n }],
+  };
+}
+
+async function counts(kv: Deno.Kv): Promise<number[]> {
+  const found: number[] = [];
+  for await (const { instance, entries, end } of readChains(kv)) {
+    const chain = await Array.fromAsync(entries);
+    assertEquals((await verifyChain(instance, chain, end)).kind, "intact");
+    found.push(...chain.map((bytes) => JSON.parse(new TextDecoder().decode(bytes)).count));
+  }
+  return found;
+}
+
+Deno.test("changes that come together share a commit, and keep their order in the chain", async () => {
+  const { kv, group, commits } = await open();
+  const versions = await Promise.all(
+    Array.from({ length: 50 }, (_, n) => group.commit(setting(n))),
+  );
+  assertEquals(new Set(versions).size, 1);
+  assertEquals(commits(), 1);
+  assertEquals(await counts(kv), Array.from({ length: 50 }, (_, n) => n));
+  kv.close();
+});
+
+Deno.test("a change that comes alone is committed at once, alone", async () => {
+  const { kv, group, commits } = await open();
+  await group.commit(setting(1));
+  await group.commit(setting(2));
+  assertEquals(commits(), 2);
+  kv.close();
+});
+
+Deno.test("a failed check fails its own change only", async () => {
+  const { kv, group } = await open();
+  const impossible: Batch = {
+    ...setting(2),
+    checks: [{ key: ["set", 1], versionstamp: "00000000000000009999" }],
+  };
+  const versions = await Promise.all([
+    group.commit(setting(1)),
+    group.commit(impossible),
+    group.commit(setting(3)),
+  ]);
+  assertEquals(versions.map((version) => version !== undefined), [true, false, true]);
+  assertEquals(await counts(kv), [1, 3]);
+  assertEquals((await kv.get(["set", 2])).value, null);
+  kv.close();
+});
+
+Deno.test("a change that the store cannot take fails alone", async () => {
+  const { kv, group } = await open();
+  const results = await Promise.allSettled([
+    group.commit(setting(1)),
+    group.commit({ ...setting(2), sets: [{ key: ["set", 2], value: new Uint8Array(65_537) }] }),
+    group.commit(setting(3)),
+  ]);
+  assertEquals(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+  assertEquals(await counts(kv), [1, 3]);
+  kv.close();
+});
+
+Deno.test("a change that checks what another one writes sees that write", async () => {
+  const { kv, group } = await open();
+  const once = (n: number): Batch => ({
+    ...setting(n),
+    checks: [{ key: ["once"], versionstamp: null }],
+    sets: [{ key: ["once"], value: new Uint8Array([n]) }],
+  });
+  const versions = await Promise.all([group.commit(once(1)), group.commit(once(2))]);
+  assertEquals(versions.map((version) => version !== undefined), [true, false]);
+  assertEquals((await kv.get<Uint8Array>(["once"])).value, new Uint8Array([1]));
+  kv.close();
+});
+
+Deno.test("more than one commit can hold is spread over several, in order", async () => {
+  const { kv, group, commits } = await open();
+  await Promise.all(Array.from({ length: 40 }, (_, n) => group.commit(setting(n, 60_000))));
+  assert(commits() >= 4 && commits() <= 8, `${commits()} commits`);
+  assertEquals(await counts(kv), Array.from({ length: 40 }, (_, n) => n));
+  kv.close();
+});
+
+for (const kind of ["fails", "lies"] satisfies FaultKind[]) {
+  Deno.test(`when a shared commit ${kind}, everybody's change is written once all the same`, async () => {
+    const fault = new Fault(kind, 2);
+    const { kv, group } = await open(fault);
+    await group.commit(setting(0));
+    fault.arm();
+    // The first call of a commit is its own when the chain's end is known.
+    await Promise.all([1, 2, 3].map((n) => group.commit(setting(n))));
+    await Promise.all([4, 5, 6].map((n) => group.commit(setting(n))));
+    assert(fault.happened);
+    assertEquals(await counts(kv), [0, 1, 2, 3, 4, 5, 6]);
+    kv.close();
+  });
+}
+
+Deno.test("a store that is gone fails everybody, and serves again when it is back", async () => {
+  const fault = new Fault("crashes", 1);
+  const { kv, group } = await open(fault);
+  fault.arm();
+  await assertRejects(() => Promise.all([group.commit(setting(1)), group.commit(setting(2))]));
+  fault.disarm();
+  await group.commit(setting(3));
+  assertEquals(await counts(kv), [3]);
+  kv.close();
+});
+
+Deno.test("another writer on the chain costs a second try, not an entry", async () => {
+  const { kv, group } = await open();
+  const other = new GroupCommit({ kv, bell: SILENT, instance: "one", marks: {} });
+  await group.commit(setting(1));
+  await other.commit(setting(2));
+  await group.commit(setting(3));
+  assertEquals(await counts(kv), [1, 2, 3]);
+  kv.close();
+});
+
+Deno.test("wake-ups ring after their commit, and not for one that failed", async () => {
+  const rung: string[] = [];
+  const bell: Bell = {
+    arm: (_commit, wakeUps) => () => rung.push(...wakeUps.map(({ lane }) => lane)),
+    listen: () => {},
+  };
+  const { kv, group } = await open(undefined, bell);
+  const wakeUps = (lane: string) => ({ wakeUps: [{ lane, at: 0 }] });
+  await group.commit({ ...setting(1), ...wakeUps("good") });
+  const checks = [{ key: ["set", 1], versionstamp: null }];
+  await group.commit({ ...setting(2), ...wakeUps("bad"), checks });
+  assertEquals(rung, ["good"]);
+  kv.close();
+});

@@ -1,0 +1,109 @@
+/** The ledger on Deno KV: the contract on both kinds of store, and what is its own. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { acceptExport } from "../../src/exports/export.ts";
+import { instanceOf, type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import { ClockBell } from "../fakes/clock_bell.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
+import { testLedger } from "./ledger_contract.ts";
+
+interface Opened extends AsyncDisposable {
+  readonly ledger: KvLedger;
+  readonly clock: FakeClock;
+  readonly kv: Deno.Kv;
+  rung(): string[];
+}
+
+async function open(kv: Deno.Kv, close: () => Promise<void> | void = () => {}): Promise<Opened> {
+  const clock = new FakeClock();
+  const bell = new ClockBell(clock);
+  const ledger = await openKvLedger({
+    kv,
+    bell,
+    clock,
+    random: () => 0.5,
+    instance: await instanceOf(kv, "the-instance"),
+    marks: { unsafe_loopback: true },
+  });
+  let rung: string[] = [];
+  bell.listen((lanes) => rung.push(...lanes));
+  return {
+    ledger,
+    clock,
+    kv,
+    rung() {
+      const lanes = rung;
+      rung = [];
+      return lanes;
+    },
+    async [Symbol.asyncDispose]() {
+      await ledger.close();
+      kv.close();
+      await close();
+    },
+  };
+}
+
+testLedger("KV in memory", async () => await open(await Deno.openKv(":memory:")));
+
+testLedger("KV in a file", async () => {
+  const folder = await Deno.makeTempDir();
+  const kv = await Deno.openKv(`${folder}/export.kv`);
+  return await open(kv, () => Deno.remove(folder, { recursive: true }));
+});
+
+function accepting(clock: FakeClock, bytes: number) {
+  const payload = new Uint8Array(bytes);
+  const change = acceptExport({ owner: "owner", uri: "https://a.example/", payload }, {
+    id: crypto.randomUUID(),
+    now: clock.now(),
+    giveUpAfterMs: 60_000,
+  });
+  return { change, payload };
+}
+
+async function keysIn(kv: Deno.Kv): Promise<string[]> {
+  const entries = await Array.fromAsync(kv.list({ prefix: [] }));
+  return entries.map(({ key }) => String(key[0]));
+}
+
+Deno.test("a store has one name, whoever opens it", async () => {
+  const kv = await Deno.openKv(":memory:");
+  assertEquals(await instanceOf(kv, "first"), "first");
+  assertEquals(await instanceOf(kv, "second"), "first");
+  kv.close();
+});
+
+Deno.test("a large payload that is not accepted leaves nothing behind", async () => {
+  await using opened = await open(await Deno.openKv(":memory:"));
+  const { ledger, clock, kv } = opened;
+  const idempotency = { key: "k", fingerprint: "f", expiresAt: clock.now() + 1_000 };
+  const submissions = [accepting(clock, 1_000_000), accepting(clock, 1_000_000)];
+  // Both stage their parts before either is accepted.
+  const acceptances = await Promise.all(
+    submissions.map(({ change, payload }) => ledger.accept(change, payload, idempotency)),
+  );
+  assertEquals(acceptances.map(({ kind }) => kind).sort(), ["accepted", "replayed"]);
+  const kept = await keysIn(kv);
+  assertEquals(kept.filter((key) => key === "payload").length, 16);
+  assert(!kept.includes("staged"));
+});
+
+Deno.test("parts staged by a process that died are swept, those of accepted exports stay", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const fault = new Fault("crashes", 4);
+  await using opened = await open(faultyKv(kv, fault));
+  const { clock } = opened;
+  const kept = accepting(clock, 1_000_000);
+  await opened.ledger.accept(kept.change, kept.payload);
+  fault.arm();
+  const lost = accepting(clock, 1_000_000);
+  await assertRejects(() => opened.ledger.accept(lost.change, lost.payload));
+  fault.disarm();
+  assert((await keysIn(kv)).includes("staged"));
+  assertEquals(await opened.ledger.sweep(), 0, "it may still be on its way");
+  clock.advance(600_001);
+  assertEquals(await opened.ledger.sweep(), 1);
+  assertEquals((await keysIn(kv)).filter((key) => key === "payload").length, 16);
+  assert(!(await keysIn(kv)).includes("staged"));
+});

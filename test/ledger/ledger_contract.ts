@@ -1,0 +1,273 @@
+/** What any ledger must do, whatever it stands on. Each promise is a test of its own. */
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  acceptExport,
+  claimExport,
+  type Delivering,
+  type ExportRecord,
+  settleExport,
+} from "../../src/exports/export.ts";
+import type { Held, Ledger } from "../../src/ledger/ledger.ts";
+import { defined, finished } from "../fakes/expect.ts";
+import type { FakeClock } from "../fakes/fake_clock.ts";
+
+/** A fresh ledger for one test. */
+export interface LedgerUnderTest extends AsyncDisposable {
+  readonly ledger: Ledger;
+  readonly clock: FakeClock;
+  /** Lanes rung since the last call. */
+  rung(): string[];
+}
+
+const CLAIMANT = { instance: "one", boot: "first" };
+const POLICY = { backoff: { delaysMs: [5_000], jitter: 0 }, retentionMs: 60_000 };
+const ANSWER = new TextEncoder().encode("thank you");
+
+/** Declares the whole suite for one kind of ledger. */
+export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): void {
+  const promise = (what: string, check: (test: LedgerUnderTest) => Promise<void>) =>
+    Deno.test(`${name}: ${what}`, async () => {
+      await using test = await open();
+      await check(test);
+    });
+
+  promise("what was accepted is found, with its payload, at the head of its lane", async (test) => {
+    const record = await accept(test, { data: "[1]" });
+    assertEquals(await test.ledger.find(record.id, test.clock.now()), record);
+    assertEquals(text(await test.ledger.payload(record)), "[1]");
+    const head = await headOf(test, record.lane);
+    assertEquals(head.record, record);
+    assertEquals(head.lease, undefined);
+    assertEquals(await Array.fromAsync(test.ledger.lanes()), [record.lane]);
+    assertEquals(test.rung(), [record.lane]);
+  });
+
+  promise("an unknown id is not found, an unknown lane has no head", async ({ ledger, clock }) => {
+    assertEquals(await ledger.find(crypto.randomUUID(), clock.now()), undefined);
+    assertEquals(await ledger.head("nowhere"), undefined);
+    assertEquals(await Array.fromAsync(ledger.lanes()), []);
+  });
+
+  promise("an id is accepted once", async (test) => {
+    const record = await accept(test, {});
+    await assertRejects(() => accept(test, { id: record.id }));
+  });
+
+  promise("lanes keep the order of acceptance, within one millisecond too", async (test) => {
+    const ids = [];
+    for (let n = 0; n < 5; n++) ids.push((await accept(test, {})).id);
+    const together = await Promise.all(Array.from({ length: 5 }, () => accept(test, {})));
+    ids.push(...together.map(({ id }) => id));
+    for (const id of ids) {
+      const head = await headOf(test, together[0]?.lane ?? "");
+      assertEquals(head.record.id, id);
+      await finish(test, head);
+    }
+  });
+
+  promise("every lane with work is named once, however much stands in it", async (test) => {
+    const lanes = new Set<string>();
+    for (const owner of ["a", "b", "c"]) {
+      for (let n = 0; n < 3; n++) lanes.add((await accept(test, { owner })).lane);
+    }
+    assertEquals((await Array.fromAsync(test.ledger.lanes())).sort(), [...lanes].sort());
+  });
+
+  promise("a claim takes the lease, and a second claim of the same head fails", async (test) => {
+    const { lane } = await accept(test, {});
+    const head = await headOf(test, lane);
+    const [first, second] = await Promise.all([claim(test, head), claim(test, head)]);
+    assertEquals(second, undefined);
+    const after = await headOf(test, lane);
+    assertEquals(after.record.state, "delivering");
+    assertEquals(after.lease, defined(first).lease);
+    assertEquals(await claim(test, head), undefined, "nor does a late one");
+  });
+
+  promise("finishing keeps the answer, and removes place, lease and payload", async (test) => {
+    const { id, lane } = await accept(test, { data: "[1]" });
+    await finish(test, await headOf(test, lane));
+    const record = finished(await test.ledger.find(id, test.clock.now()));
+    assertEquals(text(await test.ledger.answer(record)), "thank you");
+    await assertRejects(() => test.ledger.payload(record));
+    assertEquals(await test.ledger.head(lane), undefined);
+    assertEquals(await Array.fromAsync(test.ledger.lanes()), []);
+  });
+
+  promise("a worker whose claim was taken over settles nothing", async (test) => {
+    const { lane } = await accept(test, {});
+    const slow = defined(await claim(test, await headOf(test, lane)));
+    test.clock.advance(60_000);
+    const head = await headOf(test, lane);
+    const quick = defined(await claim(test, head, { ...CLAIMANT, instance: "two" }));
+    assertEquals(await settle(test, slow), undefined);
+    assertEquals((await headOf(test, lane)).lease, quick.lease);
+    assertNotEquals(await settle(test, quick), undefined);
+  });
+
+  promise("a failed attempt goes back to the head of its lane", async (test) => {
+    const { id, lane } = await accept(test, {});
+    await accept(test, {});
+    const claimed = defined(await claim(test, await headOf(test, lane)));
+    test.rung();
+    const outcome = { kind: "failed", code: "dns_error", ms: 1 } as const;
+    const facts = { now: test.clock.now(), chance: 0 };
+    await test.ledger.change(claimed, settleExport(claimed.record, outcome, POLICY, facts));
+    const head = await headOf(test, lane);
+    assertEquals([head.record.id, head.record.state, head.lease], [id, "pending", undefined]);
+    assertEquals(test.rung(), [], "its wake-up is for later");
+    test.clock.advance(5_000);
+    assertEquals(test.rung(), [lane]);
+  });
+
+  promise("a claim that is never settled is woken at the end of its lease", async (test) => {
+    const { lane } = await accept(test, {});
+    await claim(test, await headOf(test, lane));
+    test.rung();
+    test.clock.advance(44_999);
+    assertEquals(test.rung(), []);
+    test.clock.advance(1);
+    assertEquals(test.rung(), [lane]);
+  });
+
+  promise("finishing wakes the lane for the export behind", async (test) => {
+    const { lane } = await accept(test, {});
+    await accept(test, {});
+    const head = await headOf(test, lane);
+    test.rung();
+    await finish(test, head);
+    assertEquals(test.rung(), [lane]);
+  });
+
+  promise("a finished export is not found once its retention is over", async (test) => {
+    const { id, lane } = await accept(test, {});
+    await finish(test, await headOf(test, lane));
+    const now = test.clock.now();
+    assertNotEquals(await test.ledger.find(id, now + 59_999), undefined);
+    assertEquals(await test.ledger.find(id, now + 60_000), undefined);
+  });
+
+  for (const bytes of [0, 1, 65_536, 65_537, 262_144, 262_145, 3_000_000]) {
+    promise(`a payload and an answer of ${bytes} bytes come back as they were`, async (test) => {
+      const content = new Uint8Array(bytes).map((_, n) => n * 31);
+      const record = await accept(test, { payload: content });
+      assert(same(await test.ledger.payload(record), content));
+      await finish(test, await headOf(test, record.lane), content);
+      const kept = finished(await test.ledger.find(record.id, test.clock.now()));
+      assert(same(await test.ledger.answer(kept), content));
+    });
+  }
+
+  promise("an Idempotency-Key opens one export, whoever comes first", async (test) => {
+    const idempotency = { key: "k", fingerprint: "f", expiresAt: test.clock.now() + 1_000 };
+    const opening = () => opened(test, idempotency);
+    const answers = await Promise.all([opening(), opening(), opening()]);
+    const ids = new Set(
+      answers.map(({ acceptance, id }) => acceptance.kind === "replayed" ? acceptance.id : id),
+    );
+    assertEquals(ids.size, 1);
+    assertEquals(answers.filter(({ acceptance }) => acceptance.kind === "accepted").length, 1);
+    const other = await opened(test, { ...idempotency, fingerprint: "g" });
+    assertEquals(other.acceptance.kind, "conflict");
+    test.clock.advance(1_000);
+    assertEquals((await opening()).acceptance.kind, "accepted", "forgotten after its time");
+  });
+
+  promise(
+    "a watch shows the present record and every later state, and can be ended",
+    async (test) => {
+      const { id, lane } = await accept(test, {});
+      const reader = test.ledger.watch(id).getReader();
+      assertEquals((await reader.read()).value?.state, "pending");
+      const claimed = defined(await claim(test, await headOf(test, lane)));
+      assertEquals((await reader.read()).value?.state, "delivering");
+      await settle(test, claimed);
+      assertEquals((await reader.read()).value?.state, "finished");
+      await reader.cancel();
+    },
+  );
+
+  promise("a watch of an unknown id shows that there is none", async ({ ledger }) => {
+    const reader = ledger.watch(crypto.randomUUID()).getReader();
+    assertEquals(await reader.read(), { done: false, value: undefined });
+    await reader.cancel();
+  });
+
+  promise("a store that takes writes says so", async ({ ledger }) => {
+    await ledger.probe();
+  });
+}
+
+interface Facts {
+  readonly id?: string;
+  readonly owner?: string;
+  readonly data?: string;
+  readonly payload?: Uint8Array;
+}
+
+function accepting(test: LedgerUnderTest, facts: Facts) {
+  const { id = crypto.randomUUID(), owner = "owner", data = "{}" } = facts;
+  const payload = facts.payload ?? new TextEncoder().encode(data);
+  const request = { owner, uri: "https://destination.example/", payload };
+  const change = acceptExport(request, { id, now: test.clock.now(), giveUpAfterMs: 60_000 });
+  return { change, payload };
+}
+
+async function accept(test: LedgerUnderTest, facts: Facts) {
+  const { change, payload } = accepting(test, facts);
+  assertEquals((await test.ledger.accept(change, payload)).kind, "accepted");
+  return change.record;
+}
+
+async function opened(
+  test: LedgerUnderTest,
+  idempotency: { key: string; fingerprint: string; expiresAt: number },
+) {
+  const { change, payload } = accepting(test, {});
+  const { id } = change.record;
+  const expiresAt = test.clock.now() + 1_000;
+  return {
+    id,
+    acceptance: await test.ledger.accept(change, payload, { ...idempotency, expiresAt }),
+  };
+}
+
+async function headOf({ ledger }: LedgerUnderTest, lane: string): Promise<Held> {
+  return defined(await ledger.head(lane));
+}
+
+async function claim({ ledger, clock }: LedgerUnderTest, head: Held, claimant = CLAIMANT) {
+  const facts = { now: clock.now(), claimant, leaseMs: 45_000 };
+  const change = claimExport(head.record, head.lease, facts);
+  return change === undefined ? undefined : await ledger.change(head, change);
+}
+
+async function settle(
+  { ledger, clock }: LedgerUnderTest,
+  claimed: Held<Delivering>,
+  answer: Uint8Array = ANSWER,
+): Promise<Held<ExportRecord> | undefined> {
+  const outcome = {
+    kind: "answered",
+    status: 200,
+    truncated: false,
+    answerBytes: answer.byteLength,
+    address: "192.0.2.1",
+    ms: 1,
+  } as const;
+  const facts = { now: clock.now(), chance: 0 };
+  return await ledger.change(claimed, settleExport(claimed.record, outcome, POLICY, facts), answer);
+}
+
+async function finish(test: LedgerUnderTest, head: Held, answer?: Uint8Array): Promise<void> {
+  const claimed = defined(await claim(test, head));
+  assertNotEquals(await settle(test, claimed, answer), undefined);
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, n) => byte === b[n]);
+}
