@@ -3,8 +3,8 @@ import denoJson from "./deno.json" with { type: "json" };
 import { deriveRootKey } from "./src/authorise/macaroon.ts";
 import { systemClock as clock } from "./src/clock.ts";
 import { type Config, describeConfig } from "./src/config.ts";
-import { Worker } from "./src/deliver/worker.ts";
-import { createEgress } from "./src/egress/egress.ts";
+import { Worker, type WorkerParts } from "./src/deliver/worker.ts";
+import { createEgress, type Egress } from "./src/egress/egress.ts";
 import { systemResolve } from "./src/egress/guard.ts";
 import { createApp } from "./src/http/app.ts";
 import { Refusals } from "./src/http/refusals.ts";
@@ -46,36 +46,25 @@ export interface Service {
  */
 export async function startService(config: Config, secret: string, log: Log): Promise<Service> {
   const random = Math.random;
+  const newId = () => crypto.randomUUID();
+  const egress = await openEgress(config);
   const store = await openStore(config.EXPORT_KV_PATH);
   const { kv } = store;
-  const instance = await instanceOf(kv, crypto.randomUUID());
+  const instance = await instanceOf(kv, newId());
   const bell = new KvQueueBell(kv, clock);
-  const allowLoopback = config.EXPORT_UNSAFE_ALLOW_LOOPBACK;
-  const marks: Record<string, true> = allowLoopback ? { unsafe_loopback: true } : {};
+  const marks: Record<string, true> = config.EXPORT_UNSAFE_ALLOW_LOOPBACK
+    ? { unsafe_loopback: true }
+    : {};
   const ledger = await openKvLedger({ kv, bell, clock, random, instance, marks });
-  const egress = createEgress({
-    policy: { allowLoopback },
-    clock,
-    resolve: systemResolve,
-    attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,
-    answerBytesMax: config.EXPORT_RESPONSE_LIMIT,
-    extraCa: config.EXPORT_EXTRA_CA && await Deno.readTextFile(config.EXPORT_EXTRA_CA),
-  });
   const worker = new Worker({
     ledger,
     send: egress.send,
     clock,
     random,
     log,
-    claimant: { instance, boot: crypto.randomUUID() },
+    claimant: { instance, boot: newId() },
     userAgent: `databox-export-service/${denoJson.version}`,
-    policy: {
-      backoff: { delaysMs: BACKOFF_MS, jitter: BACKOFF_JITTER },
-      retentionMs: config.EXPORT_RETENTION,
-      leaseMs: config.EXPORT_ATTEMPT_TIMEOUT + LEASE_MARGIN_MS,
-      parallel: config.EXPORT_PARALLEL,
-      parallelPerHost: config.EXPORT_PARALLEL_PER_HOST,
-    },
+    policy: deliveryPolicy(config),
   });
   const waiters = new Waiters((id) => ledger.watch(id), clock);
   const refusals = new Refusals({ ledger, clock, log });
@@ -85,7 +74,7 @@ export async function startService(config: Config, secret: string, log: Log): Pr
     waiters,
     refusals,
     clock,
-    newId: () => crypto.randomUUID(),
+    newId,
     log,
     rootKeys: () => rootKeys,
     target: config.DATABOX_LOCAL_NAME,
@@ -111,6 +100,28 @@ export async function startService(config: Config, secret: string, log: Log): Pr
       await ledger.close();
       store.close();
     },
+  };
+}
+
+async function openEgress(config: Config): Promise<Egress> {
+  const { EXPORT_EXTRA_CA } = config;
+  return createEgress({
+    policy: { allowLoopback: config.EXPORT_UNSAFE_ALLOW_LOOPBACK },
+    clock,
+    resolve: systemResolve,
+    attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,
+    answerBytesMax: config.EXPORT_RESPONSE_LIMIT,
+    extraCa: EXPORT_EXTRA_CA === undefined ? undefined : await Deno.readTextFile(EXPORT_EXTRA_CA),
+  });
+}
+
+function deliveryPolicy(config: Config): WorkerParts["policy"] {
+  return {
+    backoff: { delaysMs: BACKOFF_MS, jitter: BACKOFF_JITTER },
+    retentionMs: config.EXPORT_RETENTION,
+    leaseMs: config.EXPORT_ATTEMPT_TIMEOUT + LEASE_MARGIN_MS,
+    parallel: config.EXPORT_PARALLEL,
+    parallelPerHost: config.EXPORT_PARALLEL_PER_HOST,
   };
 }
 

@@ -1,0 +1,168 @@
+/** The rules of the house, checked: who imports whom, what only some rooms may know, and size. */
+import { assert, assertEquals } from "@std/assert";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+/** Rooms that a room may import from; `limits`, `clock`, `log` are for the shells. Tests may all. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  exports: [],
+  authorise: ["limits"],
+  egress: ["limits", "clock"],
+  ledger: ["exports", "limits", "clock"],
+  wait: ["clock"],
+  deliver: ["exports", "ledger", "limits", "clock", "log"],
+  http: ["exports", "authorise", "ledger", "wait", "limits", "clock", "log"],
+  machine: ["config"],
+  config: ["authorise", "limits", "units"],
+  commands: ["authorise", "clock", "config", "ledger", "limits", "machine", "main", "units"],
+  main: [
+    "authorise",
+    "clock",
+    "config",
+    "deliver",
+    "egress",
+    "exports",
+    "http",
+    "ledger",
+    "limits",
+    "log",
+    "machine",
+    "wait",
+  ],
+  clock: [],
+  limits: [],
+  log: [],
+  units: [],
+};
+
+/** Of the ledger, the other rooms may know the port only. */
+const LEDGER_PORT = "src/ledger/ledger.ts";
+
+/** Packages from outside, and who may use them. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  hono: ["http"],
+  zod: ["http", "config"],
+  "macaroons.js": ["authorise"],
+  "ipaddr.js": ["egress"],
+};
+
+interface Source {
+  readonly path: string;
+  readonly room: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+async function sources(): Promise<Source[]> {
+  const paths = ["main.ts"];
+  const walk = async (folder: string) => {
+    for await (const { name, isDirectory } of Deno.readDir(join(ROOT, folder))) {
+      if (isDirectory) await walk(join(folder, name));
+      else if (name.endsWith(".ts")) paths.push(join(folder, name));
+    }
+  };
+  await walk("src");
+  return await Promise.all(paths.map(async (path) => {
+    const text = await Deno.readTextFile(join(ROOT, path));
+    const imports = [...text.matchAll(/^(?:import|export)\s[^;]*?from\s+"([^"]+)"/gm)]
+      .map(([, specifier = ""]) =>
+        specifier.startsWith(".") ? relative(ROOT, join(ROOT, dirname(path), specifier)) : specifier
+      );
+    return { path, room: roomOf(path), text, imports };
+  }));
+}
+
+function roomOf(path: string): string {
+  return path.replace(/^src\//, "").replace(/(\/.*|\.ts)$/, "");
+}
+
+/** The code without comments and strings, so that words in them do not count. */
+function codeOf({ text }: Source): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g, " ");
+}
+
+Deno.test("rooms import only what they may", async () => {
+  for (const { path, room, imports } of await sources()) {
+    const permitted = MAY_IMPORT[room] ?? [];
+    assert(room in MAY_IMPORT, `${path} is in no known room`);
+    for (const imported of imports) {
+      if (imported.startsWith("node:") || imported.endsWith(".json")) continue;
+      const allowed = PACKAGES[imported.split("/")[0] ?? ""];
+      if (allowed !== undefined) {
+        assert(allowed.includes(room), `${path} imports ${imported}`);
+        continue;
+      }
+      const from = roomOf(imported);
+      assert(from === room || permitted.includes(from), `${path} imports ${imported}`);
+      if (from === "ledger" && !["ledger", "main", "commands"].includes(room)) {
+        assertEquals(imported, LEDGER_PORT, `${path} must know the port only`);
+      }
+    }
+  }
+});
+
+Deno.test("no file imports itself, on however long a way", async () => {
+  const all = new Map((await sources()).map((source) => [source.path, source.imports]));
+  const visit = (path: string, way: readonly string[]): void => {
+    assert(!way.includes(path), `cycle: ${[...way, path].join(" → ")}`);
+    for (const next of all.get(path) ?? []) visit(next, [...way, path]);
+  };
+  for (const path of all.keys()) visit(path, []);
+});
+
+Deno.test("time and chance come in as arguments", async () => {
+  const hidden =
+    /\bDate\.now\b|\bnew Date\(\)|\bsetTimeout\b|\bsetInterval\b|\bMath\.random\b|\brandomUUID\b|\bAbortSignal\.timeout\b|\bperformance\.now\b/;
+  // A command is a process of its own, with nobody to hand it anything.
+  const may = ["main", "clock", "commands"];
+  for (const source of await sources()) {
+    if (may.includes(source.room)) continue;
+    assert(!hidden.test(codeOf(source)), `${source.path} has a clock or a die of its own`);
+  }
+});
+
+/** What a room may know of the runtime: the ledger its store, egress its sockets. */
+const OWN_DENO: Readonly<Record<string, RegExp>> = {
+  ledger: /^Deno\.(Kv\w*|Atomic\w*)$/,
+  egress: /^Deno\.(Conn|TcpConn|TlsConn|connect|startTls|errors)$/,
+};
+
+Deno.test("only the shells know Deno, but for the store of the ledger and the sockets of egress", async () => {
+  const shells = ["main", "machine", "commands"];
+  for (const source of await sources()) {
+    if (shells.includes(source.room)) continue;
+    const uses = codeOf(source).match(/\bDeno\.\w+/g) ?? [];
+    const own = OWN_DENO[source.room] ?? /^$/;
+    assertEquals(uses.filter((use) => !own.test(use)), [], source.path);
+  }
+});
+
+Deno.test("importing a module does nothing", async () => {
+  for (const source of await sources()) {
+    const lines = codeOf(source).split("\n");
+    const acting = lines.filter((line) => /^(await|for|while|[a-z]\w*(\.\w+)*\()/.test(line));
+    assertEquals(acting, [], source.path);
+  }
+});
+
+Deno.test("a file is one idea: 250 lines at most, and its first lines say what it is", async () => {
+  for (const { path, text } of await sources()) {
+    assert(text.split("\n").length <= 251, `${path} holds more than one idea`);
+    assert(text.startsWith("/**"), `${path} does not say what it is`);
+  }
+});
+
+Deno.test("a function fits on a screen: 60 lines at most", async () => {
+  for (const { path, text } of await sources()) {
+    const lines = text.split("\n");
+    for (const [start, line] of lines.entries()) {
+      const [, indent] =
+        /^(\s*)(?:export |async |static )*(?:function\b|[#\w]+\(.*\{$)/.exec(line) ?? [];
+      if (indent === undefined) continue;
+      const length = lines.slice(start).findIndex((other) => other === `${indent}}`) + 1;
+      assert(length <= 60, `${path}:${start + 1} has ${length} lines`);
+    }
+  }
+});
