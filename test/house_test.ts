@@ -161,7 +161,8 @@ Deno.test("a function fits on a screen: 60 lines at most", async () => {
       const [, indent] =
         /^(\s*)(?:export |async |static )*(?:function\b|[#\w]+\(.*\{$)/.exec(line) ?? [];
       if (indent === undefined) continue;
-      const length = lines.slice(start).findIndex((other) => other === `${indent}}`) + 1;
+      const ends = [`${indent}}`, `${indent}},`];
+      const length = lines.slice(start).findIndex((other) => ends.includes(other)) + 1;
       assert(length <= 60, `${path}:${start + 1} has ${length} lines`);
     }
   }

@@ -1,0 +1,187 @@
+/** The real thing: `main.ts` as a process, a store in a file, real sockets and real signals. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
+import { DestinationServer } from "./fakes/destination_server.ts";
+import { defined } from "./fakes/expect.ts";
+import { runTask, type ServiceProcess, startProcess } from "./fakes/service_process.ts";
+
+const SECRET = "a secret of the tests";
+const env = { EXPORT_SECRET: SECRET };
+
+async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await story(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function token(destination: string, path = "/lp/export"): string {
+  const caveats = exportCaveats({ target: "export-service", path, method: "POST", destination });
+  return mintToken(SECRET, { caveats });
+}
+
+/** Asks as an app does: plain fetch, one JSON body. */
+async function ask(
+  service: ServiceProcess,
+  body: { id: string; uri: string; data: string },
+  path = "/lp/export",
+) {
+  const response = await fetch(`http://127.0.0.1:${service.port}${path}`, {
+    method: "POST",
+    headers: { "x-api-key": token(body.uri, path.replace(/\?.*/, "")) },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, ...await response.json() };
+}
+
+async function outcome(service: ServiceProcess, id: string, uri: string) {
+  for (;;) {
+    const receipt = await ask(service, { id, uri, data: "{}" });
+    if (receipt.state === "Finished") return receipt;
+  }
+}
+
+Deno.test("an app submits and learns the outcome through either endpoint", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    await using service = await startProcess({ folder, env });
+    const uri = destination.uri("/in");
+    const polled = await ask(service, { id: "", uri, data: "[1]" }, "/export");
+    const waited = await ask(service, { id: "", uri, data: "[2]" });
+    const { status, state, ext_response } = await outcome(service, waited.id, uri);
+    assertEquals([status, state], [200, "Finished"]);
+    assertEquals(ext_response, { status: "200 OK", body: "ok" });
+    const first = await ask(service, { id: polled.id, uri, data: "{}" }, "/export");
+    assertEquals(first.state, "Finished");
+    assertEquals(destination.arrivals.map(({ body }) => body), ["[1]", "[2]"]);
+    const [arrival] = destination.arrivals;
+    assertEquals(arrival?.headers.get("content-type"), "application/json");
+    assertEquals(arrival?.headers.get("idempotency-key"), polled.id);
+    assertEquals(arrival?.headers.get("webhook-id"), polled.id);
+    assertMatch(arrival?.headers.get("user-agent") ?? "", /^databox-export-service\/\d/);
+  }));
+
+Deno.test("after kill -9 and a restart every accepted export is carried out, without anyone asking", () =>
+  withFolder(async (folder) => {
+    const held = Promise.withResolvers<Response>();
+    let holding = true;
+    await using destination = new DestinationServer(() => holding ? held.promise : new Response());
+    const accepted: { id: string; uri: string; data: string }[] = [];
+    {
+      await using service = await startProcess({ folder, env });
+      for (let n = 0; n < 12; n++) {
+        const uri = destination.uri(`/${n % 3}`);
+        const data = `[${n}]`;
+        const { status, id } = await ask(service, { id: "", uri, data });
+        assertEquals(status, 200);
+        accepted.push({ id, uri, data });
+      }
+      // One of each lane is in flight, the others stand behind it.
+      await destination.arrived(({ length }) => length === 3);
+      assert(!(await service.kill("SIGKILL")).success);
+    }
+    holding = false;
+    held.resolve(new Response());
+    await using service = await startProcess({ folder, env });
+    await destination.arrived(({ length }) => length === 15);
+    for (const { id, uri } of accepted) {
+      assertEquals((await outcome(service, id, uri)).ext_response.status, "200 OK");
+    }
+    for (const lane of ["/0", "/1", "/2"]) {
+      const bodies = destination.arrivals.filter(({ path }) => path === lane);
+      const [first, ...rest] = bodies.map(({ body, headers }) =>
+        `${headers.get("idempotency-key")} ${body}`
+      );
+      const expected = accepted.filter(({ uri }) => uri.endsWith(lane))
+        .map(({ id, data }) => `${id} ${data}`);
+      // Only what was in flight came twice, with the same key; and order held.
+      assertEquals(first, expected[0]);
+      assertEquals(rest, expected);
+    }
+  }));
+
+Deno.test("SIGTERM answers who waits, finishes what is in flight, and exits 0", () =>
+  withFolder(async (folder) => {
+    const held = Promise.withResolvers<Response>();
+    await using destination = new DestinationServer(() => held.promise);
+    await using service = await startProcess({ folder, env });
+    const uri = destination.uri();
+    const { id } = await ask(service, { id: "", uri, data: "{}" });
+    await destination.arrived(({ length }) => length === 1);
+    const poll = ask(service, { id, uri, data: "{}" }, "/lp/export?timeout=60");
+    // Requests that were sent after the poll, each on a connection of its own, have been answered.
+    for (let n = 0; n < 5; n++) await ask(service, { id, uri, data: "{}" }, "/export");
+    const ended = service.kill("SIGTERM");
+    await service.logged("service.stopping");
+    assertEquals((await poll).state, "Processing");
+    held.resolve(new Response("in time"));
+    assertEquals((await ended).code, 0);
+    await service.logged("service.stopped");
+
+    await using next = await startProcess({ folder, env });
+    assertEquals((await outcome(next, id, uri)).ext_response.body, "in time");
+    assertEquals(destination.arrivals.length, 1);
+  }));
+
+Deno.test("a second start on the same store says why not; the first is not disturbed", () =>
+  withFolder(async (folder) => {
+    await using service = await startProcess({ folder, env });
+    const second = await runTask("start", { folder, env: { ...env, DATABOX_LOCAL_PORT: "0" } });
+    assertEquals(second.code, 1);
+    assertMatch(second.stderr, /another process holds/);
+    const ready = await fetch(`http://127.0.0.1:${service.port}/health/ready`);
+    assertEquals(await ready.json(), { status: "ready" });
+  }));
+
+Deno.test("all faults of the settings are told at once, and the exit code is 2", () =>
+  withFolder(async (folder) => {
+    const faulty = { EXPORT_RETENTION: "tomorrow", EXPORT_BODY_LIMIT: "1GiB" };
+    const { code, stderr } = await runTask("start", { folder, env: faulty, args: ["-p", "x"] });
+    assertEquals(code, 2);
+    for (const name of ["EXPORT_RETENTION", "EXPORT_BODY_LIMIT", "DATABOX_LOCAL_PORT"]) {
+      assert(stderr.includes(name), stderr);
+    }
+  }));
+
+Deno.test("a newcomer starts without settings, gets a token by the task, and exports", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    await using service = await startProcess({ folder });
+    const hint = await service.logged("service.standalone");
+    assertMatch(String(hint.hint), /deno task token --destination/);
+    const key = (await Deno.readTextFile(`${folder}/data/root.key`)).trim();
+    const { mode } = await Deno.stat(`${folder}/data/root.key`);
+    assertEquals(defined(mode) & 0o777, 0o600);
+    const uri = destination.uri();
+    const minted = await runTask("token", { folder, args: ["--destination", uri] });
+    assertEquals(minted.code, 0, minted.stderr);
+    const response = await fetch(`http://127.0.0.1:${service.port}/lp/export`, {
+      method: "POST",
+      headers: { "x-api-key": minted.stdout.trim() },
+      body: JSON.stringify({ id: "", uri, data: "{}" }),
+    });
+    assertEquals((await response.json()).state, "Pending");
+    await destination.arrived(({ length }) => length === 1);
+    await service.logged("delivery.attempted");
+    const printed = service.lines.join("\n");
+    assert(!printed.includes(key) && !printed.includes(minted.stdout.trim()));
+  }));
+
+Deno.test("a secret from a file or the environment is used, and never printed", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/data/secrets`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/data/secrets/EXPORT_SECRET`, `${SECRET}\n`);
+    await using destination = new DestinationServer();
+    await using service = await startProcess({
+      folder,
+      env: { EXPORT_SECRETS_DIR: "data/secrets" },
+    });
+    const { state } = await ask(service, { id: "", uri: destination.uri(), data: "{}" });
+    assertEquals(state, "Pending");
+    await service.logged("delivery.attempted");
+    assert(!service.lines.join("\n").includes(SECRET));
+    const { settings } = await service.logged("service.starting");
+    assert(JSON.stringify(settings).includes('"EXPORT_SECRET":"set"'));
+  }));
