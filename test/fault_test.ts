@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { verifyChain } from "../src/ledger/chain.ts";
 import { readChains } from "../src/ledger/read_chains.ts";
 import { FakeClock } from "./fakes/fake_clock.ts";
-import { Fault, type FaultKind, faultyKv } from "./fakes/faulty_kv.ts";
+import { Fault, type FaultKind } from "./fakes/faulty_kv.ts";
 import { answered, DESTINATION, openTestService, type TestService } from "./fakes/test_service.ts";
 
 const OTHER = "https://other.example/";

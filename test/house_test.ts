@@ -12,6 +12,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   egress: ["limits", "clock"],
   ledger: ["exports", "limits", "clock"],
   wait: ["clock"],
+  zmtp: ["clock"],
+  arbiter: ["zmtp", "clock", "limits", "log"],
   deliver: ["exports", "ledger", "limits", "clock", "log"],
   http: ["exports", "authorise", "ledger", "wait", "limits", "clock", "log"],
   machine: ["config"],
@@ -46,6 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   zod: ["http", "config"],
   "macaroons.js": ["authorise"],
   "ipaddr.js": ["egress"],
+  tweetnacl: ["zmtp"],
 };
 
 interface Source {

@@ -94,12 +94,12 @@ Deno.test("order holds when the clock jumps back between two submissions", async
   await first.submit("[0]");
   await first.submit("[1]");
   await destination.arrived(1);
+  destination.answer(0);
+  await first.worker.stop(0);
   // The service starts again on the same store, with a clock that is a day behind.
   const clock = new FakeClock(first.clock.now() - 86_400_000);
   await using second = await openTestService({ kv: first.kv, clock });
   await second.submit("[2]");
-  destination.answer(0);
-  await first.worker.stop(0);
   await second.worker.wakeAll();
   for (let day = 0; day < 3; day++) {
     await second.worker.idle();

@@ -34,15 +34,21 @@ export function tokenFor(
   if (destination === undefined) throw new UsageError(USAGE);
   const lifetime = quantity("--expires", expires, parseDuration, "1h");
   const maxBytes = quantity("--max-bytes", rest["max-bytes"], parseSize, "10KiB");
-  const caveats = exportCaveats({
-    target: target ?? name,
-    path,
-    method,
-    destination,
-    ...(lifetime !== undefined && { expiresAt: now + lifetime }),
-    ...(maxBytes !== undefined && { maxBytes }),
-  });
-  return mintToken(secret, { identifier, caveats });
+  try {
+    const caveats = exportCaveats({
+      target: target ?? name,
+      path,
+      method,
+      destination,
+      ...(lifetime !== undefined && { expiresAt: now + lifetime }),
+      ...(maxBytes !== undefined && { maxBytes }),
+    });
+    return mintToken(secret, { identifier, caveats });
+  } catch (error) {
+    // What no token can say, such as a time past the year 9999.
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
 }
 
 function options(args: readonly string[]) {

@@ -62,5 +62,8 @@ export type LedgerEntry =
 /** Host and path of `uri`, without query, fragment or credentials. */
 export function placeOf(uri: string): Place {
   const url = URL.parse(uri);
-  return url === null ? { host: "", path: "" } : { host: url.host, path: url.pathname };
+  // Without a host, such as `blob:…`, the path may hold anything.
+  return url === null || url.host === ""
+    ? { host: "", path: "" }
+    : { host: url.host, path: url.pathname };
 }

@@ -1,5 +1,5 @@
 /** What an app is shown of its export: the wire's words and member order (contract 1.6). Pure. */
-import type { ExportRecord, Finished } from "./export.ts";
+import type { ExportRecord, Finished } from "./record.ts";
 import { FAILURES } from "./failure.ts";
 import { statusText } from "./status_phrase.ts";
 

@@ -13,7 +13,8 @@ import {
   type RefusalReason,
 } from "../authorise/authorise.ts";
 import type { Clock } from "../clock.ts";
-import { acceptExport, type Change, type ExportRecord, type Pending } from "../exports/export.ts";
+import { acceptExport, type Change } from "../exports/export.ts";
+import type { ExportRecord, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import {
   finishedReceipt,

@@ -13,13 +13,19 @@ const MINUTE_MS = 60_000;
 /** What was refused, and why. */
 export type Refusal = Omit<Extract<LedgerEntry, { kind: "export.refused" }>, "kind" | "at">;
 
+export interface RefusalsParts {
+  readonly ledger: Pick<Ledger, "enter">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 export class Refusals {
-  readonly #parts: { readonly ledger: Ledger; readonly clock: Clock; readonly log: Log };
+  readonly #parts: RefusalsParts;
   #minute = 0;
   #entered = 0;
   #omitted = 0;
 
-  constructor(parts: { readonly ledger: Ledger; readonly clock: Clock; readonly log: Log }) {
+  constructor(parts: RefusalsParts) {
     this.#parts = parts;
   }
 

@@ -30,12 +30,12 @@ export function parseExportRequest(body: Uint8Array): ExportRequest {
   const { uri, data } = fields;
   const fault = faultOfData(data);
   if (fault !== undefined) return malformed(fault);
+  // The original ignores case, and what follows a UUID (contract 1.5).
   const id = fields.id.toLowerCase();
-  if (id === "" || id === NIL_UUID) {
+  const [uuid] = UUID.exec(id) ?? [];
+  if (id === "" || uuid === NIL_UUID) {
     return { kind: "submission", uri, payload: new TextEncoder().encode(data) };
   }
-  // The original ignores what follows a UUID (contract 1.5).
-  const [uuid] = UUID.exec(id) ?? [];
   if (uuid === undefined) return malformed("`id` must be empty for a new export, or a UUID.");
   return { kind: "poll", uri, id: uuid };
 }

@@ -54,8 +54,11 @@ export async function verifyChain(
     if (found.prev !== head.hash) return broken(seq, "does not follow from the entry before it");
     head = { seq, hash: sha256(bytes) };
   }
-  if (end !== undefined && (end.seq !== head.seq || end.hash !== head.hash)) {
-    return broken(head.seq + 1, `the chain should end at entry ${end.seq}`);
+  if (end !== undefined && end.hash !== head.hash) {
+    return broken(
+      Math.min(head.seq + 1, end.seq),
+      `the chain should end at entry ${end.seq}`,
+    );
   }
   return { kind: "intact", head };
 }
@@ -66,8 +69,10 @@ function broken(seq: number, reason: string): ChainVerdict {
 
 function numberAndLink(bytes: Uint8Array): { seq: unknown; prev: unknown } | undefined {
   try {
-    const { seq, prev } = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return { seq, prev };
+    const entry: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const isEntry = typeof entry === "object" && entry !== null && "seq" in entry &&
+      "prev" in entry;
+    return isEntry ? { seq: entry.seq, prev: entry.prev } : undefined;
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
  * `Idempotency-Key` on submission (DESIGN 3): the same key and content name the export that they
  * opened first; the same key with other content is a conflict.
  */
-import type { Pending } from "../exports/export.ts";
+import type { Pending } from "../exports/record.ts";
 import type { Batch } from "./group_commit.ts";
 import { keys } from "./keys.ts";
 import type { Acceptance, Idempotency } from "./ledger.ts";

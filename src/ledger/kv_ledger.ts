@@ -3,13 +3,8 @@
  * decided elsewhere and arrives as a {@link Change}.
  */
 import type { Clock } from "../clock.ts";
-import {
-  type Change,
-  type ExportRecord,
-  type Finished,
-  type Pending,
-  wakeUpAt,
-} from "../exports/export.ts";
+import { type Change, wakeUpAt } from "../exports/export.ts";
+import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import { EXPIRY_SPREAD_MS, PARTS_IN_COMMIT, STAGING_MAX_MS } from "../limits.ts";
 import type { Bell } from "./bell.ts";

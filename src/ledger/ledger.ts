@@ -2,7 +2,8 @@
  * The port of the store: promises that survive a crash. Every method that changes something is one
  * commit: record, payload or answer, lane, lease, ledger entries and wake-up stand or fall together.
  */
-import type { Change, ExportRecord, Finished, Lease, Pending } from "../exports/export.ts";
+import type { Change } from "../exports/export.ts";
+import type { ExportRecord, Finished, Lease, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 
 /** A lane's head as it was read: what may be changed, and the proof that nobody did meanwhile. */

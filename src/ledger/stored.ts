@@ -1,5 +1,5 @@
 /** How records lie in the store: JSON as bytes, whose size is known and not doubled by any script. */
-import type { ExportRecord, Lease } from "../exports/export.ts";
+import type { ExportRecord, Lease } from "../exports/record.ts";
 
 /** Version of the stored form. A newer one is refused, never guessed at. */
 const SCHEMA = 1;

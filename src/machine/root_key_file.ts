@@ -17,7 +17,7 @@ export function rootKeyPath(kvPath: string): string {
 export async function readRootKey(path: string): Promise<string | undefined> {
   try {
     const key = (await Deno.readTextFile(path)).trim();
-    if (key === "") throw new Error(`Cannot use the root key in "${path}": the file is empty`);
+    if (key === "") throw new Error(`Cannot use the root key in "${path}": it is empty; delete it`);
     return key;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -30,7 +30,20 @@ export async function obtainRootKey(path: string): Promise<string> {
   const known = await readRootKey(path);
   if (known !== undefined) return known;
   const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES))).toString("base64url");
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await Deno.writeTextFile(path, `${key}\n`, { createNew: true, mode: 0o600 });
-  return key;
+  const folder = dirname(path);
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  // Written elsewhere and linked into place, so that the file is never seen half written; a temporary
+  // file is readable by its owner only, and so is what it becomes.
+  const draft = await Deno.makeTempFile({ dir: folder });
+  try {
+    await Deno.writeTextFile(draft, `${key}\n`);
+    await Deno.link(draft, path);
+    return key;
+  } catch (error) {
+    // Another first start was quicker: its key it is.
+    if (error instanceof Deno.errors.AlreadyExists) return await obtainRootKey(path);
+    throw error;
+  } finally {
+    await Deno.remove(draft);
+  }
 }

@@ -27,7 +27,10 @@ export async function openStore(path: string): Promise<OpenStore> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const lock = await lockFile(`${path}.lock`);
-    const kv = await Deno.openKv(path);
+    const kv = await Deno.openKv(path).catch((error) => {
+      lock.close();
+      throw error;
+    });
     return {
       kv,
       close() {

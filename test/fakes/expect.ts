@@ -1,5 +1,5 @@
 /** Assertions that the type checker understands; those of `@std/assert` come without types here. */
-import type { ExportRecord, Finished } from "../../src/exports/export.ts";
+import type { ExportRecord, Finished } from "../../src/exports/record.ts";
 
 /** `value`, which must be there. */
 export function defined<T>(value: T | undefined | null): T {

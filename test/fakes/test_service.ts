@@ -8,7 +8,7 @@ import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
 import { Worker } from "../../src/deliver/worker.ts";
 import { createEgress } from "../../src/egress/egress.ts";
-import type { ExportRecord } from "../../src/exports/export.ts";
+import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
 import { Refusals } from "../../src/http/refusals.ts";

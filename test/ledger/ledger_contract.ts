@@ -1,12 +1,7 @@
 /** What any ledger must do, whatever it stands on. Each promise is a test of its own. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import {
-  acceptExport,
-  claimExport,
-  type Delivering,
-  type ExportRecord,
-  settleExport,
-} from "../../src/exports/export.ts";
+import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
+import type { Delivering, ExportRecord } from "../../src/exports/record.ts";
 import type { Held, Ledger } from "../../src/ledger/ledger.ts";
 import { defined, finished } from "../fakes/expect.ts";
 import type { FakeClock } from "../fakes/fake_clock.ts";

@@ -1,0 +1,88 @@
+/**
+ * What is kept of an export: its facts, its state, and who may deliver it. Types only; how they
+ * change is in `export.ts`.
+ */
+import type { FailureCode } from "./failure.ts";
+
+/** What never changes in an export, and how often it was tried. */
+export interface Facts {
+  /** UUID v4, lower case; also the `Idempotency-Key` of every attempt. */
+  readonly id: string;
+  /** Identity bound by the verified macaroon (DESIGN 3, "owner"). */
+  readonly owner: string;
+  /** The destination as the app wrote it. */
+  readonly uri: string;
+  /** FIFO that the export stands in: one per owner and destination. */
+  readonly lane: string;
+  readonly payload: { readonly bytes: number; readonly sha256: string };
+  readonly acceptedAt: number;
+  /** No attempt is planned after this moment. */
+  readonly giveUpAt: number;
+  /** Attempts begun so far. */
+  readonly attempts: number;
+}
+
+/** Waits for its first attempt, or for the next one. */
+export interface Pending extends Facts {
+  readonly state: "pending";
+  /** Not to be claimed before this moment. */
+  readonly dueAt: number;
+}
+
+/** In the hands of whoever holds its lane's lease. */
+export interface Delivering extends Facts {
+  readonly state: "delivering";
+}
+
+/** Settled for good; kept for its owner until `expiresAt`. */
+export interface Finished extends Facts {
+  readonly state: "finished";
+  readonly finishedAt: number;
+  readonly expiresAt: number;
+  readonly result: Result;
+}
+
+/** What we keep of an export, without payload and answer. */
+export type ExportRecord = Pending | Delivering | Finished;
+
+/** How an export ended. */
+export type Result =
+  | {
+    readonly kind: "answered";
+    readonly status: number;
+    readonly truncated: boolean;
+    readonly answerBytes: number;
+  }
+  | { readonly kind: "failed"; readonly code: FailureCode; readonly rule?: string };
+
+/** What came of one attempt; `ms` is its duration, `address` the one connected to. */
+export type Outcome =
+  | {
+    readonly kind: "answered";
+    readonly status: number;
+    readonly truncated: boolean;
+    readonly answerBytes: number;
+    readonly address: string;
+    readonly ms: number;
+  }
+  | {
+    readonly kind: "failed";
+    readonly code: FailureCode;
+    readonly ms: number;
+    readonly address?: string;
+    readonly rule?: string;
+  };
+
+/** A process that may claim: `instance` names its store, `boot` this run of it. */
+export interface Claimant {
+  readonly instance: string;
+  readonly boot: string;
+}
+
+/** The right to deliver the head of a lane until a moment; its number fences late settlers off. */
+export interface Lease {
+  readonly id: string;
+  readonly attempt: number;
+  readonly claimant: Claimant;
+  readonly until: number;
+}

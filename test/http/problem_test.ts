@@ -1,0 +1,54 @@
+import { assertEquals } from "@std/assert";
+import { problem, type ProblemCode } from "../../src/http/problem.ts";
+
+const told: Record<ProblemCode, readonly [status: number, title: string]> = {
+  malformed_request: [400, "The request is malformed"],
+  unauthorised: [401, "The token does not permit this request"],
+  destination_refused: [403, "Nothing may be sent to this destination"],
+  no_such_route: [404, "There is nothing here"],
+  unknown_export: [404, "There is no such export"],
+  idempotency_conflict: [409, "The Idempotency-Key was used for another export"],
+  too_large: [413, "The request is too large"],
+  internal: [500, "The service failed"],
+  root_key_unavailable: [503, "Tokens cannot be checked yet"],
+  store_unavailable: [503, "The store does not take writes"],
+  not_ready: [503, "The service is not ready"],
+};
+
+const codes = Object.keys(told) as ProblemCode[]; // Object.keys forgets the keys' type.
+
+for (const code of codes) {
+  const [status, title] = told[code];
+
+  Deno.test(`the problem ${code} is told as ${status}, in the members of RFC 9457`, async () => {
+    const response = problem(code);
+    assertEquals(response.status, status);
+    assertEquals(
+      await response.text(),
+      `{"type":"urn:databox:export-service:problem:${code}","title":"${title}","status":${status}}`,
+    );
+  });
+
+  Deno.test(`the problem ${code} says in its headers what it is, and what to do`, async () => {
+    const response = problem(code);
+    await response.body?.cancel();
+    assertEquals(Object.fromEntries(response.headers), {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      ...(status === 401 && { "www-authenticate": "Macaroon" }),
+      ...(status === 503 && { "retry-after": "5" }),
+    });
+  });
+}
+
+Deno.test("a detail is told as it is, after the other members", async () => {
+  const detail = `\`data\` must be "{}"\n`;
+  const text = await problem("malformed_request", detail).text();
+  assertEquals(Object.keys(JSON.parse(text)), ["type", "title", "status", "detail"]);
+  assertEquals(JSON.parse(text).detail, detail);
+});
+
+Deno.test("every problem has a type of its own", () => {
+  const types = codes.map(async (code) => (await problem(code).json()).type);
+  return Promise.all(types).then((all) => assertEquals(new Set(all).size, codes.length));
+});

@@ -1,0 +1,138 @@
+/** Refusals in the ledger, with a ledger that takes entries and nothing else. */
+import { assertEquals } from "@std/assert";
+import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
+import { Refusals } from "../../src/http/refusals.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import type { LogEvent } from "../../src/log.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+
+const MINUTE = 60_000;
+const BOUND = 60;
+const REFUSAL = { reason: "token_missing", method: "POST", route: "/export" };
+
+function untouched(): never {
+  throw new Error("Cannot answer: a refusal is entered, nothing else");
+}
+
+const NO_LEDGER: Omit<Ledger, "enter"> = {
+  accept: untouched,
+  find: untouched,
+  payload: untouched,
+  answer: untouched,
+  head: untouched,
+  change: untouched,
+  lanes: untouched,
+  watch: untouched,
+  probe: untouched,
+};
+
+function refusalsWith(enter?: (entry: LedgerEntry) => Promise<void>) {
+  const clock = new FakeClock();
+  const entries: LedgerEntry[] = [];
+  const lines: LogEvent[] = [];
+  const take = (entry: LedgerEntry) => {
+    entries.push(entry);
+    return Promise.resolve();
+  };
+  const refusals = new Refusals({
+    ledger: { ...NO_LEDGER, enter: enter ?? take },
+    clock,
+    log: (event) => void lines.push(event),
+  });
+  const note = (times: number) => {
+    for (let n = 0; n < times; n++) refusals.note(REFUSAL);
+  };
+  return { refusals, note, clock, entries, lines };
+}
+
+function kinds(entries: readonly LedgerEntry[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { kind } of entries) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+Deno.test("a refusal is entered with its time and told to the log", () => {
+  const { refusals, clock, entries, lines } = refusalsWith();
+  clock.advance(1_234);
+  const refusal = { ...REFUSAL, reason: "destination_wrong", owner: "o", host: "a.example" };
+  refusals.note(refusal);
+  assertEquals(entries, [{ kind: "export.refused", at: clock.now(), ...refusal }]);
+  assertEquals(lines, [{ event: "export.refused", ...refusal }]);
+});
+
+Deno.test("past the bound of a minute refusals are only counted", () => {
+  const { note, entries, lines } = refusalsWith();
+  note(BOUND);
+  assertEquals(kinds(entries), { "export.refused": BOUND });
+  note(1_000);
+  assertEquals(kinds(entries), { "export.refused": BOUND });
+  assertEquals(lines.length, BOUND);
+});
+
+Deno.test("what was only counted is entered with the first refusal of another minute", () => {
+  const { note, clock, entries, lines } = refusalsWith();
+  note(BOUND + 7);
+  clock.advance(MINUTE - 1);
+  note(1);
+  assertEquals(entries.length, BOUND);
+  clock.advance(1);
+  note(1);
+  assertEquals(entries.slice(BOUND), [
+    { kind: "refusals.omitted", at: clock.now(), count: 8 },
+    { kind: "export.refused", at: clock.now(), ...REFUSAL },
+  ]);
+  assertEquals(lines.slice(BOUND), [
+    { event: "refusals.omitted", count: 8 },
+    { event: "export.refused", ...REFUSAL },
+  ]);
+});
+
+Deno.test("every minute has its own bound", () => {
+  const { note, clock, entries } = refusalsWith();
+  for (let minute = 0; minute < 3; minute++) {
+    note(BOUND + 1);
+    clock.advance(MINUTE);
+  }
+  assertEquals(kinds(entries), { "export.refused": 3 * BOUND, "refusals.omitted": 2 });
+});
+
+Deno.test("a clock that is set back loses no refusal", () => {
+  const { note, clock, entries } = refusalsWith();
+  note(BOUND + 2);
+  clock.advance(-10 * MINUTE);
+  note(1);
+  assertEquals(entries.slice(BOUND), [
+    { kind: "refusals.omitted", at: clock.now(), count: 2 },
+    { kind: "export.refused", at: clock.now(), ...REFUSAL },
+  ]);
+});
+
+Deno.test("at the end the count is entered once, and nothing where nothing was omitted", () => {
+  const { refusals, note, clock, entries } = refusalsWith();
+  refusals.flush();
+  note(BOUND);
+  refusals.flush();
+  assertEquals(kinds(entries), { "export.refused": BOUND });
+  note(3);
+  refusals.flush();
+  refusals.flush();
+  assertEquals(entries.slice(BOUND), [{ kind: "refusals.omitted", at: clock.now(), count: 3 }]);
+});
+
+Deno.test("a ledger that fails is told to the log, and to nobody else", async () => {
+  const error = new Error("disk full");
+  const { refusals, note, lines } = refusalsWith(() => Promise.reject(error));
+  note(BOUND + 1);
+  refusals.flush();
+  await Promise.resolve();
+  const failures = lines.filter(({ event }) => event === "store.failed");
+  assertEquals(failures.length, BOUND + 1);
+  assertEquals(failures[0], { event: "store.failed", entry: "export.refused", error });
+  assertEquals(failures.at(-1), { event: "store.failed", entry: "refusals.omitted", error });
+});
+
+Deno.test("a caller's answer does not wait for the ledger", () => {
+  const { note, lines } = refusalsWith(() => new Promise(() => {}));
+  note(2);
+  assertEquals(lines.length, 2);
+});
