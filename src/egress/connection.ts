@@ -3,22 +3,24 @@
  * connection, never goes through a proxy, and hands out a TLS one only once the destination has
  * proved its name.
  *
- * On the runtime's own sockets, not on node:tls. In Deno 2.9.6 that one believes a certificate of
- * X.509 version 1 which merely names an added CA, and ends the process over a certificate with a
- * malformed date, which any destination may send along.
+ * On node:tls and not on `Deno.startTls`: in Deno 2.9.6 a handshake given up there keeps its
+ * socket open for as long as the other side says nothing.
  */
-import { addAbortSignal, type Duplex } from "node:stream";
+import { once } from "node:events";
+import { connect as connectTcp, isIPv6, type LookupFunction, type Socket } from "node:net";
+import { addAbortSignal } from "node:stream";
+import { connect as connectTls, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
+import { isAddress } from "./address.ts";
 import { hostOf } from "./destination.ts";
 import { type FailureCode, failureOf } from "./failure.ts";
-import { streamOver } from "./stream.ts";
+import { shield, type Trust } from "./trust.ts";
 
 export interface Target {
   readonly url: URL;
-  /** Tried in this order. */
+  /** Tried in this order; the next one while one is slow. */
   readonly addresses: readonly string[];
-  /** PEM certificates trusted besides the default roots. */
-  readonly extraCa: readonly string[];
+  readonly trust: Trust;
 }
 
 export interface ConnectLimits {
@@ -30,61 +32,61 @@ export interface ConnectLimits {
 }
 
 export type Opened =
-  | { readonly kind: "open"; readonly socket: Duplex; readonly address: string }
-  | { readonly kind: "failed"; readonly code: FailureCode; readonly address: string };
-
-/** A first packet unanswered for so long is sent again; meanwhile another address may be nearer. */
-const NEXT_ADDRESS_AFTER_MS = 1_000;
+  | { readonly kind: "open"; readonly socket: Socket; readonly address: string }
+  | { readonly kind: "failed"; readonly code: FailureCode; readonly address?: string };
 
 export async function openConnection(target: Target, limits: ConnectLimits): Promise<Opened> {
-  const { url, addresses, extraCa } = target;
+  const { clock, timeoutMs, signal } = limits;
   const late = new AbortController();
-  const cancel = limits.clock.after(limits.timeoutMs, () => late.abort());
-  const signal = AbortSignal.any([limits.signal, late.signal]);
-  // The last one tried, as long as none is reached.
-  let address = addresses.at(-1) ?? "";
-  let socket: Duplex | undefined;
+  const cancel = clock.after(timeoutMs, () => late.abort());
+  let address = target.addresses.length === 1 ? target.addresses[0] : undefined;
+  let socket: Socket | undefined;
+  const failed = (code: FailureCode): Opened => {
+    socket?.destroy();
+    return { kind: "failed", code, ...(address === undefined ? {} : { address }) };
+  };
   try {
-    const tcp = await connectTcp(target, limits.clock, signal);
-    address = tcp.remoteAddr.hostname;
-    const tls = url.protocol === "https:"
-      ? await Deno.startTls(tcp, {
-        hostname: hostOf(url),
-        caCerts: [...extraCa],
-        alpnProtocols: ["http/1.1"],
-      })
-      : undefined;
-    socket = streamOver(tls ?? tcp);
+    signal.throwIfAborted();
+    socket = dial(target);
     // An error that comes when nobody waits for it any more must not end the process.
     socket.on("error", () => {});
-    addAbortSignal(signal, socket);
-    await tls?.handshake();
-    return { kind: "open", socket, address };
+    socket.once("connect", () => address = socket?.remoteAddress ?? address);
+    addAbortSignal(AbortSignal.any([signal, late.signal]), socket);
+    await once(socket, socket instanceof TLSSocket ? "secureConnect" : "connect");
   } catch (error) {
-    socket?.destroy();
-    return { kind: "failed", code: late.signal.aborted ? "timed_out" : failureOf(error), address };
+    return failed(late.signal.aborted ? "timed_out" : failureOf(error));
   } finally {
     cancel();
   }
+  if (socket instanceof TLSSocket && !target.trust.accepts(socket)) {
+    return failed("certificate_invalid");
+  }
+  return address === undefined ? failed("connection_lost") : { kind: "open", socket, address };
 }
 
-async function connectTcp(
-  { url, addresses }: Target,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Deno.TcpConn> {
-  const port = Number(url.port === "" ? (url.protocol === "https:" ? 443 : 80) : url.port);
-  for (const [index, hostname] of addresses.entries()) {
-    const isLast = index === addresses.length - 1;
-    const slow = new AbortController();
-    const cancel = isLast ? () => {} : clock.after(NEXT_ADDRESS_AFTER_MS, () => slow.abort());
-    try {
-      return await Deno.connect({ hostname, port, signal: AbortSignal.any([signal, slow.signal]) });
-    } catch (error) {
-      if (isLast || signal.aborted) throw error;
-    } finally {
-      cancel();
-    }
-  }
-  throw new TypeError("Cannot connect: no address was given");
+function dial({ url, addresses, trust }: Target): Socket {
+  const secure = url.protocol === "https:";
+  const host = hostOf(url);
+  const port = Number(url.port === "" ? (secure ? 443 : 80) : url.port);
+  // A literal connects to itself; a name only to what was checked.
+  const where = { host, port, lookup: pinned(addresses) };
+  if (!secure) return connectTcp(where);
+  const socket = connectTls({
+    ...where,
+    // RFC 6066 allows no address here; the certificate is then checked against `host`.
+    ...(isAddress(host) ? {} : { servername: host }),
+    ...trust.options,
+    ALPNProtocols: ["http/1.1"],
+  });
+  shield(socket);
+  return socket;
+}
+
+function pinned(addresses: readonly string[]): LookupFunction {
+  const answers = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+  return (_host, _options, callback) => {
+    // In a promise, so that a runtime that may not connect there fails this connection; thrown
+    // from a plain call, its error would end the process.
+    Promise.resolve().then(() => callback(null, answers)).catch((error) => callback(error, []));
+  };
 }

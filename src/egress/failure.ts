@@ -25,24 +25,22 @@ export type FailureCode =
   /** The caller stopped the attempt. */
   | "stopped";
 
-/** Codes of the operating system and of the HTTP parser, which starts its own with `HPE_`. */
+/** Codes of the operating system, of OpenSSL as the runtime imitates it, and of the HTTP parser. */
 const FAILURES: readonly (readonly [codes: RegExp, failure: FailureCode])[] = [
   [/^ECONNREFUSED$/, "connection_refused"],
   [/^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT)$/, "unreachable"],
   [/^ETIMEDOUT$/, "timed_out"],
   [/^HPE_/, "invalid_answer"],
+  [/^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_|ERR_TLS_CERT_)/, "certificate_invalid"],
+  // The other side's alerts about certificates are here: they concern ours, which we have none of.
+  [/^(ERR_SSL_|ERR_TLS_|EPROTO$)/, "tls_error"],
 ];
 
-/** The failure behind an error of a connection or a request; what is not in the table broke off. */
+/** The failure behind an error of a socket or a request; what is not in the table broke off. */
 export function failureOf(error: unknown): FailureCode {
   if (!(error instanceof Error)) return "connection_lost";
-  // Where the process was started with a --deny-net that covers the address.
+  // Thrown by the runtime where it was started with a --deny-net that covers the address.
   if (error.name === "NotCapable") return "destination_refused";
-  // What the runtime's TLS objects to has no code.
-  if (error.name === "InvalidData") {
-    const aboutCertificate = error.message.startsWith("invalid peer certificate");
-    return aboutCertificate ? "certificate_invalid" : "tls_error";
-  }
   const code = "code" in error ? String(error.code) : "";
   return FAILURES.find(([codes]) => codes.test(code))?.[1] ?? "connection_lost";
 }

@@ -41,43 +41,37 @@ export interface GuardParts {
   readonly resolveTimeoutMs: number;
 }
 
-export function createGuard(parts: GuardParts): Guard {
-  const { policy } = parts;
-
+export function createGuard({ policy, resolve, clock, resolveTimeoutMs }: GuardParts): Guard {
   async function vet(uri: string, signal?: AbortSignal): Promise<Vetted> {
     const verdict = checkDestination(uri, policy);
     if (verdict.kind === "refused") return verdict;
     const { url } = verdict;
     const host = hostOf(url);
     if (isAddress(host)) return { kind: "permitted", url, addresses: [host] };
-    const addresses = await resolveInTime(host, parts, signal);
+    const addresses = await resolveInTime(host, signal);
     if (typeof addresses === "string") return { kind: "unresolved", code: addresses };
     const resolved = checkAddresses(url, addresses, policy);
     return resolved.kind === "refused" ? resolved : { kind: "permitted", url, addresses };
   }
 
-  return { check: (uri) => checkDestination(uri, policy), vet };
-}
-
-/** A resolver cannot be stopped, only no longer waited for. */
-async function resolveInTime(
-  host: string,
-  { resolve, clock, resolveTimeoutMs }: GuardParts,
-  signal?: AbortSignal,
-): Promise<readonly string[] | "dns_error" | "timed_out"> {
-  const late = Promise.withResolvers<"timed_out">();
-  const giveUp = () => late.resolve("timed_out");
-  if (signal?.aborted) giveUp();
-  signal?.addEventListener("abort", giveUp);
-  const cancel = clock.after(resolveTimeoutMs, giveUp);
-  try {
-    const addresses = await Promise.race([late.promise, resolve(host)]);
-    return addresses.length === 0 ? "dns_error" : addresses;
-  } catch {
-    // Whatever ails the resolver, the destination has no address for now.
-    return "dns_error";
-  } finally {
-    cancel();
-    signal?.removeEventListener("abort", giveUp);
+  /** A resolver cannot be stopped, only no longer waited for. */
+  async function resolveInTime(host: string, signal?: AbortSignal) {
+    const late = Promise.withResolvers<"timed_out">();
+    const giveUp = () => late.resolve("timed_out");
+    if (signal?.aborted) giveUp();
+    signal?.addEventListener("abort", giveUp);
+    const cancel = clock.after(resolveTimeoutMs, giveUp);
+    try {
+      const addresses = await Promise.race([late.promise, resolve(host)]);
+      return addresses.length === 0 ? "dns_error" : addresses;
+    } catch {
+      // Whatever ails the resolver, the destination has no address for now.
+      return "dns_error";
+    } finally {
+      cancel();
+      signal?.removeEventListener("abort", giveUp);
+    }
   }
+
+  return { check: (uri) => checkDestination(uri, policy), vet };
 }

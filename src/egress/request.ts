@@ -3,14 +3,15 @@
  * follows a redirect, never tries twice, never decompresses, and never reads more than it was
  * told to.
  */
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import type { Duplex } from "node:stream";
+import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
 import { openConnection } from "./connection.ts";
 import type { Rule } from "./destination.ts";
 import { type FailureCode, failureOf } from "./failure.ts";
 import type { Guard } from "./guard.ts";
+import { createTrust } from "./trust.ts";
 
 export type { FailureCode } from "./failure.ts";
 
@@ -57,7 +58,7 @@ export interface SendRequestParts {
 }
 
 export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): SendRequest {
-  const trusted = extraCa === undefined ? [] : [extraCa];
+  const trust = createTrust(extraCa);
 
   async function attempt(request: OutboundRequest, signal: AbortSignal): Promise<RequestResult> {
     const vetted = await guard.vet(request.uri, signal);
@@ -67,11 +68,11 @@ export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): 
     if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code };
     const { url, addresses } = vetted;
     const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
-    const opened = await openConnection({ url, addresses, extraCa: trusted }, limits);
+    const opened = await openConnection({ url, addresses, trust }, limits);
     if (opened.kind === "failed") return opened;
     const { socket, address } = opened;
     try {
-      const incoming = await answerTo(post(socket, url, request));
+      const incoming = await answerTo(post(request, { url, socket }));
       // The types allow for a server's messages, which have no status.
       const status = incoming.statusCode ?? 0;
       // 101 is a protocol that was not asked for: what follows is not HTTP.
@@ -101,10 +102,17 @@ export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): 
   };
 }
 
-function post(socket: Duplex, url: URL, { headers, body }: OutboundRequest): ClientRequest {
+/** Knows no proxy: the environment's would have its credentials sent to the destination. */
+const DIRECT = { keepAlive: false, proxyEnv: {} };
+
+function post(
+  { headers, body }: OutboundRequest,
+  { url, socket }: { readonly url: URL; readonly socket: Socket },
+): ClientRequest {
+  const agent = new Agent(DIRECT);
+  agent.createConnection = () => socket;
   const outgoing = httpRequest({
-    // A connection of one's own, hence no agent: no reuse, and no proxy from the environment.
-    createConnection: () => socket,
+    agent,
     method: "POST",
     path: url.pathname + url.search,
     headers: {
@@ -138,18 +146,15 @@ function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
 
 /** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
 async function readBody(incoming: IncomingMessage, bytesMax: number) {
-  const parts: Uint8Array[] = [];
-  let size = 0;
+  // One buffer that grows: kept one by one, small parts would take a hundred times their bytes.
+  const buffer = new ArrayBuffer(0, { maxByteLength: bytesMax });
+  const body = new Uint8Array(buffer);
   for await (const part of incoming) {
-    parts.push(part);
-    size += part.length;
-    if (size > bytesMax) break;
+    const at = body.length;
+    const kept = part.subarray(0, bytesMax - at);
+    buffer.resize(at + kept.length);
+    body.set(kept, at);
+    if (kept.length < part.length) return { body: body.slice(), truncated: true };
   }
-  const body = new Uint8Array(Math.min(size, bytesMax));
-  let at = 0;
-  for (const part of parts) {
-    body.set(part.subarray(0, bytesMax - at), at);
-    at += part.length;
-  }
-  return { body, truncated: size > bytesMax };
+  return { body: body.slice(), truncated: false };
 }

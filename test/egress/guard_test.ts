@@ -1,0 +1,96 @@
+/** The guard with a resolver that says what the test wants. */
+import { assertEquals } from "@std/assert";
+import { createGuard, type Resolve, systemResolve } from "../../src/egress/guard.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+
+const RESOLVE_TIMEOUT_MS = 5_000;
+
+function guardWith(resolve: Resolve, allowLoopback = false) {
+  const clock = new FakeClock();
+  const parts = { policy: { allowLoopback }, resolve, clock };
+  return { clock, guard: createGuard({ ...parts, resolveTimeoutMs: RESOLVE_TIMEOUT_MS }) };
+}
+
+/** A resolver that nobody may ask. */
+const untouched: Resolve = (host) => {
+  throw new Error(`Cannot resolve ${host}: this test resolves nothing`);
+};
+
+Deno.test("a permitted name comes with the very addresses that were checked", async () => {
+  const answer = ["93.184.215.14", "2606:4700:4700::1111"];
+  const asked: string[] = [];
+  const { guard, clock } = guardWith((host) => {
+    asked.push(host);
+    return Promise.resolve(answer);
+  });
+  const uri = "https://API.example.com./hook";
+  const vetted = await guard.vet(uri);
+  assertEquals(vetted, { kind: "permitted", url: new URL(uri), addresses: answer });
+  assertEquals(asked, ["api.example.com"]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a name is resolved anew at every attempt", async () => {
+  const answers = [["93.184.215.14"], ["127.0.0.1"]];
+  const { guard } = guardWith(() => Promise.resolve(answers.shift() ?? []));
+  assertEquals((await guard.vet("https://flip.example/")).kind, "permitted");
+  assertEquals(await guard.vet("https://flip.example/"), { kind: "refused", rule: "address" });
+});
+
+Deno.test("an address needs no resolver", async () => {
+  const { guard } = guardWith(untouched);
+  const uri = "https://[2606:4700:4700::1111]/";
+  const addresses = ["2606:4700:4700::1111"];
+  assertEquals(await guard.vet(uri), { kind: "permitted", url: new URL(uri), addresses });
+  assertEquals(await guard.vet("https://127.1/"), { kind: "refused", rule: "address" });
+});
+
+Deno.test("what is refused for its text is not resolved", async () => {
+  const { guard } = guardWith(untouched);
+  const refused = { kind: "refused", rule: "scheme" } as const;
+  assertEquals(guard.check("http://api.example.com/"), refused);
+  assertEquals(await guard.vet("http://api.example.com/"), refused);
+});
+
+Deno.test("a name without an address is a DNS error", async () => {
+  const { guard, clock } = guardWith(() => Promise.resolve([]));
+  const expected = { kind: "unresolved", code: "dns_error" } as const;
+  assertEquals(await guard.vet("https://gone.example/"), expected);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a resolver that fails is a DNS error", async () => {
+  const { guard, clock } = guardWith(() => Promise.reject(new Error("ENOTFOUND")));
+  const expected = { kind: "unresolved", code: "dns_error" } as const;
+  assertEquals(await guard.vet("https://gone.example/"), expected);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a resolver that never answers is given up at its time limit", async () => {
+  const { guard, clock } = guardWith(() => new Promise(() => {}));
+  const vetting = guard.vet("https://slow.example/");
+  clock.advance(RESOLVE_TIMEOUT_MS);
+  assertEquals(await vetting, { kind: "unresolved", code: "timed_out" });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a signal ends the wait for the resolver, before and while waiting", async () => {
+  const { guard, clock } = guardWith(() => new Promise(() => {}));
+  const expected = { kind: "unresolved", code: "timed_out" } as const;
+  assertEquals(await guard.vet("https://slow.example/", AbortSignal.abort()), expected);
+  const stop = new AbortController();
+  const vetting = guard.vet("https://slow.example/", stop.signal);
+  stop.abort();
+  assertEquals(await vetting, expected);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("with loopback open, a name of this machine is permitted where all its addresses are", async () => {
+  const { guard } = guardWith(() => Promise.resolve(["127.0.0.1", "::1"]), true);
+  assertEquals((await guard.vet("http://dest.localhost:4444/")).kind, "permitted");
+});
+
+Deno.test("the machine's resolver knows localhost", async () => {
+  const { guard } = guardWith(systemResolve, true);
+  assertEquals((await guard.vet("http://localhost:4444/")).kind, "permitted");
+});

@@ -1,0 +1,99 @@
+/** Requests over TLS: whose certificates are believed, and what an unbelieved peer gets to see. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { once } from "node:events";
+import { createServer } from "node:tls";
+import type { FailureCode } from "../../src/egress/failure.ts";
+import { type Act, listen, say, silent } from "./destination.ts";
+import { answered, send, SHORT_MS, type Variation } from "./sending.ts";
+
+const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+
+const readFixture = (name: string) =>
+  Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
+
+/** What a destination with this certificate answers, and what it gets to hear. */
+async function reach(certificate: string, trusted = ["ca.pem"], host = "dest.localhost") {
+  let heard = "";
+  // Not `Deno.listenTls`, which does not serve certificates of version 1.
+  const server = createServer({
+    cert: await readFixture(certificate),
+    key: await readFixture("dest.key"),
+  }, (socket) => {
+    socket.on("data", (part) => heard += part);
+    socket.on("error", () => {});
+    socket.write(OK);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const extraCa = (await Promise.all(trusted.map(readFixture))).join("");
+  const result = await send(`https://${host}:${port}/`, extraCa === "" ? {} : { extraCa });
+  server.close();
+  await once(server, "close");
+  return { result, heard };
+}
+
+async function assertUnreachable(code: FailureCode, act: Act, variation: Variation): Promise<void> {
+  await using destination = listen(act);
+  const result = await send(`https://dest.localhost:${destination.port}/`, variation);
+  assertEquals(result, { kind: "failed", code, address: "127.0.0.1" });
+}
+
+Deno.test("a destination under the operator's own CA is believed, by name and by address", async () => {
+  const { result, heard } = await reach("dest.pem");
+  assertEquals(result, answered(200, "hi"));
+  assertMatch(heard, /^POST \/ HTTP\/1\.1\r\n/);
+  assertEquals((await reach("dest.pem", ["ca.pem"], "127.0.0.1")).result, answered(200, "hi"));
+});
+
+Deno.test("one of several added CAs is enough", async () => {
+  assertEquals((await reach("dest.pem", ["expired.pem", "ca.pem"])).result, answered(200, "hi"));
+});
+
+const UNBELIEVED: Record<string, string> = {
+  "expired.pem": "is out of date",
+  "wrong-name.pem": "is for another name",
+  "forged.pem": "names the CA above it without being signed by it",
+  "version1.pem": "is of a version that the runtime cannot check",
+  "malformed.pem": "comes with one that cannot be read",
+};
+
+const NOT_BELIEVED = {
+  result: { kind: "failed", code: "certificate_invalid", address: "127.0.0.1" },
+  heard: "",
+};
+
+for (const [certificate, fault] of Object.entries(UNBELIEVED)) {
+  Deno.test(`a destination whose certificate ${fault} is not believed and hears nothing`, async () => {
+    assertEquals(await reach(certificate), NOT_BELIEVED);
+  });
+}
+
+Deno.test("a CA that the operator did not add is not believed", async () => {
+  for (const trusted of [[], ["expired.pem"]]) {
+    assertEquals(await reach("dest.pem", trusted), NOT_BELIEVED);
+  }
+});
+
+Deno.test("a destination that speaks no TLS is a TLS error", async () => {
+  await assertUnreachable("tls_error", (conn) => say(conn, "HTTP/1.1 400 No\r\n\r\n"), {});
+});
+
+Deno.test("a destination that hangs up in the handshake is lost", async () => {
+  await assertUnreachable("connection_lost", () => Promise.resolve(), {});
+});
+
+Deno.test("a destination that never ends the handshake is given up at the connect limit", async () => {
+  await assertUnreachable("timed_out", silent, { connectTimeoutMs: SHORT_MS });
+});
+
+Deno.test("a stopped attempt ends the handshake", async () => {
+  const stop = new AbortController();
+  const act: Act = async (conn) => {
+    await conn.read(new Uint8Array(1));
+    stop.abort();
+    await silent(conn);
+  };
+  await assertUnreachable("stopped", act, { signal: stop.signal });
+});

@@ -1,0 +1,58 @@
+/** Requests that tests send to destinations on this machine, and what they expect of them. */
+import { assertEquals } from "@std/assert";
+import { systemClock } from "../../src/clock.ts";
+import { createGuard, type Resolve } from "../../src/egress/guard.ts";
+import {
+  createSendRequest,
+  type FailureCode,
+  type OutboundRequest,
+  type RequestResult,
+} from "../../src/egress/request.ts";
+import { type Act, listen } from "./destination.ts";
+
+/** A limit that no test reaches unless it is about limits. */
+export const PLENTY_MS = 30_000;
+/** A limit that a test waits for. */
+export const SHORT_MS = 150;
+
+export interface Variation extends Partial<OutboundRequest> {
+  readonly resolve?: Resolve;
+  readonly extraCa?: string;
+}
+
+/** Sends one request, to 127.0.0.1 by default, with loopback open. */
+export function send(uri: string, variation: Variation = {}): Promise<RequestResult> {
+  const { resolve = () => Promise.resolve(["127.0.0.1"]), extraCa, ...changes } = variation;
+  const policy = { allowLoopback: true };
+  const guard = createGuard({ policy, resolve, clock: systemClock, resolveTimeoutMs: PLENTY_MS });
+  const parts = { guard, clock: systemClock, ...(extraCa === undefined ? {} : { extraCa }) };
+  return createSendRequest(parts)({
+    uri,
+    headers: {},
+    body: new TextEncoder().encode("data"),
+    connectTimeoutMs: PLENTY_MS,
+    attemptTimeoutMs: PLENTY_MS,
+    answerBytesMax: 1_000,
+    ...changes,
+  });
+}
+
+/** What comes of a request to a destination that acts so. */
+export async function outcome(act: Act, variation?: Variation): Promise<RequestResult> {
+  await using destination = listen(act);
+  return await send(`http://dest.localhost:${destination.port}/`, variation);
+}
+
+export async function assertFails(
+  code: FailureCode,
+  act: Act,
+  variation?: Variation,
+): Promise<void> {
+  const expected = { kind: "failed", code, address: "127.0.0.1" };
+  assertEquals(await outcome(act, variation), expected);
+}
+
+export function answered(status: number, text: string, truncated = false): RequestResult {
+  const body = new TextEncoder().encode(text);
+  return { kind: "answered", status, body, truncated, address: "127.0.0.1" };
+}
