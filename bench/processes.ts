@@ -86,8 +86,8 @@ function spawn(args: string[], cwd: string, env: Readonly<Record<string, string>
   };
 }
 
+/** What `ps` says; the runtime lets nobody read `/proc` who does not have every permission. */
 function residentMiB(pid: number): string {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(status) ?? [];
-  return (Number(kib) / 1_024).toFixed(0);
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${pid}`] }).outputSync();
+  return (Number(new TextDecoder().decode(stdout)) / 1_024).toFixed(0);
 }

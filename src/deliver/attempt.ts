@@ -1,6 +1,6 @@
 /** One delivery attempt: an export in, an outcome out. Never decides what happens next. */
 import type { Clock } from "../clock.ts";
-import type { ExportRecord, Outcome } from "../exports/export.ts";
+import type { ExportRecord, Outcome } from "../exports/record.ts";
 import type { FailureCode } from "../exports/failure.ts";
 
 /** One guarded POST, ready to send. */

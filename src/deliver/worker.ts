@@ -5,14 +5,12 @@
 import type { Clock } from "../clock.ts";
 import {
   type Change,
-  type Claimant,
   claimExport,
-  type Delivering,
-  type ExportRecord,
   settleExport,
   type SettlePolicy,
   wakeUpAt,
 } from "../exports/export.ts";
+import type { Claimant, Delivering, ExportRecord } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Held, Ledger } from "../ledger/ledger.ts";
 import { LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
