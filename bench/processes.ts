@@ -21,7 +21,7 @@ export async function startBench(env: Readonly<Record<string, string>>): Promise
   const target = spawn(["run", "--allow-net=127.0.0.1", `${ROOT}bench/destination.ts`], folder, {});
   const { port } = await target.find(({ port }) => port !== undefined);
   const begun = performance.now();
-  const [, command = "", ...flags] = denoJson.tasks.start.split(" ");
+  const [, command = "", ...flags] = denoJson.tasks.start.replaceAll("'", "").split(" ");
   const service = spawn(
     [command, `--config=${ROOT}deno.json`, ...flags.slice(0, -1), `${ROOT}main.ts`],
     folder,

@@ -111,3 +111,24 @@ export const DEFAULTS = {
   /** Attempts at once to one host and port: a slow one keeps most of the places free for others. */
   parallelPerHost: 8,
 } as const;
+
+// WebSockets.
+
+/** Open sockets: an idle one takes some 42 KB, so that all of them take under 50 MiB. */
+export const SOCKETS_MAX = 1_024;
+/** Frames not answered and exports not finished on one socket; a watch of an export takes 12 KB. */
+export const SOCKET_EXPORTS_MAX = 256;
+/** Frames of one socket in progress at once: enough for them to share a commit. */
+export const SOCKET_FRAMES_IN_PROGRESS_MAX = 16;
+/** Frames of the largest size that may wait on one socket: the runtime reads on whatever we do. */
+export const SOCKET_LARGEST_FRAMES_WAITING = 8;
+/** Unsent bytes on one socket above which its client is slow: nothing more is sent or begun then. */
+export const SOCKET_BUFFERED_BYTES_MAX = MIB;
+/** A client that is slow for so long is left; an ordinary line takes a MiB in a few seconds. */
+export const SOCKET_SLOW_MAX_MS = 30 * SECOND;
+/** A slow client is looked at again after this; nothing tells when bytes have left. */
+export const SOCKET_LOOK_AGAIN_MS = 25;
+/** A silent client is pinged, and left without an answer after this: dead lines are noticed. */
+export const SOCKET_IDLE_SECONDS = 30;
+/** The record is read again after this without news, so that a lost change is told late, not never. */
+export const SOCKET_WATCH_MS = MINUTE;

@@ -2,6 +2,7 @@
  * Lets nobody past whose token does not permit the request; whoever passes carries a grant.
  * Comes before routing and before the body is read (contract 1.3).
  */
+import type { HonoRequest } from "hono";
 import { createMiddleware } from "hono/factory";
 import { authorise, type CaveatName, type Grant } from "../authorise/authorise.ts";
 import type { RootKey } from "../authorise/macaroon.ts";
@@ -25,24 +26,45 @@ export interface GuardParts {
   readonly requiredCaveats: readonly CaveatName[];
 }
 
+/** A request as the guard sees it. */
+export interface Call {
+  readonly token: string | undefined;
+  readonly method: string;
+  readonly path: string;
+}
+
+export type Admission =
+  | { readonly kind: "granted"; readonly grant: Grant }
+  | { readonly kind: "problem"; readonly code: "unauthorised" | "root_key_unavailable" };
+
 export function guard(parts: GuardParts) {
   return createMiddleware<Guarded>(async function guard(c, next) {
-    const keys = parts.rootKeys();
-    if (keys.length === 0) return problem("root_key_unavailable");
-    const { method, path } = c.req;
-    const access = { target: parts.target, path, method, now: parts.clock.now() };
-    const token = tokenFromHeaders(c.req.raw.headers);
-    const authorisation = authorise(token, keys, access, parts.requiredCaveats);
-    if (authorisation.kind === "refused") {
-      parts.refusals.note({ reason: authorisation.reason, method, route: routeName(path) });
-      return problem("unauthorised");
-    }
-    c.set("grant", authorisation.grant);
+    const admission = admit(callOf(c.req), parts);
+    if (admission.kind === "problem") return problem(admission.code);
+    c.set("grant", admission.grant);
     return await next();
   });
 }
 
+/** What the guard needs of a request; it holds when the request is gone. */
+export function callOf({ method, path, raw }: HonoRequest): Call {
+  return { token: tokenFromHeaders(raw.headers), method, path };
+}
+
+/** Judges a call as of now, and notes it if it is refused. */
+export function admit({ token, method, path }: Call, parts: GuardParts): Admission {
+  const keys = parts.rootKeys();
+  if (keys.length === 0) return { kind: "problem", code: "root_key_unavailable" };
+  const access = { target: parts.target, path, method, now: parts.clock.now() };
+  const authorisation = authorise(token, keys, access, parts.requiredCaveats);
+  if (authorisation.kind === "granted") return authorisation;
+  parts.refusals.note({ reason: authorisation.reason, method, route: routeName(path) });
+  return { kind: "problem", code: "unauthorised" };
+}
+
+const ROUTES: readonly string[] = ["/export", "/lp/export", "/ws/export"];
+
 /** Only paths that we serve go to the ledger; another one may hold anything. */
 function routeName(path: string): string {
-  return path === "/export" || path === "/lp/export" ? path : "other";
+  return ROUTES.includes(path) ? path : "other";
 }

@@ -4,7 +4,7 @@
  */
 
 interface Problem {
-  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 426 | 500 | 503;
   readonly title: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -17,9 +17,11 @@ export type ProblemCode =
   | "unknown_export"
   | "idempotency_conflict"
   | "too_large"
+  | "upgrade_required"
   | "internal"
   | "root_key_unavailable"
   | "store_unavailable"
+  | "too_many_sockets"
   | "not_ready";
 
 /** Seconds after which a caller may find the service well again. */
@@ -40,18 +42,22 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
     title: "The Idempotency-Key was used for another export",
   },
   too_large: { status: 413, title: "The request is too large" },
+  upgrade_required: {
+    status: 426,
+    title: "Here only WebSockets are served",
+    headers: { upgrade: "websocket", connection: "upgrade" },
+  },
   internal: { status: 500, title: "The service failed" },
   root_key_unavailable: { status: 503, title: "Tokens cannot be checked yet", headers: SOON },
   store_unavailable: { status: 503, title: "The store does not take writes", headers: SOON },
+  too_many_sockets: { status: 503, title: "No further WebSocket can be served", headers: SOON },
   not_ready: { status: 503, title: "The service is not ready", headers: SOON },
 };
 
 /** The response for `code`; `detail` says to an app developer what to do about it. */
 export function problem(code: ProblemCode, detail?: string): Response {
-  const { status, title, headers } = PROBLEMS[code];
-  const type = `urn:databox:export-service:problem:${code}`;
-  const body = JSON.stringify({ type, title, status, ...(detail !== undefined && { detail }) });
-  return new Response(body, {
+  const { status, headers } = PROBLEMS[code];
+  return new Response(problemText(code, { detail }), {
     status,
     headers: {
       "content-type": "application/problem+json",
@@ -59,4 +65,18 @@ export function problem(code: ProblemCode, detail?: string): Response {
       ...headers,
     },
   });
+}
+
+/** The problem as JSON text; `instance` is the id of the export that it is about. */
+export function problemText(
+  code: ProblemCode,
+  { detail, instance }: {
+    readonly detail?: string | undefined;
+    readonly instance?: string | undefined;
+  },
+): string {
+  const { status, title } = PROBLEMS[code];
+  const type = `urn:databox:export-service:problem:${code}`;
+  // Members without a value are left out.
+  return JSON.stringify({ type, title, status, detail, instance });
 }

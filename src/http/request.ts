@@ -3,7 +3,13 @@
  * of who asks, nor whether they may.
  */
 import { z } from "zod";
-import { IDEMPOTENCY_KEY_CHARS_MAX, POLL_DEFAULT_MS, POLL_MAX_MS } from "../limits.ts";
+import {
+  BODY_ENVELOPE_BYTES,
+  BODY_ESCAPE_FACTOR,
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  POLL_DEFAULT_MS,
+  POLL_MAX_MS,
+} from "../limits.ts";
 
 /** A request for a new export, a poll of an old one, or neither. */
 export type ExportRequest =
@@ -73,6 +79,11 @@ function parseJson(text: Uint8Array | string): { readonly value: unknown } | und
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Bytes that a request may take, so that any payload of `bodyBytes` fits in. */
+export function requestBytesMax(bodyBytes: number): number {
+  return BODY_ESCAPE_FACTOR * bodyBytes + BODY_ENVELOPE_BYTES;
+}
 
 /**
  * How long a long poll may wait: `timeout` in seconds, fractions allowed; 5 if absent or nonsense,

@@ -7,7 +7,8 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Arguments of `deno` for a task of `deno.json`, to be run in any folder. */
 function argumentsOf(task: "start" | "token"): string[] {
-  const [, command = "", ...rest] = denoJson.tasks[task].split(" ");
+  // Quotes keep the task's shell from looking for files; nothing here does.
+  const [, command = "", ...rest] = denoJson.tasks[task].replaceAll("'", "").split(" ");
   const entry = defined(rest.pop());
   return [command, `--config=${ROOT}deno.json`, ...rest, `${ROOT}${entry}`];
 }

@@ -12,6 +12,7 @@ import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
 import { Refusals } from "../../src/http/refusals.ts";
+import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
 import { instanceOf, type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
@@ -40,6 +41,10 @@ export interface TestServiceOptions {
   readonly parallelPerHost?: number;
   readonly giveUpAfterMs?: number;
   readonly retentionMs?: number;
+  /** How many WebSockets may be open. */
+  readonly socketsMax?: number;
+  /** Makes WebSockets, if a test wants to hold them. */
+  readonly upgrade?: Upgrade;
 }
 
 /** Two hundred, with `body`. */
@@ -60,6 +65,7 @@ export class TestService implements AsyncDisposable {
     readonly waiters: Waiters<ExportRecord | undefined>,
     /** Requests that reached the destination, in order. */
     readonly sent: OutboundRequest[],
+    readonly sockets: Sockets,
     private readonly ownsKv: boolean,
   ) {}
 
@@ -67,6 +73,7 @@ export class TestService implements AsyncDisposable {
   token(more: {
     readonly destination?: string | undefined;
     readonly path?: string;
+    readonly method?: string;
     readonly identifier?: string;
     readonly caveats?: readonly string[];
     readonly secret?: string;
@@ -76,7 +83,7 @@ export class TestService implements AsyncDisposable {
     const caveats = exportCaveats({
       target: "export-service",
       path,
-      method: "POST",
+      method: more.method ?? "POST",
       destination: destination ?? "",
     }).filter((caveat) => destination !== undefined || !caveat.startsWith("destination"));
     return mintToken(more.secret ?? SECRET, {
@@ -130,6 +137,7 @@ export class TestService implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.sockets.close();
     this.waiters.close();
     await this.worker.stop(0);
     await this.ledger.close();
@@ -187,6 +195,10 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   bell.listen((lanes) => worker.wake(lanes));
   const waiters = new Waiters<ExportRecord | undefined>((id) => ledger.watch(id), clock);
   const rootKeys = (options.secrets ?? [SECRET]).map(deriveRootKey);
+  const sockets = new Sockets(
+    options.upgrade ?? Deno.upgradeWebSocket,
+    options.socketsMax ?? 1_024,
+  );
   const app = createApp({
     ledger,
     waiters,
@@ -200,6 +212,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     checkDestination: egress.checkDestination,
     bodyBytes: options.bodyBytes ?? 1_048_576,
     giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
+    sockets,
   });
   const service = new TestService(
     app,
@@ -209,6 +222,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     worker,
     waiters,
     options.sent ?? [],
+    sockets,
     options.kv === undefined,
   );
   options.wrap?.arm();

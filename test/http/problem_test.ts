@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { problem, type ProblemCode } from "../../src/http/problem.ts";
+import { problem, type ProblemCode, problemText } from "../../src/http/problem.ts";
 
 const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   malformed_request: [400, "The request is malformed"],
@@ -9,9 +9,11 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   unknown_export: [404, "There is no such export"],
   idempotency_conflict: [409, "The Idempotency-Key was used for another export"],
   too_large: [413, "The request is too large"],
+  upgrade_required: [426, "Here only WebSockets are served"],
   internal: [500, "The service failed"],
   root_key_unavailable: [503, "Tokens cannot be checked yet"],
   store_unavailable: [503, "The store does not take writes"],
+  too_many_sockets: [503, "No further WebSocket can be served"],
   not_ready: [503, "The service is not ready"],
 };
 
@@ -36,6 +38,7 @@ for (const code of codes) {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
       ...(status === 401 && { "www-authenticate": "Macaroon" }),
+      ...(status === 426 && { upgrade: "websocket", connection: "upgrade" }),
       ...(status === 503 && { "retry-after": "5" }),
     });
   });
@@ -51,4 +54,12 @@ Deno.test("a detail is told as it is, after the other members", async () => {
 Deno.test("every problem has a type of its own", () => {
   const types = codes.map(async (code) => (await problem(code).json()).type);
   return Promise.all(types).then((all) => assertEquals(new Set(all).size, codes.length));
+});
+
+Deno.test("a problem on a socket has the same text, and may name the export it is about", async () => {
+  const detail = "No export has this id.";
+  const body = await problem("unknown_export", detail).text();
+  assertEquals(problemText("unknown_export", { detail }), body);
+  const told = JSON.parse(problemText("unknown_export", { detail, instance: "the-id" }));
+  assertEquals(told, { ...JSON.parse(body), instance: "the-id" });
 });

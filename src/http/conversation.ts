@@ -1,0 +1,222 @@
+/**
+ * One WebSocket: frames in, in order of arrival; states of exports out, until each is finished.
+ * Every frame is judged like a request of its own. Nothing is kept here that the ledger does not
+ * have, so a socket may go at any time.
+ */
+import { isPast, wireState } from "../exports/receipt.ts";
+import type { ExportRecord, Finished } from "../exports/record.ts";
+import {
+  PART_BYTES,
+  PARTS_IN_COMMIT,
+  SOCKET_EXPORTS_MAX,
+  SOCKET_FRAMES_IN_PROGRESS_MAX,
+  SOCKET_LARGEST_FRAMES_WAITING,
+  SOCKET_WATCH_MS,
+  STORE_RETRY_MS,
+} from "../limits.ts";
+import { exchange, failure, lookUp, receiptOf, type Reply } from "./exchange.ts";
+import type { ExportRoutesParts } from "./export_routes.ts";
+import { admit, type Call, type GuardParts } from "./guard.ts";
+import { type Followed, Outbox } from "./outbox.ts";
+import { type ProblemCode, problemText } from "./problem.ts";
+import { type ExportRequest, parseExportRequest, requestBytesMax } from "./request.ts";
+import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
+
+export interface ConversationParts extends ExportRoutesParts, GuardParts {}
+
+/** Who opened the socket, and how. */
+interface Caller {
+  readonly call: Call;
+  readonly owner: string;
+}
+
+export class Conversation implements Talk {
+  readonly #socket: ServerSocket;
+  readonly #caller: Caller;
+  readonly #parts: ConversationParts;
+  readonly #outbox: Outbox;
+  /** Frames that wait for their turn. */
+  readonly #frames: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #inProgress = 0;
+  #largeInProgress = false;
+  /** Exports whose end the client does not know yet. */
+  readonly #followed = new Map<string, Followed>();
+  /** Aborted when nothing more is to be followed. */
+  readonly #leaving = new AbortController();
+  readonly #left = Promise.withResolvers<void>();
+  #farewell: Farewell | undefined;
+
+  constructor(socket: ServerSocket, caller: Caller, parts: ConversationParts) {
+    this.#socket = socket;
+    this.#caller = caller;
+    this.#parts = parts;
+    this.#outbox = new Outbox({
+      socket,
+      clock: parts.clock,
+      frameOf: (record) => this.#frameOf(record),
+      onTold: ({ id }) => this.#followed.delete(id),
+      onRest: () => this.#proceed(),
+      onStuck: () => void this.leave(TOO_SLOW),
+    });
+  }
+
+  receive(data: unknown): void {
+    if (this.#leaving.signal.aborted) return;
+    if (typeof data !== "string") return void this.leave(NOT_TEXT);
+    const frame = new TextEncoder().encode(data);
+    const bytesMax = requestBytesMax(this.#parts.bodyBytes);
+    if (frame.length > bytesMax) return void this.leave(TOO_BIG);
+    this.#frames.push(frame);
+    this.#waitingBytes += frame.length;
+    const open = this.#frames.length + this.#inProgress + this.#followed.size;
+    const tooMuch = this.#waitingBytes > SOCKET_LARGEST_FRAMES_WAITING * bytesMax;
+    if (open > SOCKET_EXPORTS_MAX || tooMuch) return void this.leave(TOO_MANY);
+    this.#proceed();
+  }
+
+  leave(farewell: Farewell): Promise<void> {
+    if (this.#farewell === undefined) {
+      this.#farewell = farewell;
+      this.#stop();
+      if (farewell.code !== 1001) {
+        const { owner } = this.#caller;
+        this.#parts.log({ event: "socket.refused", owner, ...farewell });
+      }
+      this.#proceed();
+    }
+    return this.#left.promise;
+  }
+
+  end(): void {
+    this.#stop();
+    this.#outbox.end();
+    this.#left.resolve();
+  }
+
+  /** Begins nothing more and follows nothing more. */
+  #stop(): void {
+    this.#leaving.abort();
+    this.#frames.length = 0;
+  }
+
+  /** Does what can be done now: begins frames, or says goodbye. */
+  #proceed(): void {
+    while (this.#inProgress < SOCKET_FRAMES_IN_PROGRESS_MAX && !this.#largeInProgress) {
+      // Who does not read is not served.
+      const frame = this.#outbox.slow ? undefined : this.#frames.shift();
+      if (frame === undefined) break;
+      this.#waitingBytes -= frame.length;
+      void this.#handle(frame);
+    }
+    if (this.#farewell === undefined || this.#inProgress > 0 || !this.#outbox.atRest) return;
+    this.#socket.close(this.#farewell.code, this.#farewell.reason);
+    this.#outbox.end();
+    this.#left.resolve();
+  }
+
+  async #handle(frame: Uint8Array): Promise<void> {
+    // A large payload is staged before it gets its place in the lane. What came after it waits, so
+    // that the order of arrival is the order of delivery.
+    const large = frame.length > PARTS_IN_COMMIT * PART_BYTES;
+    this.#inProgress++;
+    this.#largeInProgress ||= large;
+    const request = parseExportRequest(frame);
+    const id = request.kind === "poll" ? request.id : undefined;
+    const known = this.#followed.get(id ?? "");
+    try {
+      const reply = await this.#reply(request);
+      if (reply.kind === "export") this.#tell(newer(reply.record, known?.record));
+      else this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
+    } catch (error) {
+      this.#outbox.say(problemText(this.#failed(error), { instance: id }));
+    }
+    if (large) this.#largeInProgress = false;
+    this.#inProgress--;
+    this.#proceed();
+  }
+
+  /** Judges the token anew: it may have expired since the socket was opened. */
+  async #reply(request: ExportRequest): Promise<Reply> {
+    const { call } = this.#caller;
+    const admission = admit(call, this.#parts);
+    if (admission.kind === "problem") return admission;
+    const { method, path } = call;
+    return await exchange({ grant: admission.grant, method, path }, request, this.#parts);
+  }
+
+  #tell(record: ExportRecord): void {
+    const known = this.#followed.get(record.id);
+    const followed = known ?? { record };
+    followed.record = newer(record, followed.record);
+    this.#followed.set(record.id, followed);
+    this.#outbox.tell(followed);
+    if (known === undefined) void this.#follow(followed);
+  }
+
+  async #follow(followed: Followed): Promise<void> {
+    while (followed.record.state !== "finished" && !this.#leaving.signal.aborted) {
+      const later = await this.#later(followed.record);
+      if (later === undefined) continue;
+      followed.record = later;
+      this.#outbox.tell(followed);
+    }
+  }
+
+  /** The export once it shows more than `record`, or nothing when it is time to ask again. */
+  async #later(record: ExportRecord): Promise<ExportRecord | undefined> {
+    const { clock, waiters } = this.#parts;
+    const { signal } = this.#leaving;
+    const state = wireState(record);
+    const begun = clock.now();
+    const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
+    const later = await waiters.until(record.id, enough, { timeoutMs: SOCKET_WATCH_MS, signal });
+    if (later !== undefined || signal.aborted) return later;
+    // Not woken, or sent away because the watch failed: the record has the truth.
+    const present = await lookUp(record.id, this.#parts)
+      .catch((error) => void this.#failed(error));
+    if (present !== undefined && isPast(present, state)) return present;
+    if (clock.now() - begun < SOCKET_WATCH_MS) await this.#pause(STORE_RETRY_MS);
+    return undefined;
+  }
+
+  /** Resolves after `ms`, or when the socket is left. */
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#leaving;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const cancel = this.#parts.clock.after(ms, done);
+      signal.addEventListener("abort", done);
+    });
+  }
+
+  #frameOf(record: Finished): Promise<string> {
+    return receiptOf(record, this.#parts).then(
+      (receipt) => JSON.stringify(receipt),
+      (error) => problemText(this.#failed(error), { instance: record.id }),
+    );
+  }
+
+  /** Logs what went wrong as it would be over HTTP; answers what to call it to the client. */
+  #failed(error: unknown): ProblemCode {
+    const { code, event, error: cause } = failure(error);
+    const { method, path } = this.#caller.call;
+    this.#parts.log({ event, method, path, error: cause });
+    return code;
+  }
+}
+
+const NOT_TEXT: Farewell = { code: 1003, reason: "Only text frames are read" };
+const TOO_BIG: Farewell = { code: 1009, reason: "The frame is too large" };
+const TOO_MANY: Farewell = { code: 1008, reason: "Too much is open on this socket" };
+const TOO_SLOW: Farewell = { code: 1008, reason: "Too much was left unread for too long" };
+
+/** The one of two states of an export that shows more; the first if they show the same. */
+function newer(record: ExportRecord, other: ExportRecord = record): ExportRecord {
+  return isPast(other, wireState(record)) ? other : record;
+}

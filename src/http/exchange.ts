@@ -1,0 +1,212 @@
+/**
+ * What an app asks and what it is told, whatever carries the words. Judges in the order of the
+ * rulings: form, destination and size against the grant, then the destination itself, then asks
+ * the ledger. Never waits for a change, and never reads an answer that nobody is told yet.
+ */
+import { createHash } from "node:crypto";
+import {
+  type Grant,
+  permitsBytes,
+  permitsDestination,
+  type RefusalReason,
+} from "../authorise/authorise.ts";
+import type { Clock } from "../clock.ts";
+import { acceptExport, type Change } from "../exports/export.ts";
+import type { ExportRecord, Pending } from "../exports/record.ts";
+import { placeOf } from "../exports/ledger_entry.ts";
+import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.ts";
+import type { Idempotency, Ledger } from "../ledger/ledger.ts";
+import { IDEMPOTENCY_RETENTION_MS } from "../limits.ts";
+import type { Log } from "../log.ts";
+import type { ProblemCode } from "./problem.ts";
+import type { Refusals } from "./refusals.ts";
+import { type ExportRequest, isIdempotencyKey } from "./request.ts";
+
+/** What the network guard says of a destination; `detail` is for app developers. */
+export type DestinationVerdict =
+  | { readonly kind: "permitted" }
+  | { readonly kind: "malformed"; readonly detail: string }
+  | { readonly kind: "refused"; readonly rule: string; readonly detail: string };
+
+export interface ExchangeParts {
+  readonly ledger: Ledger;
+  readonly refusals: Refusals;
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly log: Log;
+  /** Says at once what can be said without asking a name server. */
+  readonly checkDestination: (uri: string) => DestinationVerdict;
+  /** Largest payload, bytes. */
+  readonly bodyBytes: number;
+  readonly giveUpAfterMs: number;
+}
+
+/** Who asks, and where. */
+export interface Caller {
+  readonly grant: Grant;
+  readonly method: string;
+  readonly path: string;
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** An export to show, see {@link receiptOf}; or a way of saying no. */
+export type Reply =
+  | { readonly kind: "export"; readonly record: ExportRecord }
+  | {
+    readonly kind: "problem";
+    readonly code: ProblemCode;
+    readonly detail?: string | undefined;
+  };
+
+type Submission = Extract<ExportRequest, { kind: "submission" }>;
+
+/** The store failed; the caller is told so, and that trying again may help. */
+export class StoreUnavailable extends Error {
+  override readonly name = "StoreUnavailable";
+}
+
+/** @throws {StoreUnavailable} if the store fails; nothing is half accepted then */
+export async function exchange(
+  caller: Caller,
+  request: ExportRequest,
+  parts: ExchangeParts,
+): Promise<Reply> {
+  if (request.kind === "malformed") return no("malformed_request", request.detail);
+  if (!permitsDestination(caller.grant, request.uri)) {
+    return refuse(caller, parts, "destination_wrong", request.uri);
+  }
+  return request.kind === "submission"
+    ? await submit(caller, request, parts)
+    : await poll(caller, request.id, parts);
+}
+
+async function submit(
+  caller: Caller,
+  { uri, payload }: Submission,
+  parts: ExchangeParts,
+): Promise<Reply> {
+  const { ledger, clock, log } = parts;
+  const { grant, idempotencyKey: key } = caller;
+  if (payload.byteLength > parts.bodyBytes) return tooLarge(parts);
+  if (!permitsBytes(grant, payload.byteLength)) return refuse(caller, parts, "too_many_bytes", uri);
+  const verdict = parts.checkDestination(uri);
+  if (verdict.kind === "malformed") return no("malformed_request", verdict.detail);
+  if (verdict.kind === "refused") {
+    note(caller, parts, `destination_${verdict.rule}`, uri);
+    return no("destination_refused", verdict.detail);
+  }
+  if (key !== undefined && !isIdempotencyKey(key)) return no("malformed_request", KEY_RULE);
+
+  const facts = { id: parts.newId(), now: clock.now(), giveUpAfterMs: parts.giveUpAfterMs };
+  const change = acceptExport({ owner: grant.owner, uri, payload }, facts);
+  const acceptance = await fromStore(ledger.accept(change, payload, idempotency(key, change)));
+  switch (acceptance.kind) {
+    case "accepted": {
+      const { id, owner } = change.record;
+      log({ event: "export.accepted", id, owner, host: placeOf(uri).host, bytes: payload.length });
+      return { kind: "export", record: change.record };
+    }
+    case "replayed":
+      return found(acceptance.id, await lookUp(acceptance.id, parts));
+    case "conflict":
+      return no("idempotency_conflict", "Use a new key for another destination or data.");
+  }
+}
+
+async function poll({ grant }: Caller, id: string, parts: ExchangeParts): Promise<Reply> {
+  const record = await lookUp(id, parts);
+  return found(id, record !== undefined && mayRead(grant, record) ? record : undefined);
+}
+
+/** A result is for tokens that could have submitted it (DESIGN 3, "owner"). */
+function mayRead(grant: Grant, { owner, payload }: ExportRecord): boolean {
+  return owner === grant.owner && permitsBytes(grant, payload.bytes);
+}
+
+/** The reply that shows `record`, or says that there is none of that id. */
+export function found(id: string, record: ExportRecord | undefined): Reply {
+  return record === undefined
+    ? no("unknown_export", `No export of this token's owner has the id ${id}.`)
+    : { kind: "export", record };
+}
+
+/** The reply to what is over the limit. */
+export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): Reply {
+  return no("too_large", `\`data\` may take ${bodyBytes} bytes at most, as UTF-8.`);
+}
+
+/**
+ * The export of that id as it is now.
+ *
+ * @throws {StoreUnavailable}
+ */
+export function lookUp(
+  id: string,
+  { ledger, clock }: Pick<ExchangeParts, "ledger" | "clock">,
+): Promise<ExportRecord | undefined> {
+  return fromStore(ledger.find(id, clock.now()));
+}
+
+/**
+ * What an app is shown of an export; reads the destination's answer if there is one.
+ *
+ * @throws {StoreUnavailable}
+ */
+export async function receiptOf(
+  record: ExportRecord,
+  { ledger }: Pick<ExchangeParts, "ledger">,
+): Promise<Receipt> {
+  return record.state === "finished"
+    ? finishedReceipt(record, await fromStore(ledger.answer(record)))
+    : openReceipt(record);
+}
+
+/** What a caller is told of something thrown, and the log with it. */
+export function failure(error: unknown) {
+  return error instanceof StoreUnavailable
+    ? { code: "store_unavailable", event: "store.failed", error: error.cause } as const
+    : { code: "internal", event: "request.failed", error } as const;
+}
+
+const KEY_RULE = "`Idempotency-Key` must be 1 to 255 visible ASCII characters, such as a UUID.";
+
+function idempotency(
+  key: string | undefined,
+  { record }: Change<Pending>,
+): Idempotency | undefined {
+  if (key === undefined) return undefined;
+  const { uri, payload, acceptedAt } = record;
+  return {
+    key: digest(key),
+    fingerprint: digest(`${payload.sha256} ${uri}`),
+    expiresAt: acceptedAt + IDEMPOTENCY_RETENTION_MS,
+  };
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}
+
+function refuse(caller: Caller, parts: ExchangeParts, reason: RefusalReason, uri: string): Reply {
+  note(caller, parts, reason, uri);
+  return no("unauthorised");
+}
+
+function note(
+  { method, path, grant }: Caller,
+  { refusals }: ExchangeParts,
+  reason: string,
+  uri: string,
+): void {
+  refusals.note({ reason, method, route: path, owner: grant.owner, host: placeOf(uri).host });
+}
+
+function no(code: ProblemCode, detail?: string): Reply {
+  return { kind: "problem", code, detail };
+}
+
+function fromStore<T>(promise: Promise<T>): Promise<T> {
+  return promise.catch((cause) => {
+    throw new StoreUnavailable("Cannot reach the store", { cause });
+  });
+}

@@ -1,0 +1,35 @@
+/**
+ * `GET /ws/export`: the door to a socket. Whoever comes here has passed the guard; every refusal
+ * is a problem before the upgrade. What is said on the socket is in `conversation.ts`.
+ */
+import { Hono } from "hono";
+import { Conversation, type ConversationParts } from "./conversation.ts";
+import { callOf, type Guarded } from "./guard.ts";
+import { problem } from "./problem.ts";
+import type { Sockets } from "./sockets.ts";
+
+export function socketRoutes(parts: ConversationParts, sockets: Sockets): Hono<Guarded> {
+  return new Hono<Guarded>().get("/ws/export", (c) => {
+    if (!asksForWebSocket(c.req.raw)) {
+      return problem("upgrade_required", "Open a WebSocket, version 13, by GET.");
+    }
+    if (sockets.full) return problem("too_many_sockets");
+    const call = callOf(c.req);
+    const { owner } = c.get("grant");
+    // From here on nobody may touch the request: it ends with the upgrade.
+    return sockets.open(c.req.raw, (socket) => new Conversation(socket, { call, owner }, parts));
+  });
+}
+
+/** A client that asks for less would get an upgrade that fails, or never opens. */
+function asksForWebSocket({ method, headers }: Request): boolean {
+  return method === "GET" && lists(headers, "upgrade", "websocket") &&
+    lists(headers, "connection", "upgrade") && headers.has("sec-websocket-key") &&
+    headers.get("sec-websocket-version") === "13";
+}
+
+/** Whether `word` is in the list of words that a header holds. */
+function lists(headers: Headers, name: string, word: string): boolean {
+  const words = (headers.get(name) ?? "").toLowerCase().split(",");
+  return words.some((each) => each.trim() === word);
+}

@@ -1,0 +1,77 @@
+/**
+ * The open WebSockets: how many there may be, and how all are told to go. Never looks into a frame.
+ */
+import { SOCKET_IDLE_SECONDS } from "../limits.ts";
+
+/** What the room needs of a socket; every WebSocket has it. */
+export type ServerSocket = Pick<
+  WebSocket,
+  "bufferedAmount" | "send" | "close" | "onopen" | "onmessage" | "onclose"
+>;
+
+/** Makes a socket of a request; the response must be given back as it is. */
+export type Upgrade = (
+  request: Request,
+  options: { readonly idleTimeout: number },
+) => { readonly socket: ServerSocket; readonly response: Response };
+
+/** Why a socket is closed, as RFC 6455 has it. */
+export interface Farewell {
+  readonly code: 1001 | 1003 | 1008 | 1009 | 1013;
+  readonly reason: string;
+}
+
+/** Who answers on a socket. */
+export interface Talk {
+  receive(data: unknown): void;
+  /** Says goodbye as soon as what is in progress is answered; resolves then. */
+  leave(farewell: Farewell): Promise<void>;
+  /** The socket is gone. */
+  end(): void;
+}
+
+export class Sockets {
+  readonly #upgrade: Upgrade;
+  readonly #max: number;
+  readonly #open = new Set<Talk>();
+  #closed = false;
+
+  constructor(upgrade: Upgrade, max: number) {
+    this.#upgrade = upgrade;
+    this.#max = max;
+  }
+
+  /** How many are open at this moment. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Whether no other may be opened. */
+  get full(): boolean {
+    return this.#closed || this.#open.size >= this.#max;
+  }
+
+  /** Answers an upgrade; `begin` is called once the socket is open. */
+  open(request: Request, begin: (socket: ServerSocket) => Talk): Response {
+    const { socket, response } = this.#upgrade(request, { idleTimeout: SOCKET_IDLE_SECONDS });
+    // Counted from here: a client that vanishes before its socket is open is never heard of again.
+    socket.onopen = () => {
+      if (this.full) return socket.close(1013, "Too many sockets are open");
+      const talk = begin(socket);
+      this.#open.add(talk);
+      socket.onmessage = ({ data }) => talk.receive(data);
+      socket.onclose = () => {
+        this.#open.delete(talk);
+        talk.end();
+      };
+    };
+    return response;
+  }
+
+  /** Closes all, now and from now on; resolves when everyone has been told. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const farewell: Farewell = { code: 1001, reason: "The service is stopping" };
+    await Promise.all([...this.#open].map((talk) => talk.leave(farewell)));
+  }
+}

@@ -1,0 +1,357 @@
+/** What one socket may cost, on sockets that a test holds in its hand. */
+import { assert, assertEquals } from "@std/assert";
+import type { SendResult } from "../../src/deliver/attempt.ts";
+import type { ServerSocket } from "../../src/http/sockets.ts";
+import { defined } from "../fakes/expect.ts";
+import { Fault } from "../fakes/faulty_kv.ts";
+import {
+  answered,
+  openTestService,
+  type TestService,
+  type TestServiceOptions,
+} from "../fakes/test_service.ts";
+import { type Frame, NEW, until, UPGRADE } from "./socket_client.ts";
+
+const MIB = 1_048_576;
+
+/** A socket without a client: it shows what was sent, and is as full as the test says. */
+class FakeSocket implements ServerSocket {
+  bufferedAmount = 0;
+  bytesPerFrame = 0;
+  onopen: ServerSocket["onopen"] = null;
+  onmessage: ServerSocket["onmessage"] = null;
+  onclose: ServerSocket["onclose"] = null;
+  readonly frames: Frame[] = [];
+  readonly codes: (number | undefined)[] = [];
+  readonly #events = new EventTarget();
+
+  send(frame: unknown): void {
+    this.frames.push(JSON.parse(String(frame)));
+    this.bufferedAmount += this.bytesPerFrame;
+  }
+
+  close(code?: number): void {
+    this.codes.push(code);
+  }
+
+  /** Makes the runtime's event happen. */
+  fire(event: Event): void {
+    const handler = event.type === "open"
+      ? this.onopen
+      : event.type === "message"
+      ? this.onmessage
+      : this.onclose;
+    // Handlers take their events only from a socket, and nothing of it but these.
+    const listener = handler as ((event: Event) => void) | null;
+    if (listener === null) return;
+    this.#events.addEventListener(event.type, listener, { once: true });
+    this.#events.dispatchEvent(event);
+  }
+
+  receive(frame: unknown): void {
+    const data = typeof frame === "string" ? frame : JSON.stringify(frame);
+    this.fire(new MessageEvent("message", { data }));
+  }
+
+  get states(): unknown[] {
+    return this.frames.map(({ state }) => state);
+  }
+
+  statesOf(id: string | undefined): unknown[] {
+    return this.frames.filter((frame) => frame.id === id).map(({ state }) => state);
+  }
+}
+
+/** A service whose sockets are the test's; `open` asks for one more. */
+async function heldService(options: TestServiceOptions = {}) {
+  const sockets: FakeSocket[] = [];
+  const service = await openTestService({
+    ...options,
+    upgrade() {
+      const socket = new FakeSocket();
+      sockets.push(socket);
+      return { socket, response: new Response() };
+    },
+  });
+  const ask = async () => {
+    const token = service.token({ path: "/ws/export", method: "GET" });
+    const headers = { ...UPGRADE, "x-api-key": token };
+    const { status } = await service.app.request("/ws/export", { headers });
+    assertEquals(status, 200);
+    return defined(sockets.at(-1));
+  };
+  const open = async () => {
+    const socket = await ask();
+    socket.fire(new Event("open"));
+    return socket;
+  };
+  return { service, ask, open };
+}
+
+function close(socket: FakeSocket): void {
+  socket.fire(new CloseEvent("close"));
+}
+
+Deno.test("two who come for the last socket at once: the later is told to come again", async () => {
+  const { service, ask } = await heldService({ socketsMax: 1 });
+  await using _ = service;
+  const [first, second] = [await ask(), await ask()];
+  assertEquals(service.sockets.size, 0, "a socket counts once it is open");
+  first.fire(new Event("open"));
+  second.fire(new Event("open"));
+  assertEquals([first.codes, second.codes, service.sockets.size], [[], [1013], 1]);
+  close(first);
+  assertEquals(service.sockets.size, 0);
+});
+
+Deno.test("a socket that never opens counts for nothing", async () => {
+  const { service, ask, open } = await heldService({ socketsMax: 1 });
+  await using _ = service;
+  for (let n = 0; n < 3; n++) await ask();
+  close(await open());
+});
+
+Deno.test("a slow client is told the newest state once, and its frames wait", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  const { service, open } = await heldService({ destination: () => arrival.promise });
+  await using _ = service;
+  const socket = await open();
+  socket.bufferedAmount = MIB;
+  socket.receive(NEW);
+  await until(() => socket.frames.length === 2);
+  assertEquals(socket.states, ["Pending", "Processing"], "a MiB unsent is not slow yet");
+  socket.bufferedAmount++;
+  arrival.resolve(answered("news"));
+  await until(() => service.waiters.size === 0);
+  socket.receive(NEW);
+  service.clock.advance(20_000);
+  await service.worker.idle();
+  assertEquals([socket.frames.length, service.sent.length], [2, 1]);
+  socket.bufferedAmount = 0;
+  service.clock.advance(25);
+  await until(() => socket.states.filter((state) => state === "Finished").length === 2);
+  assertEquals(socket.statesOf(socket.frames[0]?.id), ["Pending", "Processing", "Finished"]);
+  close(socket);
+});
+
+Deno.test("a client may be slow again and again, but not for 30 s in one piece", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const socket = await open();
+  socket.bytesPerFrame = 2 * MIB;
+  for (const round of [1, 2, 3]) {
+    socket.receive("nonsense");
+    await until(() => socket.frames.length === round);
+    service.clock.advance(29_975);
+    assertEquals(socket.codes, []);
+    if (round === 3) break;
+    socket.bufferedAmount = 0;
+    service.clock.advance(25);
+  }
+  service.clock.advance(25);
+  assertEquals([socket.codes, service.clock.pending], [[1008], 0]);
+  close(socket);
+});
+
+Deno.test("nobody looks at a slow client that is gone", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const socket = await open();
+  socket.bytesPerFrame = 2 * MIB;
+  socket.receive("nonsense");
+  await until(() => service.clock.pending === 1);
+  close(socket);
+  assertEquals(service.clock.pending, 0);
+});
+
+Deno.test("frames that wait for a slow client are bounded in number and in bytes", async () => {
+  for (const [frame, bound] of [["{}", 256], [`"${"x".repeat(18_000)}"`, 8]] as const) {
+    const { service, open } = await heldService({ bodyBytes: 1_000 });
+    await using _ = service;
+    const socket = await open();
+    socket.bufferedAmount = 2 * MIB;
+    for (let n = 0; n < bound; n++) socket.receive(frame);
+    assertEquals(socket.codes, []);
+    for (let n = 0; n < 3; n++) socket.receive(frame);
+    assertEquals([socket.codes, socket.frames], [[1008], []]);
+    close(socket);
+    assertEquals(service.clock.pending, 0);
+  }
+});
+
+Deno.test("at most 16 frames are in progress at once", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const socket = await open();
+  const going = Promise.withResolvers<void>();
+  const find = service.ledger.find.bind(service.ledger);
+  let asked = 0;
+  service.ledger.find = async (...args) => {
+    asked++;
+    await going.promise;
+    return await find(...args);
+  };
+  const id = crypto.randomUUID();
+  for (let n = 0; n < 40; n++) socket.receive({ ...NEW, id });
+  await until(() => asked === 16);
+  assertEquals(socket.frames, []);
+  going.resolve();
+  await until(() => socket.frames.length === 40);
+  assertEquals(asked, 40);
+  close(socket);
+});
+
+Deno.test("when the watch of an export fails, its record is read instead", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  const wrap = new Fault("crashes", 1);
+  const { service, open } = await heldService({ destination: () => arrival.promise, wrap });
+  await using _ = service;
+  wrap.disarm();
+  service.ledger.watch = () => {
+    throw new Error("the watch failed");
+  };
+  const socket = await open();
+  socket.receive(NEW);
+  await until(() => service.sent.length === 1);
+  // The end of the lease, and the next look at the record.
+  await until(() => service.clock.pending === 2);
+  wrap.arm();
+  service.clock.advance(1_000);
+  await until(() => service.log.some(({ event }) => event === "store.failed"));
+  await until(() => service.clock.pending === 2);
+  wrap.disarm();
+  arrival.resolve(answered("news"));
+  await service.worker.idle();
+  service.clock.advance(1_000);
+  await until(() => socket.states.includes("Finished"));
+  assertEquals(socket.states[0], "Pending");
+  socket.receive({ ...NEW, id: socket.frames[0]?.id });
+  await until(() => socket.states.filter((state) => state === "Finished").length === 2);
+  close(socket);
+  assertEquals(service.clock.pending, 1, "the end of the lease");
+});
+
+Deno.test("a change that no watch told is told when the record is read again", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  const { service, open } = await heldService({ destination: () => arrival.promise });
+  await using _ = service;
+  service.ledger.watch = () => new ReadableStream();
+  const socket = await open();
+  socket.receive(NEW);
+  await until(() => service.waiters.size === 1);
+  arrival.resolve(answered());
+  await service.worker.idle();
+  service.clock.advance(60_000);
+  await until(() => socket.frames.length === 2);
+  assertEquals(socket.states, ["Pending", "Finished"]);
+  close(socket);
+});
+
+Deno.test("an answer that takes long to read holds up no receipt", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const going = Promise.withResolvers<void>();
+  const answer = service.ledger.answer.bind(service.ledger);
+  service.ledger.answer = async (record) => {
+    await going.promise;
+    return await answer(record);
+  };
+  const socket = await open();
+  socket.receive(NEW);
+  await until(() => socket.frames.length > 0 && service.waiters.size === 0);
+  const first = socket.frames[0]?.id;
+  assert(!socket.states.includes("Finished"));
+  socket.receive(NEW);
+  await until(() => socket.frames.some(({ id }) => id !== first));
+  going.resolve();
+  await until(() => socket.states.filter((state) => state === "Finished").length === 2);
+  close(socket);
+});
+
+Deno.test("states never go back, however late a poll's look at the record arrives", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  const { service, open } = await heldService({ destination: () => arrival.promise });
+  await using _ = service;
+  const socket = await open();
+  socket.receive(NEW);
+  await until(() => socket.states.includes("Processing"));
+  const going = Promise.withResolvers<void>();
+  const found = Promise.withResolvers<void>();
+  const find = service.ledger.find.bind(service.ledger);
+  service.ledger.find = async (...args) => {
+    const record = await find(...args);
+    found.resolve();
+    await going.promise;
+    return record;
+  };
+  socket.receive({ ...NEW, id: socket.frames[0]?.id });
+  await found.promise;
+  arrival.resolve(answered("news"));
+  await until(() => socket.states.includes("Finished"));
+  going.resolve();
+  await until(() => socket.frames.length === 4);
+  assertEquals(socket.states, ["Pending", "Processing", "Finished", "Finished"]);
+  close(socket);
+});
+
+Deno.test("an answer that cannot be read is a problem that names its export, once", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  const { service, open } = await heldService({ destination: () => arrival.promise });
+  await using _ = service;
+  const answer = service.ledger.answer.bind(service.ledger);
+  service.ledger.answer = () => Promise.reject(new Error("disk failed"));
+  const socket = await open();
+  socket.receive(NEW);
+  arrival.resolve(answered("news"));
+  await until(() => socket.frames.some(({ status }) => status === 503));
+  const [{ id } = {}, problem] = [socket.frames[0], socket.frames.at(-1)];
+  assertEquals(problem?.instance, id);
+  service.ledger.answer = answer;
+  const before = socket.frames.length;
+  socket.receive({ ...NEW, id });
+  await until(() => socket.frames.length > before);
+  assertEquals(socket.frames.at(-1)?.ext_response, { status: "200 OK", body: "news" });
+  close(socket);
+});
+
+Deno.test("a defect is told as such, and the socket lives on", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const socket = await open();
+  service.ledger.find = () => {
+    throw new Error("a defect");
+  };
+  socket.receive({ ...NEW, id: crypto.randomUUID() });
+  await until(() => socket.frames.length === 1);
+  assertEquals(socket.frames[0]?.type, "urn:databox:export-service:problem:internal");
+  assert(!JSON.stringify(socket.frames).includes("a defect"));
+  socket.receive("nonsense");
+  await until(() => socket.frames.length === 2);
+  const failed = service.log.filter(({ event }) => event === "request.failed");
+  assertEquals(failed.map(({ method, path }) => [method, path]), [["GET", "/ws/export"]]);
+  close(socket);
+});
+
+Deno.test("when a socket is gone in the middle of everything, nothing is left of it", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  const { service, open } = await heldService({ destination: () => arrival.promise });
+  await using _ = service;
+  const socket = await open();
+  for (let n = 0; n < 50; n++) socket.receive(NEW);
+  await until(() => service.waiters.size > 0);
+  socket.bufferedAmount = 2 * MIB;
+  socket.receive("nonsense");
+  close(socket);
+  close(socket);
+  assertEquals([service.sockets.size, service.waiters.size], [0, 0]);
+  arrival.resolve(answered());
+  await service.worker.idle();
+  await noTimersLeft(service);
+});
+
+/** Only the ends of leases are left on the clock, and they do nothing. */
+async function noTimersLeft(service: TestService): Promise<void> {
+  service.clock.advance(45_000);
+  await service.worker.idle();
+  assertEquals([service.clock.pending, service.waiters.size], [0, 0]);
+}
