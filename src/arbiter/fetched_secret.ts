@@ -1,0 +1,45 @@
+/**
+ * What asking an arbiter comes to: its secret, or why not. Never holds the token, and the detail is
+ * fit for a log.
+ */
+import type { ZmtpErrorCode } from "../zmtp/zmtp_error.ts";
+import { SECRET_BYTES_MAX } from "./arbiter_limits.ts";
+import type { ZestFault } from "./zest.ts";
+
+export type ArbiterFault =
+  | ZestFault
+  | ZmtpErrorCode
+  /** The endpoint is not a URL of the kind that is needed. */
+  | "endpoint_invalid"
+  | "connect_failed"
+  | "timed_out"
+  /** The caller's signal ended it. */
+  | "stopped"
+  /** An HTTPS answer that is neither a success nor a known refusal. */
+  | "status_unexpected"
+  | "answer_too_large"
+  /** Something failed that this room knows no better name for. */
+  | "unexpected";
+
+export type FetchedSecret =
+  | { readonly kind: "secret"; readonly secret: string }
+  | { readonly kind: "failed"; readonly code: ArbiterFault; readonly detail: string };
+
+export function failed(code: ArbiterFault, detail: string): FetchedSecret {
+  return { kind: "failed", code, detail };
+}
+
+/** What `error` says of itself. */
+export function detailOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * The secret in the payload of an answer, or `undefined` if it cannot be one. All arbiters send
+ * printable ASCII without blanks; a page of HTML or a broken answer must not become a key.
+ */
+export function readSecret(payload: Uint8Array): string | undefined {
+  const fits = payload.length >= 1 && payload.length <= SECRET_BYTES_MAX;
+  const printable = payload.every((byte) => byte > 0x20 && byte < 0x7f);
+  return fits && printable ? String.fromCharCode(...payload) : undefined;
+}

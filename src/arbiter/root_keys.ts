@@ -1,0 +1,142 @@
+/**
+ * The secrets that tokens may be signed with: the arbiter's present one, asked for once a start and
+ * until it is there, and former ones in their grace time. Never asks again once it has one, since
+ * asking makes the arbiter forget it; never puts a secret in the log.
+ */
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { type ArbiterFault, failed, type FetchedSecret } from "./fetched_secret.ts";
+import { type KeepPolicy, type KeptSecret, usable, withPresent } from "./kept_secrets.ts";
+
+/** Where secrets outlive the process. */
+export interface SecretStore {
+  load(): Promise<readonly KeptSecret[]>;
+  /** Puts `secrets` in the place of all that were kept, whole or not at all. */
+  keep(secrets: readonly KeptSecret[]): Promise<void>;
+}
+
+export interface RootKeysParts {
+  /** Asks the arbiter once, within a time limit of its own; a failure is a value. */
+  readonly fetchSecret: (signal: AbortSignal) => Promise<FetchedSecret>;
+  readonly store: SecretStore;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly policy: KeepPolicy & {
+    readonly backoffBaseMs: number;
+    readonly backoffCapMs: number;
+  };
+}
+
+interface Failure {
+  readonly code: ArbiterFault | "store_failed";
+  readonly detail: string;
+}
+
+export class RootKeys {
+  readonly #parts: RootKeysParts;
+  readonly #stopping = new AbortController();
+  #kept: readonly KeptSecret[] = [];
+  /** Fetched but not yet kept; a second question would make it worthless. */
+  #fetched: string | undefined;
+  #ready = false;
+  #obtaining: Promise<void> = Promise.resolve();
+
+  constructor(parts: RootKeysParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Has the former secrets ready once it resolves, and goes on asking for the present one. Throws
+   * if the store cannot be read: what was kept there must not be written over.
+   */
+  async start(): Promise<void> {
+    this.#kept = await this.#parts.store.load();
+    if (!this.#stopping.signal.aborted) this.#obtaining = this.#obtain();
+  }
+
+  /** Whether the arbiter has given the secret that it signs with now. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** The present secret first, then former ones still in their grace time. */
+  secrets(): readonly string[] {
+    const { clock, policy } = this.#parts;
+    return usable(this.#kept, clock.now(), policy).map(({ secret }) => secret);
+  }
+
+  /** Ends asking; leaves neither a timer nor an unfinished write behind once it resolves. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#obtaining;
+  }
+
+  async #obtain(): Promise<void> {
+    const { log, random, policy } = this.#parts;
+    for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
+      const failure = await this.#attempt();
+      if (failure === undefined) {
+        return log({ event: "root_key.obtained", attempt, former: this.#kept.length - 1 });
+      }
+      if (this.#stopping.signal.aborted) return;
+      const retryMs = fullJitterMs(policy, attempt, random());
+      log({ event: "root_key.failed", attempt, ...failure, retryMs });
+      await this.#pause(retryMs);
+    }
+  }
+
+  /** One question, or another try to keep what was already answered. */
+  async #attempt(): Promise<Failure | undefined> {
+    const { store, clock, policy } = this.#parts;
+    if (this.#fetched === undefined) {
+      const answer = await this.#ask();
+      if (answer.kind === "failed") return { code: answer.code, detail: answer.detail };
+      this.#fetched = answer.secret;
+    }
+    const kept = withPresent(this.#kept, this.#fetched, clock.now(), policy);
+    try {
+      // Kept before it is used: a token that is good now must be good after a crash.
+      await store.keep(kept);
+    } catch (error) {
+      return { code: "store_failed", detail: nameOf(error) };
+    }
+    this.#kept = kept;
+    this.#ready = true;
+    return undefined;
+  }
+
+  async #ask(): Promise<FetchedSecret> {
+    try {
+      return await this.#parts.fetchSecret(this.#stopping.signal);
+    } catch (error) {
+      // Nobody waits for this loop, so an exception would end the process over one attempt.
+      return failed("unexpected", nameOf(error));
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#parts.clock.after(ms, resolve);
+    const stop = () => resolve();
+    this.#stopping.signal.addEventListener("abort", stop);
+    await promise;
+    this.#stopping.signal.removeEventListener("abort", stop);
+    cancel();
+  }
+}
+
+/** Anything up to a bound that doubles with each failure: services started together drift apart. */
+function fullJitterMs(
+  { backoffBaseMs, backoffCapMs }: RootKeysParts["policy"],
+  failures: number,
+  chance: number,
+): number {
+  return Math.round(Math.min(backoffCapMs, backoffBaseMs * 2 ** (failures - 1)) * chance);
+}
+
+/** The kind of an error only: its message may quote what was to be kept. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
