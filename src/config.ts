@@ -18,7 +18,16 @@ const settings = z.object({
     context.addIssue("must be a port number, 0 to 65535");
     return z.NEVER;
   }),
-  /** The arbiter's secret; without one the service runs standalone. */
+  /** Where the arbiter is asked for its secret: `tcp://` for Zest, `https://` for older ones. */
+  DATABOX_ARBITER_ENDPOINT: z.string().optional().transform((text, context) => {
+    if (text === undefined) return undefined;
+    const url = URL.parse(text);
+    const whole = /^(tcp:\/\/[^/?#@]+:\d+|https:\/\/[^/?#@]+)\/?$/.test(text);
+    if (url !== null && whole) return url;
+    context.addIssue("must be like tcp://arbiter:4444 or https://arbiter:8080");
+    return z.NEVER;
+  }),
+  /** The arbiter's secret; without one, and without an arbiter, the service runs standalone. */
   EXPORT_SECRET: z.string().min(1, "must not be empty").optional(),
   /** Where the store is: a file, or `:memory:`. */
   EXPORT_KV_PATH: z.string().min(1, "must not be empty").default("data/export.kv"),
@@ -26,6 +35,8 @@ const settings = z.object({
   EXPORT_SECRETS_DIR: z.string().min(1, "must not be empty").default("/run/secrets"),
   /** File with a CA, in PEM, that destinations may be verified against besides the usual ones. */
   EXPORT_EXTRA_CA: z.string().min(1, "must not be empty").optional(),
+  /** How long tokens of a former secret of the arbiter are good. */
+  EXPORT_SECRET_GRACE: duration(DEFAULTS.secretGraceMs, 0, 365 * DAY_MS),
   EXPORT_UNSAFE_ALLOW_LOOPBACK: flag(),
   EXPORT_REQUIRE_CAVEATS: z.string().default("target,path,method,destination")
     .transform((text, context) => {
@@ -71,6 +82,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
   return {
     ...config,
     EXPORT_SECRET: config.EXPORT_SECRET === undefined ? "unset" : "set",
+    EXPORT_SECRET_GRACE: formatDuration(config.EXPORT_SECRET_GRACE),
     EXPORT_BODY_LIMIT: formatSize(config.EXPORT_BODY_LIMIT),
     EXPORT_RESPONSE_LIMIT: formatSize(config.EXPORT_RESPONSE_LIMIT),
     EXPORT_RETENTION: formatDuration(config.EXPORT_RETENTION),

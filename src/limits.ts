@@ -104,6 +104,8 @@ export const DEFAULTS = {
   bodyBytes: MIB,
   answerBytes: MIB,
   retentionMs: DAY,
+  /** Apps keep their tokens for as long as they live, and few live longer than a week. */
+  secretGraceMs: 7 * DAY,
   giveUpAfterMs: DAY,
   attemptTimeoutMs: 30 * SECOND,
   /** Attempts at once: with the default limits at most 128 MiB of payloads and answers. */

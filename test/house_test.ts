@@ -16,10 +16,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   arbiter: ["zmtp", "clock", "limits", "log"],
   deliver: ["exports", "ledger", "limits", "clock", "log"],
   http: ["exports", "authorise", "ledger", "wait", "limits", "clock", "log"],
-  machine: ["config"],
+  machine: ["arbiter", "config"],
   config: ["authorise", "limits", "units"],
   commands: ["authorise", "clock", "config", "ledger", "limits", "machine", "main", "units"],
   main: [
+    "arbiter",
     "authorise",
     "clock",
     "config",

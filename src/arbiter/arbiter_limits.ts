@@ -1,7 +1,6 @@
 /** Every number that bounds something in this room, with its reason. Decides nothing else. */
 
 const SECOND = 1_000;
-const DAY = 24 * 60 * 60 * SECOND;
 
 /**
  * One attempt, from the name of the arbiter to its secret. A healthy one on the same machine needs
@@ -12,8 +11,6 @@ export const ARBITER_TIMEOUT_MS = 10 * SECOND;
 export const ARBITER_BACKOFF_BASE_MS = SECOND / 2;
 /** Bound of every later delay, at most: an arbiter that comes back is noticed within this. */
 export const ARBITER_BACKOFF_CAP_MS = 15 * SECOND;
-/** How long tokens of a former secret are good: apps keep theirs for as long as they live. */
-export const FORMER_SECRET_GRACE_MS = 7 * DAY;
 /** Former secrets at most, each tried on every token; a week of restarts needs fewer. */
 export const FORMER_SECRETS_MAX = 32;
 /** Bytes of a secret. Arbiters send 36 or 43; more than this is something else. */

@@ -22,7 +22,11 @@ export async function demo(print: (line: string) => void): Promise<void> {
   const secret = crypto.randomUUID();
 
   const destination = startDestination(print);
-  const service = await startService(settings.config, secret, () => {});
+  const service = await startService({
+    config: settings.config,
+    source: { kind: "given", secret },
+    log: () => {},
+  });
   try {
     const api = `http://127.0.0.1:${service.port}/lp/export`;
     print(`1. The export service listens at ${api}`);

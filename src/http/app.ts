@@ -9,8 +9,7 @@ import { socketRoutes } from "./socket_routes.ts";
 import type { Sockets } from "./sockets.ts";
 
 export interface AppParts extends ExportRoutesParts, GuardParts {
-  /** Without them `/ws/export` is not served. */
-  readonly sockets?: Sockets;
+  readonly sockets: Sockets;
 }
 
 export function createApp(parts: AppParts): Hono {
@@ -18,7 +17,7 @@ export function createApp(parts: AppParts): Hono {
   app.route("/health", healthRoutes(parts));
   app.use(guard(parts));
   app.route("/", exportRoutes(parts));
-  if (parts.sockets !== undefined) app.route("/", socketRoutes(parts, parts.sockets));
+  app.route("/", socketRoutes(parts, parts.sockets));
   app.notFound(() => problem("no_such_route"));
   app.onError((error, c) => {
     const { method, path } = c.req;

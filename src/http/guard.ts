@@ -16,11 +16,17 @@ export interface Guarded {
   readonly Variables: { readonly grant: Grant };
 }
 
+/** Keys that tokens may be signed with. */
+export interface RootKeyRing {
+  readonly keys: readonly RootKey[];
+  /** Whether the one is among them that tokens are signed with now. */
+  readonly complete: boolean;
+}
+
 export interface GuardParts {
   readonly clock: Clock;
   readonly refusals: Refusals;
-  /** Keys that tokens may be signed with: the present one first; none while it is not known. */
-  readonly rootKeys: () => readonly RootKey[];
+  readonly rootKeys: () => RootKeyRing;
   /** This service's name, as the caveat `target` must have it. */
   readonly target: string;
   readonly requiredCaveats: readonly CaveatName[];
@@ -53,11 +59,14 @@ export function callOf({ method, path, raw }: HonoRequest): Call {
 
 /** Judges a call as of now, and notes it if it is refused. */
 export function admit({ token, method, path }: Call, parts: GuardParts): Admission {
-  const keys = parts.rootKeys();
-  if (keys.length === 0) return { kind: "problem", code: "root_key_unavailable" };
+  const { keys, complete } = parts.rootKeys();
   const access = { target: parts.target, path, method, now: parts.clock.now() };
   const authorisation = authorise(token, keys, access, parts.requiredCaveats);
   if (authorisation.kind === "granted") return authorisation;
+  // Signed by nobody known so far: it may yet turn out to be good.
+  if (authorisation.reason === "signature_wrong" && !complete) {
+    return { kind: "problem", code: "root_key_unavailable" };
+  }
   parts.refusals.note({ reason: authorisation.reason, method, route: routeName(path) });
   return { kind: "problem", code: "unauthorised" };
 }

@@ -8,14 +8,14 @@ import { problem } from "./problem.ts";
 export interface HealthParts {
   readonly ledger: Pick<Ledger, "probe">;
   readonly clock: Clock;
-  readonly rootKeys: () => readonly unknown[];
+  readonly rootKeys: () => { readonly complete: boolean };
 }
 
 export function healthRoutes({ ledger, clock, rootKeys }: HealthParts): Hono {
   return new Hono()
     .get("/live", (c) => c.json({ status: "live" }))
     .get("/ready", async (c) => {
-      if (rootKeys().length === 0) return problem("not_ready", "There is no root key yet.");
+      if (!rootKeys().complete) return problem("not_ready", "There is no root key yet.");
       if (!await answersInTime(ledger.probe(), clock)) {
         return problem("not_ready", "The store does not take writes.");
       }

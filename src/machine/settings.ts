@@ -54,15 +54,6 @@ export function warningsFor(flags: Flags, config: Config): string[] {
   if (config.EXPORT_UNSAFE_ALLOW_LOOPBACK) {
     warnings.push("EXPORT_UNSAFE_ALLOW_LOOPBACK is set: data may be sent to this very machine");
   }
-  if (
-    config.EXPORT_SECRET === undefined &&
-    readSecret(config.EXPORT_SECRETS_DIR, "ARBITER_TOKEN") !== undefined
-  ) {
-    warnings.push(
-      "an arbiter's token was found, but this version cannot ask an arbiter: its " +
-        "tokens will be refused unless EXPORT_SECRET is the secret that it signs with",
-    );
-  }
   return warnings;
 }
 

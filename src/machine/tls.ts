@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import { UsageError } from "./settings.ts";
 
 export type PemResult =
   | {
@@ -39,6 +40,38 @@ const CURVES = ["prime256v1", "secp384r1", "secp521r1"];
 /** Where certificate and key lie. */
 export function tlsPath(folder: string): string {
   return join(folder, "DATABOX.pem");
+}
+
+/** What a listener takes. */
+export interface ListenerTls {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Certificate and key from the secrets in `folder`, or `undefined` where there are none; what an
+ * operator should know goes to `log`.
+ *
+ * @throws {UsageError} if the file is there and cannot be used
+ */
+export async function obtainTls(
+  folder: string,
+  now: number,
+  log: (event: { readonly event: string; readonly detail: string }) => void,
+): Promise<ListenerTls | undefined> {
+  const warn = (detail: string) => log({ event: "service.warning", detail });
+  const path = tlsPath(folder);
+  const tls = await readTls(folder, now);
+  switch (tls.kind) {
+    case "none":
+      warn(`there is no "${path}": requests come by plain HTTP, and tokens with them`);
+      return undefined;
+    case "broken":
+      throw new UsageError(`Cannot listen by TLS with "${path}": ${tls.reason}`);
+    case "tls":
+      for (const warning of tls.warnings) warn(warning);
+      return { cert: tls.cert, key: tls.key };
+  }
 }
 
 /** Certificate and key from the secrets in `folder`; `none` only if there is no such file. */

@@ -41,6 +41,8 @@ export interface TestServiceOptions {
   readonly parallelPerHost?: number;
   readonly giveUpAfterMs?: number;
   readonly retentionMs?: number;
+  /** Whether all secrets are known; by default, if there are any. */
+  readonly keysComplete?: boolean;
   /** How many WebSockets may be open. */
   readonly socketsMax?: number;
   /** Makes WebSockets, if a test wants to hold them. */
@@ -206,7 +208,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     clock,
     newId: () => crypto.randomUUID(),
     log,
-    rootKeys: () => rootKeys,
+    rootKeys: () => ({ keys: rootKeys, complete: options.keysComplete ?? rootKeys.length > 0 }),
     target: "export-service",
     requiredCaveats: options.requiredCaveats ?? ["target", "path", "method", "destination"],
     checkDestination: egress.checkDestination,

@@ -294,6 +294,22 @@ Deno.test("without a root key every token is answered 503, and the service is no
   assertEquals(await live.json(), { status: "live" });
 });
 
+Deno.test("while only former root keys are known, their tokens hold, and who knows of the others", async () => {
+  await using service = await openTestService({ secrets: ["old"], keysComplete: false });
+  const former = await service.ask("/lp/export", NEW, { token: service.token({ secret: "old" }) });
+  assertEquals(former.status, 200);
+  await former.body?.cancel();
+  const present = await service.ask("/lp/export", NEW, { token: service.token({ secret: "new" }) });
+  assertEquals(present.headers.get("retry-after"), "5");
+  assertEquals((await problemIn(present)).code, "root_key_unavailable");
+  const expired = service.token({ secret: "old", caveats: ["time < 2000-01-01T00:00:00Z"] });
+  for (const token of [expired, "nonsense"]) {
+    const refused = await service.ask("/lp/export", NEW, { token });
+    assertEquals((await problemIn(refused)).code, "unauthorised");
+  }
+  assertEquals((await problemIn(await service.app.request("/health/ready"))).code, "not_ready");
+});
+
 Deno.test("tokens of a former root key hold as long as it is kept", async () => {
   await using service = await openTestService({ secrets: ["new", "old"] });
   for (const secret of ["new", "old"]) {

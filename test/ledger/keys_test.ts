@@ -91,6 +91,7 @@ const all: Record<keyof typeof keys, Deno.KvKey> = {
   chains: keys.chains(),
   entry: keys.entry(ID, Number.MAX_SAFE_INTEGER),
   entries: keys.entries(ID),
+  secrets: keys.secrets(),
   probe: keys.probe(),
 };
 

@@ -158,16 +158,3 @@ Deno.test("opened loopback is warned of", () => {
     });
   });
 });
-
-Deno.test("an arbiter's token without its secret is warned of, without being told", () => {
-  withSecrets({ ARBITER_TOKEN: "5ecret" }, (EXPORT_SECRETS_DIR) => {
-    withEnv({ EXPORT_SECRETS_DIR }, () => {
-      const [warning = "", ...others] = warningsFor({}, settings());
-      assertEquals([warning.includes("EXPORT_SECRET"), others], [true, []]);
-      assertEquals(warning.includes("5ecret"), false);
-    });
-    withEnv({ EXPORT_SECRETS_DIR, EXPORT_SECRET: "of the arbiter" }, () => {
-      assertEquals(warningsFor({}, settings()), []);
-    });
-  });
-});

@@ -1,10 +1,11 @@
 /** Certificate and key of the listener: every form that is handed in serves, and no other. */
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { parsePem, type PemResult, readTls, tlsPath } from "../../src/machine/tls.ts";
+import { obtainTls, parsePem, type PemResult, readTls, tlsPath } from "../../src/machine/tls.ts";
+import { UsageError } from "../../src/machine/settings.ts";
 import { exchange, readTlsFixture, SERVICE_NAME } from "../fakes/tls_client.ts";
 
 const NOW = Date.parse("2026-06-01T12:00:00Z");
@@ -230,4 +231,35 @@ Deno.test("no file and no folder are none; a file that cannot be read is broken"
     // What a container engine makes of a mount whose source is not there.
     await Deno.mkdir(join(folder, "DATABOX.pem"));
     assertEquals((await readTls(folder, NOW)).kind, "broken");
+  }));
+
+/** What the service's start makes of the folder of secrets. */
+async function obtained(folder: string, now: number) {
+  const told: string[] = [];
+  const tls = await obtainTls(folder, now, ({ event, detail }) => told.push(`${event} ${detail}`));
+  return { tls, told };
+}
+
+Deno.test("without the file the service listens in the clear, and warns which file is missing", () =>
+  withFolder(async (folder) => {
+    const { tls, told } = await obtained(folder, NOW);
+    assertEquals([tls, told.length], [undefined, 1]);
+    assertMatch(told[0] ?? "", /^service\.warning .*DATABOX\.pem.*plain HTTP/);
+  }));
+
+Deno.test("a certificate that expires is a line of the log at start, not a reason to stop", () =>
+  withFolder(async (folder) => {
+    const text = await fileOf("server.pem", "server.pkcs1.key");
+    await Deno.writeTextFile(join(folder, "DATABOX.pem"), text);
+    assertEquals((await obtained(folder, NOW)).told, []);
+    const { tls, told } = await obtained(folder, Date.parse("2999-01-01T00:00:00Z"));
+    assertEquals(Object.keys(tls ?? {}), ["cert", "key"]);
+    assertMatch(told.join(), /^service\.warning .* expired on /);
+  }));
+
+Deno.test("a broken file is a wrong start, and the fault names it", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(join(folder, "DATABOX.pem"), await fileOf("server.pem"));
+    const error = await assertRejects(() => obtained(folder, NOW), UsageError);
+    assertMatch(error.message, /DATABOX\.pem": it has no private key$/);
   }));

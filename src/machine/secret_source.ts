@@ -1,0 +1,86 @@
+/**
+ * Where the secret that tokens are signed with comes from: told by the operator, asked of an
+ * arbiter, or this service's own. Reads files; asks nobody. A secret has no default.
+ */
+import { join } from "node:path";
+import type { ArbiterAccess } from "../arbiter/ask_arbiter.ts";
+import type { Config } from "../config.ts";
+import { obtainRootKey, rootKeyPath } from "./root_key_file.ts";
+import { UsageError } from "./settings.ts";
+
+export type SecretSource =
+  | { readonly kind: "given"; readonly secret: string }
+  | { readonly kind: "arbiter"; readonly access: ArbiterAccess }
+  /** Without an arbiter: a random one, kept beside the store. */
+  | { readonly kind: "own"; readonly secret: string };
+
+/** Where every Databox since 0.5 has its arbiter (contract 3.2). */
+const DEFAULT_ENDPOINT = new URL("tcp://arbiter:4444");
+
+/** Files that container managers hand in, and by which an arbiter is known to be there. */
+const ZEST_TOKEN = "ARBITER_TOKEN";
+const ZEST_SERVER_KEY = "ZMQ_PUBLIC_KEY";
+const HTTPS_KEY = "DATABOX_EXPORT_SERVICE_KEY";
+const ROOT_CA = "DATABOX_ROOT_CA";
+
+/**
+ * The first of: `EXPORT_SECRET`, an arbiter where one is named or left its files, an own root key.
+ *
+ * @throws {UsageError} if an arbiter is to be asked and its files are not there
+ */
+export async function findSecretSource(config: Config): Promise<SecretSource> {
+  const { EXPORT_SECRET: secret, DATABOX_ARBITER_ENDPOINT: endpoint } = config;
+  if (secret !== undefined) return { kind: "given", secret };
+  const file = (name: string) => readFile(join(config.EXPORT_SECRETS_DIR, name));
+  const hasArbiter = endpoint !== undefined || await file(ZEST_TOKEN) !== undefined;
+  if (!hasArbiter) {
+    return { kind: "own", secret: await obtainRootKey(rootKeyPath(config.EXPORT_KV_PATH)) };
+  }
+  const access = endpoint?.protocol === "https:"
+    ? await httpsAccess(endpoint, file)
+    : await zestAccess(endpoint ?? DEFAULT_ENDPOINT, config.DATABOX_LOCAL_NAME, file);
+  if (Array.isArray(access)) throw new UsageError(missing(access, config));
+  return { kind: "arbiter", access };
+}
+
+type ReadSecretFile = (name: string) => Promise<Uint8Array | undefined>;
+
+/** How to ask over Zest, or the names of the files that are missing. */
+async function zestAccess(
+  endpoint: URL,
+  name: string,
+  file: ReadSecretFile,
+): Promise<ArbiterAccess | string[]> {
+  const [token, serverKey] = await Promise.all([file(ZEST_TOKEN), file(ZEST_SERVER_KEY)]);
+  if (token === undefined || serverKey === undefined) {
+    return [...missed(ZEST_TOKEN, token), ...missed(ZEST_SERVER_KEY, serverKey)];
+  }
+  return { kind: "zest", endpoint, name, token, serverKey: new TextDecoder().decode(serverKey) };
+}
+
+async function httpsAccess(
+  endpoint: URL,
+  file: ReadSecretFile,
+): Promise<ArbiterAccess | string[]> {
+  const [key, ca] = await Promise.all([file(HTTPS_KEY), file(ROOT_CA)]);
+  if (key === undefined) return [HTTPS_KEY];
+  return { kind: "https", endpoint, key, ca: ca && new TextDecoder().decode(ca) };
+}
+
+function missed(name: string, content: Uint8Array | undefined): string[] {
+  return content === undefined ? [name] : [];
+}
+
+function missing(names: readonly string[], { EXPORT_SECRETS_DIR: folder }: Config): string {
+  return `Cannot ask the arbiter: ${names.join(" and ")} not found in "${folder}"; ` +
+    "set EXPORT_SECRETS_DIR to the folder that has them, or EXPORT_SECRET to the secret itself";
+}
+
+async function readFile(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
