@@ -40,10 +40,14 @@ needs() {
   local pair missing=()
   for pair; do type "${pair%:*}" >/dev/null 2>&1 || missing+=("${pair#*:}"); done
   ((${#missing[@]})) || return 0
-  step "apt-get install ${missing[*]}"
+  install_packages "${missing[@]}"
+}
+
+install_packages() {
+  step "apt-get install $*"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # descendants PID: the processes below it, parents before children.
