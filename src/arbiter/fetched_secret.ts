@@ -34,12 +34,16 @@ export function detailOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What pages and JSON texts have, and no secret of an arbiter. */
+const FOREIGN: ReadonlySet<number> = new Set([...'"<>\\'].map((sign) => sign.charCodeAt(0)));
+
 /**
  * The secret in the payload of an answer, or `undefined` if it cannot be one. All arbiters send
- * printable ASCII without blanks; a page of HTML or a broken answer must not become a key.
+ * letters, digits and the signs of base64 or of a UUID. More of printable ASCII is taken, but a
+ * page of HTML, a JSON text or a broken answer must not become a key that is never asked for again.
  */
 export function readSecret(payload: Uint8Array): string | undefined {
   const fits = payload.length >= 1 && payload.length <= SECRET_BYTES_MAX;
-  const printable = payload.every((byte) => byte > 0x20 && byte < 0x7f);
-  return fits && printable ? String.fromCharCode(...payload) : undefined;
+  const plain = payload.every((byte) => byte > 0x20 && byte < 0x7f && !FOREIGN.has(byte));
+  return fits && plain ? String.fromCharCode(...payload) : undefined;
 }

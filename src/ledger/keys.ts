@@ -27,7 +27,7 @@ export const keys = {
   /** Entry `seq` of an instance's chain, as the bytes that were hashed. */
   entry: (instance: string, seq: number): Deno.KvKey => ["ledger", instance, seq],
   entries: (instance: string): Deno.KvKey => ["ledger", instance],
-  /** Secrets of the arbiter, present and former. */
+  /** Secrets that tokens may be signed with: the present one, and former ones in their grace time. */
   secrets: (): Deno.KvKey => ["secrets"],
   /** When the store was last proved writable. */
   probe: (): Deno.KvKey => ["probe"],

@@ -1,19 +1,22 @@
 /**
- * The arbiter's secrets in the store, so that a restart does not cost apps their tokens. Never
- * decides which of them still count.
+ * The secrets that tokens may be signed with, all in one value of the store. Never writes over what
+ * it cannot read, and never puts a secret in an error.
  */
 import { keys } from "./keys.ts";
 
 /** A secret as it is kept. */
-interface KeptSecret {
+export interface StoredSecret {
   readonly secret: string;
+  /** When another took its place, ms since the epoch; absent while it is the present one. */
   readonly formerSince?: number;
 }
 
-/** The stored form; a later one has another version, and is not read by this one. */
+/** Version of the stored form. A newer one is refused, never guessed at. */
+const SCHEMA = 1;
+
 interface StoredSecrets {
-  readonly v: 1;
-  readonly secrets: readonly KeptSecret[];
+  readonly v: typeof SCHEMA;
+  readonly secrets: readonly StoredSecret[];
 }
 
 export class KvSecrets {
@@ -23,18 +26,66 @@ export class KvSecrets {
     this.#kv = kv;
   }
 
-  async load(): Promise<readonly KeptSecret[]> {
-    const { value } = await this.#kv.get<StoredSecrets>(keys.secrets());
-    if (value === null) return [];
-    if (value.v !== 1) {
-      throw new Error("Cannot read the kept secrets: a later version of the service wrote them");
-    }
-    return value.secrets;
+  /**
+   * All that were kept, as they were given to {@link keep}.
+   *
+   * @throws if the store holds something else
+   */
+  async load(): Promise<readonly StoredSecret[]> {
+    const { value } = await this.#kv.get(keys.secrets());
+    return value === null ? [] : decodeSecrets(value);
   }
 
-  /** Puts `secrets` in the place of all that were kept. */
-  async keep(secrets: readonly KeptSecret[]): Promise<void> {
-    const stored: StoredSecrets = { v: 1, secrets };
-    await this.#kv.set(keys.secrets(), stored);
+  /**
+   * Puts `secrets` in the place of all that were kept.
+   *
+   * @throws if what was kept cannot be read
+   */
+  async keep(secrets: readonly StoredSecret[]): Promise<void> {
+    await this.load();
+    await this.#kv.set(keys.secrets(), encodeSecrets(secrets));
   }
+}
+
+/** JSON as bytes: a secret of an arbiter has nothing in it that would be escaped. */
+function encodeSecrets(secrets: readonly StoredSecret[]): Uint8Array {
+  const stored: StoredSecrets = { v: SCHEMA, secrets };
+  return new TextEncoder().encode(JSON.stringify(stored));
+}
+
+function decodeSecrets(value: unknown): readonly StoredSecret[] {
+  const stored = value instanceof Uint8Array ? parse(value) : undefined;
+  if (isRecord(stored) && typeof stored.v === "number" && stored.v !== SCHEMA) {
+    throw new Error(
+      `Cannot read the former secrets, of schema ${stored.v}: this version knows ${SCHEMA}; ` +
+        `start the version that wrote them`,
+    );
+  }
+  if (!isStored(stored)) {
+    throw new Error("Cannot read the former secrets: what the store holds is damaged");
+  }
+  return stored.secrets;
+}
+
+/** What `bytes` say, or `undefined`: an error of the parser would quote them. */
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function isStored(value: unknown): value is StoredSecrets {
+  return isRecord(value) && value.v === SCHEMA && Array.isArray(value.secrets) &&
+    value.secrets.every(isSecret);
+}
+
+function isSecret(value: unknown): value is StoredSecret {
+  return isRecord(value) && typeof value.secret === "string" && value.secret !== "" &&
+    (value.formerSince === undefined || typeof value.formerSince === "number");
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
