@@ -11,7 +11,7 @@ export const ARBITER_TIMEOUT_MS = 10 * SECOND;
 export const ARBITER_BACKOFF_BASE_MS = SECOND / 2;
 /** Bound of every later delay, at most: an arbiter that comes back is noticed within this. */
 export const ARBITER_BACKOFF_CAP_MS = 15 * SECOND;
-/** Former secrets at most, each tried on every token; a week of restarts needs fewer. */
+/** Former secrets at most, each tried on every token; a week needs more only in a crash loop. */
 export const FORMER_SECRETS_MAX = 32;
 /** Bytes of a secret. Arbiters send 36 or 43; more than this is something else. */
 export const SECRET_BYTES_MAX = 1_024;

@@ -10,6 +10,8 @@ export interface KeptSecret {
   readonly formerSince?: number;
 }
 
+type FormerSecret = Required<KeptSecret>;
+
 export interface KeepPolicy {
   readonly graceMs: number;
   readonly formerMax: number;
@@ -34,10 +36,25 @@ export function usable(
   now: number,
   { graceMs, formerMax }: KeepPolicy,
 ): KeptSecret[] {
-  const present = kept.filter(({ formerSince }) => formerSince === undefined);
-  const former = kept
-    .filter(({ formerSince }) => formerSince !== undefined && now - formerSince < graceMs)
-    .toSorted((one, other) => (other.formerSince ?? 0) - (one.formerSince ?? 0))
-    .slice(0, formerMax);
-  return [...present, ...former];
+  const former = kept.filter(isFormer)
+    .filter(({ formerSince }) => now - formerSince < graceMs)
+    .toSorted((one, other) => other.formerSince - one.formerSince);
+  return [...kept.filter((one) => !isFormer(one)), ...thinned(former, formerMax)];
+}
+
+/**
+ * At most `max` of `former`, latest first. Those that were present for the shortest time go: a
+ * service that starts over and over leaves many, and must not lose the one that apps hold tokens of.
+ */
+function thinned(former: readonly FormerSecret[], max: number): readonly FormerSecret[] {
+  if (former.length <= max) return former;
+  // Each was present since the one before it became former; before the oldest, nobody knows.
+  const presentMs = former.map(({ formerSince }, at) =>
+    formerSince - (former[at + 1]?.formerSince ?? -Infinity)
+  );
+  return thinned(former.toSpliced(presentMs.lastIndexOf(Math.min(...presentMs)), 1), max);
+}
+
+function isFormer(kept: KeptSecret): kept is FormerSecret {
+  return kept.formerSince !== undefined;
 }
