@@ -3,7 +3,7 @@
  * redirect, and never lets the key out anywhere but into its header.
  */
 import { Buffer } from "node:buffer";
-import { HTTPS_ANSWER_BYTES_MAX } from "./arbiter_limits.ts";
+import { ARBITER_TOKEN_BYTES_MAX, HTTPS_ANSWER_BYTES_MAX } from "./arbiter_limits.ts";
 import { type Bounds, withinBounds } from "./deadline.ts";
 import {
   type ArbiterFault,
@@ -29,8 +29,14 @@ export interface HttpsQuestion extends Bounds {
 }
 
 export async function fetchSecretByHttps(question: HttpsQuestion): Promise<FetchedSecret> {
-  const { endpoint, timeoutMs } = question;
-  if (endpoint.protocol !== "https:") return failed("endpoint_invalid", "It must be an https URL");
+  const { endpoint, key, timeoutMs } = question;
+  const { protocol, username, password, search, hash } = endpoint;
+  if (protocol !== "https:" || `${username}${password}${search}${hash}` !== "") {
+    return failed("endpoint_invalid", "It must be https://host:port");
+  }
+  if (key.length > ARBITER_TOKEN_BYTES_MAX) {
+    return failed("token_too_long", "It cannot be put into a question");
+  }
   const bounded = await withinBounds(question, (signal) => ask(question, signal));
   switch (bounded.kind) {
     case "done":

@@ -43,10 +43,11 @@ export async function fetchSecretByZest(question: ZestQuestion): Promise<Fetched
   if (encoded.kind === "failed") return failed(encoded.code, "It cannot be put into a question");
 
   const { connect, randomBytes } = question;
+  // Before there is a connection, which would be left open if this failed.
+  const keyPair = createKeyPair(randomBytes);
   const bounded = await withinBounds(question, async (signal) => {
     const conn = await reach(() => connect({ ...address, signal }));
     if (conn.kind === "failed") return conn;
-    const keyPair = createKeyPair(randomBytes);
     const options = { serverKey, keyPair, randomBytes, signal };
     return await ask(() => requestOnce(conn.duplex, options, encoded.bytes));
   });
