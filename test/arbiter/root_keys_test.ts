@@ -4,7 +4,6 @@ import fc from "fast-check";
 import {
   ARBITER_BACKOFF_BASE_MS,
   ARBITER_BACKOFF_CAP_MS,
-  FORMER_SECRET_GRACE_MS,
   FORMER_SECRETS_MAX,
 } from "../../src/arbiter/arbiter_limits.ts";
 import { failed, type FetchedSecret } from "../../src/arbiter/fetched_secret.ts";
@@ -17,7 +16,7 @@ import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
 
 const POLICY: RootKeysParts["policy"] = {
-  graceMs: FORMER_SECRET_GRACE_MS,
+  graceMs: 7 * 86_400_000,
   formerMax: FORMER_SECRETS_MAX,
   backoffBaseMs: ARBITER_BACKOFF_BASE_MS,
   backoffCapMs: ARBITER_BACKOFF_CAP_MS,
@@ -94,7 +93,7 @@ Deno.test("the secret is asked for once, kept, and good for ever", async () => {
   assertEquals([event, attempt, former], ["root_key.obtained", 1, 0]);
   assertEquals([it.keys.ready, it.keys.secrets()], [true, ["present"]]);
   assertEquals(await it.kept(), [{ secret: "present" }]);
-  it.clock.advance(10 * FORMER_SECRET_GRACE_MS);
+  it.clock.advance(10 * POLICY.graceMs);
   assertEquals([it.asked, it.clock.pending, it.keys.secrets()], [1, 0, ["present"]]);
   await it.keys.stop();
 });
@@ -220,7 +219,7 @@ Deno.test("a former secret is good to the end of its grace, also while the servi
   await new KvSecrets(it.kv).keep([{ secret: "before" }, { secret: "earlier", formerSince }]);
   await it.keys.start();
   await it.line(1);
-  it.clock.advance(FORMER_SECRET_GRACE_MS - 1_001);
+  it.clock.advance(POLICY.graceMs - 1_001);
   assertEquals(it.keys.secrets(), ["present", "before", "earlier"]);
   it.clock.advance(1);
   assertEquals(it.keys.secrets(), ["present", "before"]);
