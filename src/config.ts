@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { CAVEAT_NAMES, type CaveatName } from "./authorise/authorise.ts";
-import { DEFAULTS, PAYLOAD_BYTES_CEILING } from "./limits.ts";
+import { DEFAULTS, FREE_SPACE_FLOOR_CEILING, PAYLOAD_BYTES_CEILING } from "./limits.ts";
 import { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
 
 const DAY_MS = 86_400_000;
@@ -31,6 +31,8 @@ const settings = z.object({
   EXPORT_SECRET: z.string().min(1, "must not be empty").optional(),
   /** Where the store is: a file, or `:memory:`. */
   EXPORT_KV_PATH: z.string().min(1, "must not be empty").default("data/export.kv"),
+  /** What must stay free on the disk of the store. */
+  EXPORT_FREE_SPACE_FLOOR: size(DEFAULTS.freeSpaceFloorBytes, 0, FREE_SPACE_FLOOR_CEILING),
   /** Folder with secrets as files; `EXPORT_SECRET` may be one. */
   EXPORT_SECRETS_DIR: z.string().min(1, "must not be empty").default("/run/secrets"),
   /** File with a CA, in PEM, that destinations may be verified against besides the usual ones. */
@@ -83,6 +85,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     ...config,
     EXPORT_SECRET: config.EXPORT_SECRET === undefined ? "unset" : "set",
     EXPORT_SECRET_GRACE: formatDuration(config.EXPORT_SECRET_GRACE),
+    EXPORT_FREE_SPACE_FLOOR: formatSize(config.EXPORT_FREE_SPACE_FLOOR),
     EXPORT_BODY_LIMIT: formatSize(config.EXPORT_BODY_LIMIT),
     EXPORT_RESPONSE_LIMIT: formatSize(config.EXPORT_RESPONSE_LIMIT),
     EXPORT_RETENTION: formatDuration(config.EXPORT_RETENTION),
@@ -103,9 +106,8 @@ function duration(preset: number, min: number, max: number) {
   return quantity(parseDuration, formatDuration, { preset, min, max, example: "30s or 24h" });
 }
 
-function size(preset: number) {
-  const bounds = { preset, min: 1, max: PAYLOAD_BYTES_CEILING, example: "512KiB or 1MiB" };
-  return quantity(parseSize, formatSize, bounds);
+function size(preset: number, min = 1, max = PAYLOAD_BYTES_CEILING) {
+  return quantity(parseSize, formatSize, { preset, min, max, example: "512KiB or 1MiB" });
 }
 
 function count(preset: number, max: number) {

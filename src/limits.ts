@@ -88,6 +88,10 @@ export const WAKE_UP_GRAIN_MS = SECOND;
 export const EXPIRY_SPREAD_MS = 5 * MINUTE;
 /** Refused tokens and destinations entered in the ledger a minute; the rest are only counted. */
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
+/** Largest floor of free space that can be asked for: 1 TiB. */
+export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
+/** A start on a disk that is full looks again after this. */
+export const STORAGE_RETRY_MS = SECOND;
 /** Wait for the store's answer before the service says that it is not ready. */
 export const READY_TIMEOUT_MS = 2 * SECOND;
 
@@ -104,6 +108,8 @@ export const DEFAULTS = {
   bodyBytes: MIB,
   answerBytes: MIB,
   retentionMs: DAY,
+  /** Above what the accepted can still need: 64 answers of a MiB, at their default limit. */
+  freeSpaceFloorBytes: 64 * MIB,
   /** Apps keep their tokens for as long as they live, and few live longer than a week. */
   secretGraceMs: 7 * DAY,
   giveUpAfterMs: DAY,

@@ -14,6 +14,7 @@ import { keys } from "./keys.ts";
 import { headOf, lanesOf } from "./lanes.ts";
 import type { Acceptance, Held, Idempotency, Ledger } from "./ledger.ts";
 import { partCount, partsOf, readParts } from "./parts.ts";
+import { assertStorage, type Storage } from "./storage.ts";
 import { abandon, stage, sweepStaged, writeParts } from "./staging.ts";
 import { decodeExport, encodeExport, encodeLease } from "./stored.ts";
 
@@ -24,18 +25,11 @@ export interface KvLedgerParts {
   readonly clock: Clock;
   /** Uniform in [0, 1); spreads expiries. */
   readonly random: () => number;
-  /** Name of the store's chain, see {@link instanceOf}. */
+  /** Name of the store's chain, made at its first opening. */
   readonly instance: string;
+  readonly storage: Storage;
   /** Set on every ledger entry, e.g. that loopback is open. */
   readonly marks: Readonly<Record<string, true>>;
-}
-
-/** The store's own name; `candidate` becomes it if it has none. */
-export async function instanceOf(kv: Deno.Kv, candidate: string): Promise<string> {
-  const key = keys.instance();
-  await kv.atomic().check({ key, versionstamp: null }).set(key, candidate).commit();
-  const { value } = await kv.get<string>(key);
-  return value ?? candidate;
 }
 
 /** Opens the ledger on a store; reads where the places in lanes left off. */
@@ -51,12 +45,18 @@ export class KvLedger implements Ledger {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #commits: GroupCommit;
+  readonly #storage: Storage;
   #lastOrder: number;
 
-  constructor({ kv, clock, random }: KvLedgerParts, commits: GroupCommit, lastOrder: number) {
+  constructor(
+    { kv, clock, random, storage }: KvLedgerParts,
+    commits: GroupCommit,
+    lastOrder: number,
+  ) {
     this.#kv = kv;
     this.#clock = clock;
     this.#random = random;
+    this.#storage = storage;
     this.#commits = commits;
     this.#lastOrder = lastOrder;
   }
@@ -67,6 +67,7 @@ export class KvLedger implements Ledger {
     idempotency?: Idempotency,
   ): Promise<Acceptance> {
     const { record } = change;
+    assertStorage(await this.#storage(payload.byteLength), "accept");
     const use = await keyUse(this.#kv, record, idempotency, this.#clock.now());
     if (use.kind !== "new") return use;
     const parts = partsOf(payload);
@@ -150,6 +151,8 @@ export class KvLedger implements Ledger {
   ): Promise<Held<R> | undefined> {
     const { record, lease, entries } = change;
     const { id, lane } = record;
+    const use = record.state === "delivering" ? "claim" : "settle";
+    assertStorage(await this.#storage(answer.byteLength), use);
     const leaseKey = keys.lease(lane);
     const finish = record.state === "finished"
       ? await this.#finish(record, versions.order, answer)
@@ -216,10 +219,12 @@ export class KvLedger implements Ledger {
   }
 
   async enter(entry: LedgerEntry): Promise<void> {
+    assertStorage(await this.#storage(), "accept");
     await this.#commits.commit({ entries: [entry] });
   }
 
   async probe(): Promise<void> {
+    assertStorage(await this.#storage(), "accept");
     await this.#kv.set(keys.probe(), this.#clock.now());
   }
 

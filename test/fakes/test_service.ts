@@ -13,7 +13,9 @@ import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
 import { Refusals } from "../../src/http/refusals.ts";
 import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
-import { instanceOf, type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import { instanceOf } from "../../src/ledger/instance.ts";
+import { type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import type { Storage } from "../../src/ledger/storage.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
 import { ClockBell } from "./clock_bell.ts";
@@ -41,6 +43,8 @@ export interface TestServiceOptions {
   readonly parallelPerHost?: number;
   readonly giveUpAfterMs?: number;
   readonly retentionMs?: number;
+  /** The state of the disk; well by default. */
+  readonly storage?: Storage;
   /** Whether all secrets are known; by default, if there are any. */
   readonly keysComplete?: boolean;
   /** How many WebSockets may be open. */
@@ -161,7 +165,8 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   const instance = await instanceOf(rawKv, "the-instance");
   const kv = options.wrap === undefined ? rawKv : faultyKv(rawKv, options.wrap);
   const bell = new ClockBell(clock);
-  const ledger = await openKvLedger({ kv, bell, clock, random, instance, marks: {} });
+  const storage = options.storage ?? (() => Promise.resolve({ kind: "well" } as const));
+  const ledger = await openKvLedger({ kv, bell, clock, random, instance, storage, marks: {} });
   const egress = createEgress({
     policy: { allowLoopback: false },
     clock,

@@ -1,7 +1,8 @@
 /** The ledger on Deno KV: the contract on both kinds of store, and what is its own. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { acceptExport } from "../../src/exports/export.ts";
-import { instanceOf, type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import { instanceOf } from "../../src/ledger/instance.ts";
+import { type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
@@ -23,6 +24,7 @@ async function open(kv: Deno.Kv, close: () => Promise<void> | void = () => {}): 
     clock,
     random: () => 0.5,
     instance: await instanceOf(kv, "the-instance"),
+    storage: () => Promise.resolve({ kind: "well" }),
     marks: { unsafe_loopback: true },
   });
   let rung: string[] = [];

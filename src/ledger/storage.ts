@@ -1,0 +1,74 @@
+/**
+ * What may still be written when the disk under the store runs full, or the store is taken away.
+ * Pure; never looks at a disk.
+ */
+
+/** The state of what the store lies on. */
+export type StorageState =
+  | { readonly kind: "well" }
+  /** There is less room than the floor: enough to finish what was begun, not to begin more. */
+  | { readonly kind: "low"; readonly roomBytes: number }
+  /** There is less room than half of the floor. */
+  | { readonly kind: "exhausted"; readonly roomBytes: number }
+  /** The file is gone, or another one: what is written now is lost with the process. */
+  | { readonly kind: "lost" };
+
+/** Tells the state, as it will be once `bytes` more are written. */
+export type Storage = (bytes?: number) => Promise<StorageState>;
+
+/**
+ * The state of a store with that much free on its disk and in its own file. Some must be free on the
+ * disk in any case: a change goes to the write-ahead log before it goes to the file.
+ */
+export function roomState(
+  diskBytes: number,
+  reusableBytes: number,
+  floorBytes: number,
+): StorageState {
+  const roomBytes = diskBytes + reusableBytes;
+  const holds = (floor: number) => roomBytes >= floor && diskBytes >= floor * LOG_SHARE;
+  if (holds(floorBytes)) return { kind: "well" };
+  return { kind: holds(floorBytes / 2) ? "low" : "exhausted", roomBytes };
+}
+
+/** Of the default floor 16 MiB: SQLite's log is copied into the file whenever it passes 4 MiB. */
+const LOG_SHARE = 1 / 4;
+
+/** What is to be written: more to keep, the start of an attempt, or its end. */
+export type StorageUse = "accept" | "claim" | "settle";
+
+/** The store should not be written to now; the message says why. */
+export class StorageError extends Error {
+  override readonly name = "StorageError";
+}
+
+/**
+ * Settling takes little room, and keeping it back would send again what has arrived: only a store
+ * that is gone stops it.
+ *
+ * @throws {StorageError} if `use` must not be made of the storage in this state
+ */
+export function assertStorage(state: StorageState, use: StorageUse): void {
+  switch (state.kind) {
+    case "well":
+      return;
+    case "low":
+      if (use === "accept") throw tooFull(state.roomBytes);
+      return;
+    case "exhausted":
+      if (use !== "settle") throw tooFull(state.roomBytes);
+      return;
+    case "lost":
+      throw new StorageError(
+        "Cannot write to the store: its file was removed or replaced; put it back, or restart",
+      );
+  }
+}
+
+function tooFull(roomBytes: number): StorageError {
+  const room = `${Math.floor(roomBytes / 1_048_576)} MiB`;
+  return new StorageError(
+    `Cannot write to the store: ${room} are left for it; free some of its disk, or lower ` +
+      "EXPORT_FREE_SPACE_FLOOR",
+  );
+}

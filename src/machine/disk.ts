@@ -1,0 +1,84 @@
+/**
+ * The disk under the store: how much room is left, and whether the store's file is still the one
+ * that was opened. SQLite notices neither in time: it writes on into a file that was removed, and
+ * the runtime ends the process when its queue meets a full disk. Never writes anything.
+ */
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { Clock } from "../clock.ts";
+import { roomState, type StorageState } from "../ledger/storage.ts";
+
+/** A look is worth this long; what the store itself takes meanwhile is counted. */
+const LOOK_MS = 250;
+
+export interface Disk {
+  /** The state once `bytes` more are written, by a look of at most {@link LOOK_MS} ago. */
+  state(bytes?: number): Promise<StorageState>;
+  close(): void;
+}
+
+/** What a look sees; `undefined` if the store's file is not there. */
+type Look = { readonly diskBytes: number; readonly reusableBytes: number } | undefined;
+
+/**
+ * Watches the disk of the store at `path`, which is open; a store in memory is always well.
+ *
+ * @param floorBytes what must stay free
+ */
+export async function watchDisk(
+  path: string,
+  floorBytes: number,
+  clock: Pick<Clock, "now">,
+): Promise<Disk> {
+  if (path === ":memory:") {
+    return { state: () => Promise.resolve({ kind: "well" }), close: () => {} };
+  }
+  const opened = await Deno.stat(path);
+  const file = new StoreFile(path);
+  let last: { readonly look: Promise<Look>; readonly at: number; takenBytes: number } | undefined;
+  const look = async (): Promise<Look> => {
+    const now = await Deno.stat(path).catch(() => undefined);
+    if (now?.ino !== opened.ino || now.dev !== opened.dev) return undefined;
+    const { bavail, bsize } = await statfs(dirname(path));
+    return { diskBytes: bavail * bsize, reusableBytes: file.reusableBytes() };
+  };
+  return {
+    async state(bytes = 0) {
+      const now = clock.now();
+      // A clock that was put back has no say in how old a look is.
+      if (last === undefined || Math.abs(now - last.at) >= LOOK_MS) {
+        last = { look: look(), at: now, takenBytes: 0 };
+      }
+      last.takenBytes += bytes;
+      const { takenBytes } = last;
+      const seen = await last.look;
+      if (seen === undefined) return { kind: "lost" };
+      return roomState(seen.diskBytes - takenBytes, seen.reusableBytes, floorBytes);
+    },
+    close: () => file.close(),
+  };
+}
+
+/** The store's file as SQLite sees it; what is removed from a store leaves room in its file. */
+export class StoreFile {
+  readonly #database: DatabaseSync;
+  readonly #freePages;
+  readonly #pageBytes: number;
+
+  constructor(path: string) {
+    // By SQLite: to open and close the file by hand would drop the locks that SQLite holds on it.
+    this.#database = new DatabaseSync(path, { readOnly: true });
+    this.#freePages = this.#database.prepare("PRAGMA freelist_count");
+    this.#pageBytes = Number(this.#database.prepare("PRAGMA page_size").get()?.page_size);
+  }
+
+  /** Bytes of the file that hold nothing. */
+  reusableBytes(): number {
+    return Number(this.#freePages.get()?.freelist_count) * this.#pageBytes;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}

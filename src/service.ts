@@ -1,0 +1,242 @@
+/**
+ * The composition root: settings → store → rooms → server and worker, and back again at the end.
+ * Decides nothing: every part gets what it needs as an argument.
+ */
+import denoJson from "../deno.json" with { type: "json" };
+import { createAskArbiter } from "./arbiter/ask_arbiter.ts";
+import {
+  ARBITER_BACKOFF_BASE_MS,
+  ARBITER_BACKOFF_CAP_MS,
+  FORMER_SECRETS_MAX,
+} from "./arbiter/arbiter_limits.ts";
+import { RootKeys } from "./arbiter/root_keys.ts";
+import { deriveRootKey } from "./authorise/macaroon.ts";
+import { systemClock as clock } from "./clock.ts";
+import { type Config } from "./config.ts";
+import { Worker, type WorkerParts } from "./deliver/worker.ts";
+import { createEgress, type Egress } from "./egress/egress.ts";
+import { systemResolve } from "./egress/guard.ts";
+import { createApp } from "./http/app.ts";
+import type { RootKeyRing } from "./http/guard.ts";
+import { Refusals } from "./http/refusals.ts";
+import { Sockets } from "./http/sockets.ts";
+import { instanceOf } from "./ledger/instance.ts";
+import { openKvLedger } from "./ledger/kv_ledger.ts";
+import { KvQueueBell } from "./ledger/kv_queue_bell.ts";
+import { KvSecrets } from "./ledger/kv_secrets.ts";
+import {
+  BACKOFF_JITTER,
+  BACKOFF_MS,
+  LEASE_MARGIN_MS,
+  SOCKETS_MAX,
+  STAGING_MAX_MS,
+  STORAGE_RETRY_MS,
+} from "./limits.ts";
+import { type Log } from "./log.ts";
+import { type Disk, watchDisk } from "./machine/disk.ts";
+import { type SecretSource } from "./machine/secret_source.ts";
+import { openStore } from "./machine/store_file.ts";
+import { type ListenerTls } from "./machine/tls.ts";
+import { Waiters } from "./wait/waiters.ts";
+
+const random = Math.random;
+const newId = () => crypto.randomUUID();
+
+/** A running service. */
+export interface Service {
+  readonly port: number;
+  /** Answers who waits, lets running attempts end within `graceMs`, and closes the store. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface ServiceParts {
+  readonly config: Config;
+  /** Where the secret comes from that the arbiter signs tokens with. */
+  readonly source: SecretSource;
+  /** Certificate and key to listen with; without them, plain HTTP. */
+  readonly tls?: ListenerTls | undefined;
+  readonly log: Log;
+}
+
+/**
+ * Starts the service: it listens and works once the promise resolves.
+ *
+ * @throws {StoreError} if the store cannot be opened
+ */
+export async function startService({ config, source, tls, log }: ServiceParts): Promise<Service> {
+  const egress = await openEgress(config);
+  const { kv, bell, disk, ledger, instance, close } = await openLedger(config);
+  const worker = new Worker({
+    ledger,
+    send: egress.send,
+    clock,
+    random,
+    log,
+    claimant: { instance, boot: newId() },
+    userAgent: `databox-export-service/${denoJson.version}`,
+    policy: deliveryPolicy(config),
+  });
+  const waiters = new Waiters((id) => ledger.watch(id), clock);
+  const refusals = new Refusals({ ledger, clock, log });
+  const secrets = await openSecrets(source, { kv, log, graceMs: config.EXPORT_SECRET_GRACE });
+  const sockets = new Sockets(Deno.upgradeWebSocket, SOCKETS_MAX);
+  const app = createApp({
+    ledger,
+    waiters,
+    refusals,
+    clock,
+    newId,
+    log,
+    rootKeys: secrets.ring,
+    target: config.DATABOX_LOCAL_NAME,
+    requiredCaveats: config.EXPORT_REQUIRE_CAVEATS,
+    checkDestination: egress.checkDestination,
+    bodyBytes: config.EXPORT_BODY_LIMIT,
+    giveUpAfterMs: config.EXPORT_GIVE_UP_AFTER,
+    sockets,
+  });
+  const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
+  const alarm = onceWell(disk, () => bell.listen((lanes) => worker.wake(lanes)));
+  const server = Deno.serve(
+    { hostname: "0.0.0.0", port: config.DATABOX_LOCAL_PORT, onListen: () => {}, ...tls },
+    app.fetch,
+  );
+  void worker.wakeAll();
+  return {
+    port: server.addr.port,
+    async stop(graceMs) {
+      sweeper.stop();
+      alarm.stop();
+      waiters.close();
+      const rest = [sockets.close(), worker.stop(graceMs), secrets.stop()];
+      await Promise.all([server.shutdown(), ...rest]);
+      refusals.flush();
+      await close();
+    },
+  };
+}
+
+/** The store, and what stands on it directly. */
+async function openLedger(config: Config) {
+  const store = await openStore(config.EXPORT_KV_PATH);
+  const { kv } = store;
+  const instance = await instanceOf(kv, newId());
+  const bell = new KvQueueBell(kv, clock);
+  const disk = await watchDisk(config.EXPORT_KV_PATH, config.EXPORT_FREE_SPACE_FLOOR, clock);
+  const storage = disk.state;
+  const marks = marksOf(config);
+  const ledger = await openKvLedger({ kv, bell, clock, random, instance, storage, marks });
+  const close = async () => {
+    await ledger.close();
+    disk.close();
+    store.close();
+  };
+  return { kv, bell, disk, ledger, instance, close };
+}
+
+/** What tokens are verified with, from wherever it comes. */
+interface Secrets {
+  readonly ring: () => RootKeyRing;
+  stop(): Promise<void>;
+}
+
+async function openSecrets(
+  source: SecretSource,
+  { kv, log, graceMs }: { readonly kv: Deno.Kv; readonly log: Log; readonly graceMs: number },
+): Promise<Secrets> {
+  if (source.kind !== "arbiter") {
+    const ring = { keys: [deriveRootKey(source.secret)], complete: true };
+    return { ring: () => ring, stop: () => Promise.resolve() };
+  }
+  const { access } = source;
+  const client = access.kind === "https" && access.ca !== undefined
+    ? Deno.createHttpClient({ caCerts: [access.ca] })
+    : undefined;
+  const ask = createAskArbiter(access, {
+    connect: Deno.connect,
+    fetch: (url, init) => fetch(url, { ...init, ...(client !== undefined && { client }) }),
+    randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
+    clock,
+  });
+  const rootKeys = new RootKeys({
+    fetchSecret: ask,
+    store: new KvSecrets(kv),
+    clock,
+    random: Math.random,
+    log,
+    policy: {
+      graceMs,
+      formerMax: FORMER_SECRETS_MAX,
+      backoffBaseMs: ARBITER_BACKOFF_BASE_MS,
+      backoffCapMs: ARBITER_BACKOFF_CAP_MS,
+    },
+  });
+  await rootKeys.start();
+  return {
+    ring: () => ({ keys: rootKeys.secrets().map(deriveRootKey), complete: rootKeys.ready }),
+    async stop() {
+      await rootKeys.stop();
+      client?.close();
+    },
+  };
+}
+
+/** What every entry of the ledger is marked with. */
+function marksOf(config: Config): Record<string, true> {
+  return config.EXPORT_UNSAFE_ALLOW_LOOPBACK ? { unsafe_loopback: true } : {};
+}
+
+async function openEgress(config: Config): Promise<Egress> {
+  const { EXPORT_EXTRA_CA } = config;
+  return createEgress({
+    policy: { allowLoopback: config.EXPORT_UNSAFE_ALLOW_LOOPBACK },
+    clock,
+    resolve: systemResolve,
+    attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,
+    answerBytesMax: config.EXPORT_RESPONSE_LIMIT,
+    extraCa: EXPORT_EXTRA_CA === undefined ? undefined : await Deno.readTextFile(EXPORT_EXTRA_CA),
+  });
+}
+
+function deliveryPolicy(config: Config): WorkerParts["policy"] {
+  return {
+    backoff: { delaysMs: BACKOFF_MS, jitter: BACKOFF_JITTER },
+    retentionMs: config.EXPORT_RETENTION,
+    leaseMs: config.EXPORT_ATTEMPT_TIMEOUT + LEASE_MARGIN_MS,
+    parallel: config.EXPORT_PARALLEL,
+    parallelPerHost: config.EXPORT_PARALLEL_PER_HOST,
+  };
+}
+
+/**
+ * Calls `action` as soon as the storage is well. The runtime ends the process where its queue meets
+ * a full disk, so the queue is not asked before there is room.
+ */
+function onceWell(disk: Disk, action: () => void): { stop(): void } {
+  let stopped = false;
+  let cancel = () => {};
+  const look = async () => {
+    const { kind } = await disk.state();
+    if (stopped) return;
+    if (kind === "well") action();
+    else cancel = clock.after(STORAGE_RETRY_MS, look);
+  };
+  void look();
+  return {
+    stop() {
+      stopped = true;
+      cancel();
+    },
+  };
+}
+
+/** Runs a chore now and every `periodMs` from now on; a failing one is tried again in its turn. */
+function repeat(periodMs: number, chore: () => Promise<unknown>, log: Log): { stop(): void } {
+  let cancel = () => {};
+  const run = () => {
+    cancel = clock.after(periodMs, run);
+    chore().catch((error) => log({ event: "store.failed", error }));
+  };
+  run();
+  return { stop: () => cancel() };
+}

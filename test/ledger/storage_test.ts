@@ -1,0 +1,86 @@
+/** What is still written as the room under a store gets less, decided and through the service. */
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  assertStorage,
+  roomState,
+  StorageError,
+  type StorageState,
+  type StorageUse,
+} from "../../src/ledger/storage.ts";
+import { DESTINATION, openTestService } from "../fakes/test_service.ts";
+
+const MIB = 1_048_576;
+const USES: readonly StorageUse[] = ["accept", "claim", "settle"];
+
+const permitted: readonly (readonly [StorageState, readonly StorageUse[]])[] = [
+  [{ kind: "well" }, ["accept", "claim", "settle"]],
+  [{ kind: "low", roomBytes: 40 * MIB }, ["claim", "settle"]],
+  [{ kind: "exhausted", roomBytes: 3 * MIB }, ["settle"]],
+  [{ kind: "lost" }, []],
+];
+
+for (const [state, uses] of permitted) {
+  Deno.test(`a store that is ${state.kind} is used to ${uses.join(", ") || "do nothing"}`, () => {
+    for (const use of USES) {
+      if (uses.includes(use)) assertStorage(state, use);
+      else assertThrows(() => assertStorage(state, use), StorageError, "Cannot write to the store");
+    }
+  });
+}
+
+const rooms: readonly (readonly [diskMiB: number, fileMiB: number, kind: StorageState["kind"]])[] =
+  [
+    [64, 0, "well"],
+    [16, 48, "well"],
+    [63, 0, "low"],
+    [15, 1_000, "low"],
+    [32, 0, "low"],
+    [8, 24, "low"],
+    [31, 0, "exhausted"],
+    [7, 1_000, "exhausted"],
+    [0, 0, "exhausted"],
+  ];
+
+for (const [disk, file, kind] of rooms) {
+  Deno.test(`with ${disk} MiB free on the disk and ${file} in the file the store is ${kind}`, () => {
+    assertEquals(roomState(disk * MIB, file * MIB, 64 * MIB).kind, kind);
+  });
+}
+
+Deno.test("less room is never a better state, and without a floor every state is well", () => {
+  const kinds = ["exhausted", "low", "well"];
+  const bytes = fc.nat(200 * MIB);
+  fc.assert(fc.property(bytes, bytes, bytes, bytes, (disk, file, floor, less) => {
+    const before = kinds.indexOf(roomState(disk, file, floor).kind);
+    assertEquals(
+      kinds.indexOf(roomState(Math.max(0, disk - less), file, floor).kind) <= before,
+      true,
+    );
+    assertEquals(roomState(disk, file, 0).kind, "well");
+  }));
+});
+
+Deno.test("while there is no room, submissions get 503 and what was accepted waits; then it goes on", async () => {
+  const full: StorageState = { kind: "exhausted", roomBytes: 0 };
+  const states: StorageState[] = [{ kind: "well" }];
+  let later: StorageState = full;
+  await using service = await openTestService({
+    storage: () => Promise.resolve(states.shift() ?? later),
+  });
+  const { id } = await service.submit("[1]");
+  await service.worker.idle();
+  const refused = await service.ask("/lp/export", { id: "", uri: DESTINATION, data: "{}" });
+  assertEquals([refused.status, refused.headers.get("retry-after")], [503, "5"]);
+  assertMatch((await refused.json()).type, /:store_unavailable$/);
+  const ready = await service.app.request("/health/ready");
+  assertMatch((await ready.json()).type, /:not_ready$/);
+  assertEquals((await service.poll(id)).state, "Pending");
+  assertEquals((await service.entries()).map(({ kind }) => kind), ["export.accepted"]);
+
+  later = { kind: "well" };
+  service.clock.advance(1_000);
+  await service.worker.idle();
+  assertEquals((await service.poll(id)).state, "Finished");
+  assertEquals(service.sent.length, 1);
+});

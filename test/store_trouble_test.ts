@@ -1,0 +1,197 @@
+/**
+ * The store in trouble, as the machine makes it: a disk that fills up, a file that another process
+ * holds, that is gone, or that is damaged; each under the real service.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
+import { DestinationServer } from "./fakes/destination_server.ts";
+import { runTask, type ServiceProcess, startProcess } from "./fakes/service_process.ts";
+
+const SECRET = "a secret of the tests";
+const LARGE = JSON.stringify({ filling: "x".repeat(700_000) });
+
+async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/data`);
+    await story(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function start(folder: string, more: Record<string, string> = {}): Promise<ServiceProcess> {
+  return startProcess({ folder, env: { EXPORT_SECRET: SECRET, ...more } });
+}
+
+async function ask({ port }: ServiceProcess, uri: string, id: string, data = "{}") {
+  const access = { target: "export-service", path: "/lp/export", method: "POST", destination: uri };
+  const response = await fetch(`http://127.0.0.1:${port}/lp/export`, {
+    method: "POST",
+    headers: { "x-api-key": mintToken(SECRET, { caveats: exportCaveats(access) }) },
+    body: JSON.stringify({ id, uri, data }),
+  });
+  const retryAfter = response.headers.get("retry-after");
+  return { status: response.status, retryAfter, answer: await response.json() };
+}
+
+async function finished(service: ServiceProcess, uri: string, id: string): Promise<void> {
+  for (;;) {
+    const { status, answer } = await ask(service, uri, id);
+    if (status === 200 && answer.state === "Finished") {
+      return assertEquals(answer.ext_response.status, "200 OK");
+    }
+  }
+}
+
+/** Submits until the answer is of another status; tells the ids so far, and that answer. */
+async function submitWhile(service: ServiceProcess, uri: string, status: number, data?: string) {
+  const ids: string[] = [];
+  for (;;) {
+    const said = await ask(service, uri, "", data);
+    if (said.status !== status) return { ids, said };
+    if (status === 200) ids.push(said.answer.id);
+  }
+}
+
+async function isReady({ port }: ServiceProcess): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}/health/ready`);
+  await response.body?.cancel();
+  return response.status === 200;
+}
+
+function assertRefused(
+  said: { status: number; retryAfter: string | null; answer: { type: string } },
+) {
+  assertEquals([said.status, said.retryAfter], [503, "5"]);
+  assertMatch(said.answer.type, /:store_unavailable$/);
+}
+
+/** A disk of 24 MiB at `place` for as long as the story takes. */
+async function withSmallDisk(place: string, story: () => Promise<void>): Promise<void> {
+  const mounted = await run("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", place]);
+  assert(mounted, "Cannot mount a small disk");
+  try {
+    await story();
+  } finally {
+    await run("umount", [place]);
+  }
+}
+
+/** It takes an administrator, and a system that lets one. */
+async function canMount(): Promise<boolean> {
+  const place = await Deno.makeTempDir();
+  try {
+    return await run("mount", ["-t", "tmpfs", "tmpfs", place]) && await run("umount", [place]);
+  } finally {
+    await Deno.remove(place);
+  }
+}
+
+const noSmallDisk = !await canMount();
+
+async function run(tool: string, args: readonly string[]): Promise<boolean> {
+  try {
+    return (await new Deno.Command(tool, { args: [...args], stderr: "null" }).output()).success;
+  } catch {
+    return false;
+  }
+}
+
+const SMALL = { EXPORT_FREE_SPACE_FLOOR: "8MiB" };
+
+Deno.test({
+  name: "a disk that fills up: submissions are refused in time, nothing accepted is lost",
+  ignore: noSmallDisk,
+  fn: () =>
+    withFolder((folder) =>
+      withSmallDisk(`${folder}/data`, async () => {
+        const open = Promise.withResolvers<void>();
+        await using destination = new DestinationServer(async () => {
+          await open.promise;
+          return new Response("ok");
+        });
+        const uri = destination.uri();
+        await using service = await start(folder, SMALL);
+        const { ids, said } = await submitWhile(service, uri, 200, LARGE);
+        assertRefused(said);
+        assert(ids.length > 5 && !await isReady(service), `${ids.length}`);
+        open.resolve();
+        for (const id of ids) await finished(service, uri, id);
+        // What was delivered made room in the store's file, though none on the disk.
+        const { said: accepted } = await submitWhile(service, uri, 503, LARGE);
+        assertEquals([accepted.status, await isReady(service)], [200, true]);
+        await finished(service, uri, accepted.answer.id);
+        assertEquals(destination.arrivals.length, ids.length + 1);
+      })
+    ),
+});
+
+Deno.test({
+  name: "a start on a disk that is full listens and says no, and works as soon as there is room",
+  ignore: noSmallDisk,
+  fn: () =>
+    withFolder((folder) =>
+      withSmallDisk(`${folder}/data`, async () => {
+        await using destination = new DestinationServer();
+        const uri = destination.uri();
+        await (await start(folder, SMALL)).kill("SIGTERM");
+        await Deno.writeFile(`${folder}/data/ballast`, new Uint8Array(20 * 1_048_576));
+        await using service = await start(folder, SMALL);
+        assertRefused(await ask(service, uri, ""));
+        assertEquals(await isReady(service), false);
+        await Deno.remove(`${folder}/data/ballast`);
+        const { said } = await submitWhile(service, uri, 503);
+        await finished(service, uri, said.answer.id);
+      })
+    ),
+});
+
+Deno.test("a store that another process holds: 503 until it lets go, then everything goes on", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    const uri = destination.uri();
+    await using service = await start(folder);
+    const other = new DatabaseSync(`${folder}/data/export.kv`);
+    other.exec("BEGIN EXCLUSIVE");
+    assertRefused(await ask(service, uri, ""));
+    other.exec("COMMIT");
+    other.close();
+    const { said } = await submitWhile(service, uri, 503);
+    await finished(service, uri, said.answer.id);
+    assertEquals(destination.arrivals.length, 1);
+  }));
+
+Deno.test("a store whose file is taken away: what is accepted is in the file that comes back", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    const uri = destination.uri();
+    const path = `${folder}/data/export.kv`;
+    const accepted: string[] = [];
+    {
+      await using service = await start(folder);
+      await Deno.rename(path, `${path}.away`);
+      for (;;) {
+        // The runtime itself ends the process if its queue is the first to notice.
+        const said = await ask(service, uri, "").catch(() => undefined);
+        if (said?.status !== 200) {
+          if (said !== undefined) assertRefused(said);
+          break;
+        }
+        accepted.push(said.answer.id);
+      }
+      await Deno.rename(`${path}.away`, path);
+    }
+    await using service = await start(folder);
+    const { answer } = await ask(service, uri, "");
+    for (const id of [...accepted, answer.id]) await finished(service, uri, id);
+  }));
+
+Deno.test("a store that is damaged is not started on, and the fault names the file", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/data/export.kv`, "not a store".repeat(1_000));
+    const { code, stderr } = await runTask("start", { folder, env: { EXPORT_SECRET: SECRET } });
+    assertEquals(code, 1);
+    assertMatch(stderr, /Cannot open the store at "data\/export\.kv": .*not a database/);
+  }));
