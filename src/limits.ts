@@ -92,6 +92,8 @@ export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
 /** A start on a disk that is full looks again after this. */
 export const STORAGE_RETRY_MS = SECOND;
+/** Characters kept of a refused destination's host: the longest name of DNS, and a port. */
+export const REFUSED_HOST_CHARS_MAX = 260;
 /** Wait for the store's answer before the service says that it is not ready. */
 export const READY_TIMEOUT_MS = 2 * SECOND;
 

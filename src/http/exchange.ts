@@ -16,7 +16,7 @@ import type { ExportRecord, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.ts";
 import type { Idempotency, Ledger } from "../ledger/ledger.ts";
-import { IDEMPOTENCY_RETENTION_MS } from "../limits.ts";
+import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { ProblemCode } from "./problem.ts";
 import type { Refusals } from "./refusals.ts";
@@ -198,7 +198,9 @@ function note(
   reason: string,
   uri: string,
 ): void {
-  refusals.note({ reason, method, route: path, owner: grant.owner, host: placeOf(uri).host });
+  // Nothing has bounded this one yet.
+  const host = placeOf(uri).host.slice(0, REFUSED_HOST_CHARS_MAX);
+  refusals.note({ reason, method, route: path, owner: grant.owner, host });
 }
 
 function no(code: ProblemCode, detail?: string): Reply {

@@ -63,11 +63,12 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
   const access = { target: parts.target, path, method, now: parts.clock.now() };
   const authorisation = authorise(token, keys, access, parts.requiredCaveats);
   if (authorisation.kind === "granted") return authorisation;
+  const { reason } = authorisation;
   // Signed by nobody known so far: it may yet turn out to be good.
-  if (authorisation.reason === "signature_wrong" && !complete) {
+  if (reason === "signature_wrong" && !complete) {
     return { kind: "problem", code: "root_key_unavailable" };
   }
-  parts.refusals.note({ reason: authorisation.reason, method, route: routeName(path) });
+  parts.refusals.note({ reason, method: methodName(method), route: routeName(path) });
   return { kind: "problem", code: "unauthorised" };
 }
 
@@ -76,4 +77,11 @@ const ROUTES: readonly string[] = ["/export", "/lp/export", "/ws/export"];
 /** Only paths that we serve go to the ledger; another one may hold anything. */
 function routeName(path: string): string {
   return ROUTES.includes(path) ? path : "other";
+}
+
+const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+
+/** As with paths: whoever asks makes a method up. */
+function methodName(method: string): string {
+  return METHODS.includes(method) ? method : "other";
 }

@@ -229,6 +229,20 @@ Deno.test("a token of the same identifier and destination reads what another one
   assertEquals((await service.poll(id)).id, id);
 });
 
+Deno.test("a refusal takes little room in the ledger and the log, whatever was asked", async () => {
+  await using service = await openTestService();
+  const long = "x".repeat(70_000);
+  const uri = `x://${long}/`;
+  assertEquals((await service.ask("/lp/export", { ...NEW, uri })).status, 401);
+  const method = "secret".repeat(10_000);
+  assertEquals((await service.app.request("/lp/export", { method })).status, 401);
+  assertEquals(await refusalsIn(service), ["destination_wrong", "token_missing"]);
+  for (const text of [JSON.stringify(service.log), JSON.stringify(await service.entries())]) {
+    assert(text.length < 2_000, `${text.length} characters`);
+    assert(!text.includes("secret"), "a method can hold anything");
+  }
+});
+
 Deno.test("a poll must name the destination that its token is for", async () => {
   await using service = await openTestService();
   const { id } = await service.submit();
