@@ -229,6 +229,21 @@ Deno.test("a token of the same identifier and destination reads what another one
   assertEquals((await service.poll(id)).id, id);
 });
 
+Deno.test("a percent-encoded path is the path that it says, for the token and for routing", async () => {
+  await using service = await openTestService();
+  const ask = async (path: string) => {
+    const response = await service.ask(path, NEW, { token: service.token() });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals(await ask("/lp/%65xport"), 200);
+  for (
+    const path of ["/%65xport", "/lp%2Fexport", "/lp/export%3F", "/lp/export%", "/lp%2f%65xport"]
+  ) {
+    assertEquals(await ask(path), 401, path);
+  }
+});
+
 Deno.test("a refusal takes little room in the ledger and the log, whatever was asked", async () => {
   await using service = await openTestService();
   const long = "x".repeat(70_000);
