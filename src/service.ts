@@ -35,6 +35,7 @@ import {
 import { type Log } from "./log.ts";
 import { type Disk, watchDisk } from "./machine/disk.ts";
 import { type SecretSource } from "./machine/secret_source.ts";
+import { UsageError } from "./machine/settings.ts";
 import { openStore } from "./machine/store_file.ts";
 import { type ListenerTls } from "./machine/tls.ts";
 import { Waiters } from "./wait/waiters.ts";
@@ -194,7 +195,13 @@ async function openEgress(config: Config): Promise<Egress> {
     resolve: systemResolve,
     attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,
     answerBytesMax: config.EXPORT_RESPONSE_LIMIT,
-    extraCa: EXPORT_EXTRA_CA === undefined ? undefined : await Deno.readTextFile(EXPORT_EXTRA_CA),
+    extraCa: EXPORT_EXTRA_CA === undefined ? undefined : await readExtraCa(EXPORT_EXTRA_CA),
+  });
+}
+
+function readExtraCa(path: string): Promise<string> {
+  return Deno.readTextFile(path).catch((cause) => {
+    throw new UsageError(`EXPORT_EXTRA_CA cannot be read: ${cause.message}`, { cause });
   });
 }
 

@@ -145,6 +145,21 @@ Deno.test("all faults of the settings are told at once, and the exit code is 2",
     }
   }));
 
+Deno.test("a file that may not be read is named, with its setting or what the process may read", () =>
+  withFolder(async (folder) => {
+    const faults: [name: string, value: string, code: number, told: RegExp][] = [
+      ["EXPORT_EXTRA_CA", "data/none.pem", 2, /EXPORT_EXTRA_CA .*none\.pem/],
+      ["EXPORT_KV_PATH", "elsewhere/export.kv", 1, /elsewhere.*\n.*data\//],
+      ["EXPORT_SECRETS_DIR", "elsewhere", 1, /elsewhere.*\n.*\/run\/secrets/],
+    ];
+    for (const [name, value, code, told] of faults) {
+      const settings = { EXPORT_KV_PATH: ":memory:", DATABOX_LOCAL_PORT: "0", [name]: value };
+      const { stderr, ...ended } = await runTask("start", { folder, env: settings });
+      assertMatch(stderr, told);
+      assertEquals(ended.code, code, name);
+    }
+  }));
+
 Deno.test("a newcomer starts without settings, gets a token by the task, and exports", () =>
   withFolder(async (folder) => {
     await using destination = new DestinationServer();

@@ -8,12 +8,20 @@ export async function runCommand(
   try {
     Deno.exit(await command(print) ?? 0);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     // deno-lint-ignore no-console -- there is nobody else to tell
-    console.error(error instanceof Deno.errors.AddrInUse ? `Cannot listen: ${reason}` : reason);
+    console.error(reasonOf(error));
     Deno.exit(error instanceof UsageError ? 2 : 1);
   }
 }
+
+function reasonOf(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof Deno.errors.AddrInUse) return `Cannot listen: ${reason}`;
+  return error instanceof Deno.errors.NotCapable ? `${reason}\n${PLACES}` : reason;
+}
+
+const PLACES = "The process may use files in data/ and read those in /run/secrets; " +
+  'for other places see "Configure it" in README.md.';
 
 function print(line: string): void {
   // deno-lint-ignore no-console -- standard output is where results and the log go
