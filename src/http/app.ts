@@ -20,10 +20,11 @@ export function createApp(parts: AppParts): Hono {
   app.route("/", socketRoutes(parts, parts.sockets));
   app.notFound(() => problem("no_such_route"));
   app.onError((error, c) => {
+    // So the runtime says that the client went away in the middle of its body: nobody's failure here.
+    if (error.name === "BadResource") return problem("malformed_request", "The body ended early.");
     const { method, path } = c.req;
     const { code, event, error: cause } = failure(error);
-    // A client that went away in the middle of its body is nobody's failure.
-    if (!c.req.raw.signal.aborted) parts.log({ event, method, path, error: cause });
+    parts.log({ event, method, path, error: cause });
     return problem(code);
   });
   return app;
