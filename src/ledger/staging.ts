@@ -25,21 +25,27 @@ export async function stage(
   const key = keys.staged(id);
   const marker: Marker = { at: now, parts: parts.length };
   const { versionstamp } = await kv.set(key, marker);
-  await writeParts(kv, parts.map((value, n) => ({ key: keys.payload(id, n), value })));
-  return { key, versionstamp };
+  const check = { key, versionstamp };
+  await writeParts(kv, parts.map((value, n) => ({ key: keys.payload(id, n), value })), [check]);
+  return check;
 }
 
-/** Writes parts that are too many for one commit. */
+/**
+ * Writes parts that are too many for one commit.
+ *
+ * @throws if a check fails: what is staged may be swept meanwhile, and no part may come after that
+ */
 export async function writeParts(
   kv: Deno.Kv,
   parts: readonly { key: Deno.KvKey; value: Uint8Array; expireIn?: number }[],
+  checks: readonly Deno.AtomicCheck[] = [],
 ): Promise<void> {
   for (let first = 0; first < parts.length; first += PARTS_PER_COMMIT) {
-    const commit = kv.atomic();
+    const commit = kv.atomic().check(...checks);
     for (const { key, value, expireIn } of parts.slice(first, first + PARTS_PER_COMMIT)) {
       commit.set(key, value, expireIn === undefined ? {} : { expireIn });
     }
-    await commit.commit();
+    if (!(await commit.commit()).ok) throw new Error("Cannot write parts: a check failed");
   }
 }
 

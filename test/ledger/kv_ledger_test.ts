@@ -109,3 +109,37 @@ Deno.test("parts staged by a process that died are swept, those of accepted expo
   assertEquals((await keysIn(kv)).filter((key) => key === "payload").length, 16);
   assert(!(await keysIn(kv)).includes("staged"));
 });
+
+Deno.test("a payload that is swept while it is still being staged leaves nothing behind", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const pause = new Pause(2);
+  await using opened = await open(faultyKv(kv, pause));
+  const { clock, ledger } = opened;
+  const { change, payload } = accepting(clock, 1_000_000);
+  // As after a sleep of the whole machine, between the first parts and the next ones.
+  pause.meanwhile = async () => {
+    clock.advance(600_001);
+    await ledger.sweep();
+  };
+  await assertRejects(() => ledger.accept(change, payload));
+  const kept = await keysIn(kv);
+  assertEquals(kept.filter((key) => key === "payload" || key === "staged"), []);
+});
+
+/** Nothing goes wrong, but something happens after the n-th call. */
+class Pause extends Fault {
+  readonly #nth: number;
+  #calls = 0;
+  meanwhile: (() => Promise<void>) | undefined;
+
+  constructor(nth: number) {
+    super("fails", Infinity);
+    this.#nth = nth;
+  }
+
+  override async pass<T>(call: () => Promise<T>): Promise<T> {
+    const result = await call();
+    if (this.meanwhile !== undefined && ++this.#calls === this.#nth) await this.meanwhile();
+    return result;
+  }
+}
