@@ -40,6 +40,8 @@ export class Conversation implements Talk {
   #waitingBytes = 0;
   #inProgress = 0;
   #largeInProgress = false;
+  /** The answer to the frame before the next one. */
+  #lastAnswer = Promise.resolve();
   /** Exports whose end the client does not know yet. */
   readonly #followed = new Map<string, Followed>();
   /** Aborted when nothing more is to be followed. */
@@ -124,13 +126,14 @@ export class Conversation implements Talk {
     const request = parseExportRequest(frame);
     const id = request.kind === "poll" ? request.id : undefined;
     const known = this.#followed.get(id ?? "");
-    try {
-      const reply = await this.#reply(request);
+    const reply = this.#reply(request)
+      .catch((error): Reply => ({ kind: "problem", code: this.#failed(error) }));
+    // In the order of the frames: only that tells an app which of its submissions was refused.
+    this.#lastAnswer = Promise.all([reply, this.#lastAnswer]).then(([reply]) => {
       if (reply.kind === "export") this.#tell(newer(reply.record, known?.record));
       else this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
-    } catch (error) {
-      this.#outbox.say(problemText(this.#failed(error), { instance: id }));
-    }
+    });
+    await this.#lastAnswer;
     if (large) this.#largeInProgress = false;
     this.#inProgress--;
     this.#proceed();

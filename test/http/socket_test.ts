@@ -83,6 +83,27 @@ Deno.test("the order of arrival is the order of delivery, also behind a large on
   await client.close();
 });
 
+Deno.test("frames are answered in order of arrival, so that an app knows which was refused", async () => {
+  await using service = await openTestService();
+  await using server = new SocketServer(service);
+  const client = await server.client();
+  const large = JSON.stringify(["x".repeat(900_000)]);
+  for (const frame of [NEW, "no json", { ...NEW, data: large }, { ...NEW, uri: "" }, NEW]) {
+    client.send(frame);
+  }
+  const answers: unknown[] = [];
+  const known = new Set<unknown>();
+  for (let finished = 0; finished < 3;) {
+    const { status, state, id } = await client.next();
+    if (status !== undefined) answers.push(status);
+    else if (!known.has(id)) answers.push(state);
+    known.add(id);
+    if (state === "Finished") finished++;
+  }
+  assertEquals(answers, ["Pending", 400, "Pending", 401, "Pending"]);
+  await client.close();
+});
+
 Deno.test("a known id is told as it is now, then its changes, whoever submitted it and how", async () => {
   const arrival = Promise.withResolvers<SendResult>();
   await using service = await openTestService({ destination: () => arrival.promise });
