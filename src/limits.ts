@@ -99,8 +99,11 @@ export const READY_TIMEOUT_MS = 2 * SECOND;
 
 // Stopping.
 
-/** From SIGTERM to exit; what is still in flight then is left to its lease. */
-export const STOP_TIMEOUT_MS = 10 * SECOND;
+/**
+ * From SIGTERM to exit; what is still in flight then is left to its lease. Container engines kill
+ * after 10 s, and leaving takes a moment too.
+ */
+export const STOP_TIMEOUT_MS = 9.5 * SECOND;
 /** Of that, how long running attempts may go on; the rest is for settling and closing. */
 export const STOP_GRACE_MS = 8 * SECOND;
 
