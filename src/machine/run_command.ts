@@ -17,7 +17,7 @@ export async function runCommand(
 function reasonOf(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
   if (error instanceof Deno.errors.AddrInUse) return `Cannot listen: ${reason}`;
-  return error instanceof Deno.errors.NotCapable ? `${reason}\n${PLACES}` : reason;
+  return /^Requires (read|write) access/.test(reason) ? `${reason}\n${PLACES}` : reason;
 }
 
 const PLACES = "The process may use files in data/ and read those in /run/secrets; " +
