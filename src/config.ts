@@ -4,6 +4,18 @@
  */
 import { z } from "zod";
 import { CAVEAT_NAMES, type CaveatName } from "./authorise/authorise.ts";
+import {
+  DEFAULT_POLICY,
+  EGRESS_MODES,
+  type EgressPolicy,
+  type Entry,
+  readAllowCidr,
+  readAllowHost,
+  readDenyCidr,
+  readNat64Prefix,
+  readPort,
+  readScheme,
+} from "./egress/policy.ts";
 import { DEFAULTS, FREE_SPACE_FLOOR_CEILING, PAYLOAD_BYTES_CEILING } from "./limits.ts";
 import { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
 
@@ -39,10 +51,19 @@ const settings = z.object({
   EXPORT_EXTRA_CA: z.string().min(1, "must not be empty").optional(),
   /** How long tokens of a former secret of the arbiter are good. */
   EXPORT_SECRET_GRACE: duration(DEFAULTS.secretGraceMs, 0, 365 * DAY_MS),
+  /** Where data may go at all; the lists below open and close more. */
+  EXPORT_EGRESS: z.enum(EGRESS_MODES, `must be one of ${EGRESS_MODES.join(", ")}`)
+    .default(DEFAULT_POLICY.mode),
+  EXPORT_ALLOW_HOSTS: list(readAllowHost, []),
+  EXPORT_ALLOW_CIDRS: list(readAllowCidr, []),
+  EXPORT_DENY_CIDRS: list(readDenyCidr, []),
+  EXPORT_SCHEMES: list(readScheme, DEFAULT_POLICY.schemes),
+  EXPORT_PORTS: list(readPort, DEFAULT_POLICY.ports),
+  EXPORT_NAT64_PREFIXES: list(readNat64Prefix, []),
   EXPORT_UNSAFE_ALLOW_LOOPBACK: flag(),
   EXPORT_REQUIRE_CAVEATS: z.string().default("target,path,method,destination")
     .transform((text, context) => {
-      const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+      const names = entriesOf(text);
       if (names.every(isCaveatName)) return names;
       context.addIssue(`must be names of caveats with commas between: ${CAVEAT_NAMES.join(", ")}`);
       return z.NEVER;
@@ -79,6 +100,20 @@ export function readConfig(source: (name: string) => string | undefined): Config
   };
 }
 
+/** Of the settings, those that say where data may go. */
+export function egressPolicy(config: Config): EgressPolicy {
+  return {
+    mode: config.EXPORT_EGRESS,
+    schemes: config.EXPORT_SCHEMES,
+    ports: config.EXPORT_PORTS,
+    allowHosts: config.EXPORT_ALLOW_HOSTS,
+    allowCidrs: config.EXPORT_ALLOW_CIDRS,
+    denyCidrs: config.EXPORT_DENY_CIDRS,
+    nat64Prefixes: config.EXPORT_NAT64_PREFIXES,
+    allowLoopback: config.EXPORT_UNSAFE_ALLOW_LOOPBACK,
+  };
+}
+
 /** The settings as they are printed at start; secrets only as set or unset. */
 export function describeConfig(config: Config): Record<string, unknown> {
   return {
@@ -86,6 +121,10 @@ export function describeConfig(config: Config): Record<string, unknown> {
     EXPORT_SECRET: config.EXPORT_SECRET === undefined ? "unset" : "set",
     EXPORT_SECRET_GRACE: formatDuration(config.EXPORT_SECRET_GRACE),
     EXPORT_FREE_SPACE_FLOOR: formatSize(config.EXPORT_FREE_SPACE_FLOOR),
+    EXPORT_ALLOW_HOSTS: texts(config.EXPORT_ALLOW_HOSTS),
+    EXPORT_ALLOW_CIDRS: texts(config.EXPORT_ALLOW_CIDRS),
+    EXPORT_DENY_CIDRS: texts(config.EXPORT_DENY_CIDRS),
+    EXPORT_NAT64_PREFIXES: texts(config.EXPORT_NAT64_PREFIXES),
     EXPORT_BODY_LIMIT: formatSize(config.EXPORT_BODY_LIMIT),
     EXPORT_RESPONSE_LIMIT: formatSize(config.EXPORT_RESPONSE_LIMIT),
     EXPORT_RETENTION: formatDuration(config.EXPORT_RETENTION),
@@ -96,6 +135,24 @@ export function describeConfig(config: Config): Record<string, unknown> {
 
 function isCaveatName(name: string): name is CaveatName {
   return CAVEAT_NAMES.some((known) => known === name);
+}
+
+function texts(entries: readonly { readonly text: string }[]): readonly string[] {
+  return entries.map(({ text }) => text);
+}
+
+/** Entries with commas between, each fault told; none only where that is the preset too. */
+function list<T>(read: (text: string) => Entry<T>, preset: readonly T[]) {
+  return z.string().default(preset.join()).transform((text, context): readonly T[] => {
+    const entries = entriesOf(text).map(read);
+    for (const entry of entries) if (entry.kind === "faulty") context.addIssue(entry.fault);
+    if (entries.length === 0 && preset.length > 0) context.addIssue("must not be empty");
+    return entries.flatMap((entry) => entry.kind === "read" ? [entry.value] : []);
+  });
+}
+
+function entriesOf(text: string): string[] {
+  return text.split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
 }
 
 function flag() {

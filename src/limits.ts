@@ -47,6 +47,8 @@ export const POLL_MAX_MS = 60 * SECOND;
 export const CONNECT_TIMEOUT_MS = 5 * SECOND;
 /** Name resolution; resolvers retry within this. */
 export const RESOLVE_TIMEOUT_MS = 5 * SECOND;
+/** Addresses of one name: large services have under twenty, and each is one more to try. */
+export const ADDRESSES_MAX = 64;
 /** Header bytes of a destination's answer; common servers send under 8 KiB. */
 export const ANSWER_HEADER_BYTES_MAX = 64 * KIB;
 /** Time kept between the end of an attempt and the end of its lease, for the settling commit. */

@@ -12,7 +12,7 @@ import {
 import { RootKeys } from "./arbiter/root_keys.ts";
 import { deriveRootKey } from "./authorise/macaroon.ts";
 import { systemClock as clock } from "./clock.ts";
-import { type Config } from "./config.ts";
+import { type Config, egressPolicy } from "./config.ts";
 import { Worker, type WorkerParts } from "./deliver/worker.ts";
 import { createEgress, type Egress } from "./egress/egress.ts";
 import { systemResolve } from "./egress/guard.ts";
@@ -190,7 +190,8 @@ function marksOf(config: Config): Record<string, true> {
 async function openEgress(config: Config): Promise<Egress> {
   const { EXPORT_EXTRA_CA } = config;
   return createEgress({
-    policy: { allowLoopback: config.EXPORT_UNSAFE_ALLOW_LOOPBACK },
+    policy: egressPolicy(config),
+    ownAddresses: () => Deno.networkInterfaces().map(({ address }) => address),
     clock,
     resolve: systemResolve,
     attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,

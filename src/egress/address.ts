@@ -1,88 +1,96 @@
 /**
- * What kind of address a destination has come down to. Takes IP literals only: never resolves a
- * name, never decides whether anything may be sent.
+ * Whether one address is open under a policy, and why. Takes IP literals only: never resolves a
+ * name.
  */
-import ipaddr from "ipaddr.js";
+import { type Address, carriedIPv4, holds, parseAddress } from "./cidr.ts";
+import type { EgressPolicy } from "./policy.ts";
+import { NAT64_RANGES, type Range, rangeOf } from "./ranges.ts";
 
-/**
- * `public` is the internet. `private` is somebody's own network. `reserved` is everything that no
- * destination has any business being, and whatever is not an address at all.
- */
-export type AddressKind = "public" | "loopback" | "private" | "reserved";
-
-/** The kind of an IP literal. What cannot be read as one plain address is `reserved`. */
-export function classifyAddress(address: string): AddressKind {
-  if (!isAddress(address)) return "reserved";
-  // Unmaps ::ffff:a.b.c.d, which connects to a.b.c.d.
-  const parsed = ipaddr.process(address.includes(":") ? inHexadecimal(address) : address);
-  const range = RANGES.find((range) =>
-    range.from.kind() === parsed.kind() && parsed.match(range.from, range.bits)
-  );
-  return range?.kind ?? "reserved";
+export interface AddressVerdict {
+  /**
+   * `internet` and `inside` are open, the one as public, the other as somebody's own network.
+   * `loopback` is open with the unsafe switch. `unlisted` is public, and open to listed hosts only.
+   */
+  readonly kind: "internet" | "inside" | "loopback" | "unlisted" | "closed";
+  readonly because: string;
+  /** What the operator could set to have it open; absent where nothing does. */
+  readonly setting?: string;
 }
 
-/** Whether the text is one IP literal, without brackets, zone or a short or octal form. */
-export function isAddress(text: string): boolean {
-  if (!text.includes(":")) return ipaddr.IPv4.isValidFourPartDecimal(text);
-  return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`);
+/** `own` are the addresses of this machine, which no setting opens. */
+export function judgeAddress(
+  text: string,
+  policy: EgressPolicy,
+  own: readonly string[],
+): AddressVerdict {
+  const address = parseAddress(text);
+  if (address === undefined) return closed(`${text} is no plain IP address`);
+  const range = rangeOf(address);
+  const carried = translated(address, range, policy);
+  if (carried === undefined) {
+    return closedByName(address, range, policy, own) ?? judgeRange(address, range, policy);
+  }
+  const inner = rangeOf(carried);
+  const verdict = closedByName(address, range, policy, own) ??
+    closedByName(carried, inner, policy, own) ?? judgeRange(carried, inner, policy);
+  const because = `${text} is ${carried} behind NAT64; ${verdict.because}`;
+  // The loopback of a translator is not this machine.
+  return verdict.kind === "loopback" ? closed(because) : { ...verdict, because };
 }
 
-/** ipaddr.js takes ::a.b.c.d, which resolvers write, for ::ffff:a.b.c.d; URLs know it better. */
-function inHexadecimal(address: string): string {
-  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+/** The IPv4 address that a translator of the operator's makes of an address. */
+function translated(address: Address, range: Range, policy: EgressPolicy): Address | undefined {
+  const prefix = policy.nat64Prefixes.find((cidr) => holds(cidr, address));
+  if (prefix === undefined) return undefined;
+  // What is never open inside the prefix is not looked into.
+  if (range.kind === "core" && !NAT64_RANGES.includes(range)) return undefined;
+  return carriedIPv4(address, prefix.bits);
 }
 
-/** The first range that holds an address decides; IANA special-purpose registries and cloud manuals. */
-const RANGES = ([
-  // Single addresses inside wider ranges come first: an opened range must not open them.
-  ["100.100.100.200/32", "reserved"], // Alibaba Cloud metadata, inside shared address space.
-  ["168.63.129.16/32", "reserved"], // Azure WireServer, looks public but is the host itself.
-  ["fd00:ec2::254/128", "reserved"], // AWS metadata, inside unique local addresses.
-  ["fd20:ce::254/128", "reserved"], // Google Cloud metadata, inside unique local addresses.
+/** What is closed by itself, not by its range. */
+function closedByName(
+  address: Address,
+  range: Range,
+  { denyCidrs }: EgressPolicy,
+  own: readonly string[],
+): AddressVerdict | undefined {
+  const denied = denyCidrs.find((cidr) => holds(cidr, address));
+  if (denied !== undefined) {
+    const because = `${address} is in EXPORT_DENY_CIDRS, ${denied.text}`;
+    return closed(because, `EXPORT_DENY_CIDRS without ${denied.text}`);
+  }
+  // Loopback has its own switch.
+  if (range.kind === "loopback") return undefined;
+  const isOwn = own.some((text) => parseAddress(text)?.toString() === address.toString());
+  return isOwn ? closed(`${address} is an address of this very machine`) : undefined;
+}
 
-  ["127.0.0.0/8", "loopback"], // RFC 1122: all of it, not only 127.0.0.1.
-  ["::1/128", "loopback"], // RFC 4291.
+function judgeRange(address: Address, range: Range, policy: EgressPolicy): AddressVerdict {
+  const { kind, text, what } = range;
+  const { mode, allowCidrs, allowLoopback } = policy;
+  const because = kind === "public"
+    ? `${address} is a public address`
+    : `${address} is in ${text}: ${what}`;
+  if (NAT64_RANGES.includes(range)) return closed(because, `EXPORT_NAT64_PREFIXES=${text}`);
+  if (kind === "core") return closed(because);
+  if (kind === "loopback") {
+    return allowLoopback
+      ? { kind, because: `${because}, opened by EXPORT_UNSAFE_ALLOW_LOOPBACK` }
+      : closed(because, "EXPORT_UNSAFE_ALLOW_LOOPBACK=1, for demos and tests only");
+  }
+  const opened = allowCidrs.find((cidr) => holds(cidr, address));
+  if (opened !== undefined) {
+    const where = kind === "public" ? "internet" : "inside";
+    return { kind: where, because: `${because}, opened by EXPORT_ALLOW_CIDRS, ${opened.text}` };
+  }
+  if (kind === "public") return { kind: mode === "listed" ? "unlisted" : "internet", because };
+  if (kind === "private" && mode === "lan") {
+    return { kind: "inside", because: `${because}, opened by EXPORT_EGRESS=lan` };
+  }
+  const lan = kind === "private" && mode === "public" ? "EXPORT_EGRESS=lan or " : "";
+  return closed(because, `${lan}EXPORT_ALLOW_CIDRS=${address}`);
+}
 
-  ["10.0.0.0/8", "private"], // RFC 1918.
-  ["100.64.0.0/10", "private"], // RFC 6598: carrier-grade NAT, also used by overlay networks.
-  ["172.16.0.0/12", "private"], // RFC 1918, container networks by default.
-  ["192.168.0.0/16", "private"], // RFC 1918, home networks by default.
-  ["fc00::/7", "private"], // RFC 4193: unique local.
-
-  ["0.0.0.0/8", "reserved"], // RFC 1122: "this network"; Linux connects 0.0.0.0 to loopback.
-  ["169.254.0.0/16", "reserved"], // RFC 3927: link-local, where most clouds keep their metadata.
-  ["192.0.0.0/24", "reserved"], // RFC 6890: protocol assignments, Oracle Cloud metadata.
-  ["192.0.2.0/24", "reserved"], // RFC 5737: documentation.
-  ["192.31.196.0/24", "reserved"], // RFC 7535: AS112, answers for misdirected queries.
-  ["192.52.193.0/24", "reserved"], // RFC 7450: multicast tunnelling.
-  ["192.88.99.0/24", "reserved"], // RFC 7526: 6to4 relays, withdrawn.
-  ["192.175.48.0/24", "reserved"], // RFC 7534: AS112.
-  ["198.18.0.0/15", "reserved"], // RFC 2544: benchmarks between networks.
-  ["198.51.100.0/24", "reserved"], // RFC 5737: documentation.
-  ["203.0.113.0/24", "reserved"], // RFC 5737: documentation.
-  ["224.0.0.0/4", "reserved"], // RFC 5771: multicast.
-  ["240.0.0.0/4", "reserved"], // RFC 1112: never assigned; ends with the broadcast address.
-  ["0.0.0.0/0", "public"],
-
-  // Prefixes that carry an IPv4 address inside: whatever it is, it is not what was looked at.
-  ["::/96", "reserved"], // RFC 4291: unspecified and IPv4-compatible.
-  ["::ffff:0:0:0/96", "reserved"], // RFC 2765: IPv4-translated (SIIT).
-  ["64:ff9b::/96", "reserved"], // RFC 6052: NAT64.
-  ["64:ff9b:1::/48", "reserved"], // RFC 8215: NAT64 for local use.
-  ["2002::/16", "reserved"], // RFC 3056: 6to4.
-  ["2001::/23", "reserved"], // RFC 2928: Teredo, ORCHID, benchmarks and other protocols.
-
-  ["100::/64", "reserved"], // RFC 6666: discard.
-  ["100:0:0:1::/64", "reserved"], // RFC 9780: dummy prefix.
-  ["2001:db8::/32", "reserved"], // RFC 3849: documentation.
-  ["2620:4f:8000::/48", "reserved"], // RFC 7534: AS112.
-  ["3fff::/20", "reserved"], // RFC 9637: documentation.
-  ["5f00::/16", "reserved"], // RFC 9602: segment routing.
-  ["fe80::/10", "reserved"], // RFC 4291: link-local.
-  ["fec0::/10", "reserved"], // RFC 3879: site-local, withdrawn.
-  ["ff00::/8", "reserved"], // RFC 4291: multicast.
-  ["2000::/3", "public"], // RFC 4291: all that is handed out; the rest of IPv6 is unassigned.
-] satisfies [cidr: string, kind: AddressKind][]).map(([cidr, kind]) => {
-  const [from, bits] = ipaddr.parseCIDR(cidr);
-  return { from, bits, kind };
-});
+function closed(because: string, setting?: string): AddressVerdict {
+  return { kind: "closed", because, ...(setting !== undefined && { setting }) };
+}

@@ -7,13 +7,19 @@
  * socket open for as long as the other side says nothing.
  */
 import { once } from "node:events";
-import { connect as connectTcp, isIPv6, type LookupFunction, type Socket } from "node:net";
+import {
+  connect as connectTcp,
+  isIPv6,
+  type LookupFunction,
+  type Socket,
+  type TcpNetConnectOpts,
+} from "node:net";
 import { addAbortSignal } from "node:stream";
-import { connect as connectTls, TLSSocket } from "node:tls";
+import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
-import { isAddress } from "./address.ts";
-import { hostOf } from "./destination.ts";
+import { isAddress } from "./cidr.ts";
 import { type FailureCode, failureOf } from "./failure.ts";
+import { hostOf, portOf } from "./spelling.ts";
 import { shield, type Trust } from "./trust.ts";
 
 export interface Target {
@@ -21,7 +27,16 @@ export interface Target {
   /** Tried in this order; the next one while one is slow. */
   readonly addresses: readonly string[];
   readonly trust: Trust;
+  readonly sockets: Sockets;
 }
+
+/** What opens sockets: node's own, but where a test watches where they go. */
+export interface Sockets {
+  readonly tcp: (where: TcpNetConnectOpts) => Socket;
+  readonly tls: (where: ConnectionOptions) => TLSSocket;
+}
+
+export const NODE_SOCKETS: Sockets = { tcp: connectTcp, tls: connectTls };
 
 export interface ConnectLimits {
   readonly clock: Clock;
@@ -64,14 +79,14 @@ export async function openConnection(target: Target, limits: ConnectLimits): Pro
   return address === undefined ? failed("connection_lost") : { kind: "open", socket, address };
 }
 
-function dial({ url, addresses, trust }: Target): Socket {
+function dial({ url, addresses, trust, sockets }: Target): Socket {
   const secure = url.protocol === "https:";
   const host = hostOf(url);
-  const port = Number(url.port === "" ? (secure ? 443 : 80) : url.port);
+  const port = portOf(url);
   // A literal connects to itself; a name only to what was checked.
   const where = { host, port, lookup: pinned(addresses) };
-  if (!secure) return connectTcp(where);
-  const socket = connectTls({
+  if (!secure) return sockets.tcp(where);
+  const socket = sockets.tls({
     ...where,
     // RFC 6066 allows no address here; the certificate is then checked against `host`.
     ...(isAddress(host) ? {} : { servername: host }),

@@ -1,134 +1,141 @@
 /**
- * Which destinations are permissible, as far as the URL and given addresses tell. Pure: never
- * resolves a name, never opens a socket, never asks who is sending.
+ * Which destinations are permissible, as far as the URL and given addresses tell, and why. Pure:
+ * never resolves a name, never opens a socket, never asks who is sending.
  */
-import { DESTINATION_CHARS_MAX } from "../limits.ts";
-import { type AddressKind, classifyAddress, isAddress } from "./address.ts";
+import { ADDRESSES_MAX } from "../limits.ts";
+import { type AddressVerdict, judgeAddress } from "./address.ts";
+import { isAddress } from "./cidr.ts";
+import { isLocalhost, isOfTheBox, isSingleLabel, isWellFormed, specialNameOf } from "./names.ts";
+import { type EgressPolicy, isListed } from "./policy.ts";
+import type { Rule, Step } from "./rules.ts";
+import { checkSpelling, hostOf, portOf } from "./spelling.ts";
 
-/** What the operator has opened beyond the default: https to public addresses. */
-export interface EgressPolicy {
-  /** Also http and https to this machine, on any port; for demos and tests. */
-  readonly allowLoopback: boolean;
+/** Under what a destination is judged. */
+export interface Ground {
+  readonly policy: EgressPolicy;
+  /** The addresses of this machine, which no setting opens. */
+  readonly own: readonly string[];
 }
 
-/** Why a destination is refused, and what its sender can do. Says nothing about this network. */
-export const RULES = {
-  url: `Write the destination as an absolute https URL of at most ${DESTINATION_CHARS_MAX} ` +
-    "characters, without spaces, backslashes, control or invisible characters.",
-  scheme: "Use https: data leaves the box encrypted.",
-  userinfo: "Remove the user name and password, and any `@` from the host and the fragment.",
-  port: "Use port 443, 8443, 80 or 8080.",
-  host: "Name a host on the internet in full, such as `api.example.com`.",
-  special_name: "Name a host on the internet: names of local networks and machines are refused.",
-  address: "Name a host that has public internet addresses only.",
-} as const;
-
-/** The part of the destination that is not permissible. */
-export type Rule = keyof typeof RULES;
-
-/** Whether a destination is permissible, and if not, the first rule it breaks. */
+/** Whether a destination is permissible; if not, the first rule it breaks. The steps tell why. */
 export type Verdict =
-  | { readonly kind: "permitted"; readonly url: URL }
-  | { readonly kind: "refused"; readonly rule: Rule };
+  | { readonly kind: "permitted"; readonly url: URL; readonly steps: readonly Step[] }
+  | { readonly kind: "refused"; readonly rule: Rule; readonly steps: readonly Step[] };
 
 /** Everything about a destination that can be decided without resolving its name. */
-export function checkDestination(uri: string, policy: EgressPolicy): Verdict {
-  const spelt = checkSpelling(uri);
-  if (spelt.kind === "refused") return spelt;
-  const host = hostOf(spelt.url);
-  if (isAddress(host)) return checkAddresses(spelt.url, [host], policy);
-  if (isLocalhost(host) && policy.allowLoopback) return spelt;
-  const rule = brokenNameRule(host) ?? brokenSchemeRule(spelt.url) ??
+export function checkDestination(uri: string, ground: Ground): Verdict {
+  const spelling = checkSpelling(uri);
+  if (spelling.kind === "misspelt") {
+    const { rule, because } = spelling;
+    return { kind: "refused", rule, steps: [{ rule, holds: false, because }] };
+  }
+  const { url } = spelling;
+  const { policy } = ground;
+  const host = hostOf(url);
+  if (isAddress(host)) return checkAddresses(url, [host], ground);
+  if (isLocalhost(host) && policy.allowLoopback) return decide(url, []);
+  return decide(url, [
+    nameStep(url, policy),
+    schemeStep(url, policy),
     // With loopback open, a name may turn out to be this machine, where any port will do.
-    (policy.allowLoopback ? undefined : brokenPortRule(spelt.url));
-  return rule === undefined ? spelt : refused(rule);
+    ...(policy.allowLoopback ? [] : [portStep(url, policy)]),
+    // With ranges on the list, its addresses may be there.
+    ...(policy.mode === "listed" && policy.allowCidrs.length === 0 ? [listStep(url, policy)] : []),
+  ]);
 }
 
 /** What the addresses of a destination add to `checkDestination`; one bad address refuses it. */
-export function checkAddresses(
-  url: URL,
-  addresses: readonly string[],
-  policy: EgressPolicy,
-): Verdict {
-  const kinds = addresses.map(classifyAddress);
-  const all = (kind: AddressKind) => kinds.length > 0 && kinds.every((each) => each === kind);
-  if (policy.allowLoopback && all("loopback")) return { kind: "permitted", url };
-  if (!all("public") || isLocalhost(hostOf(url))) return refused("address");
-  const rule = brokenSchemeRule(url) ?? brokenPortRule(url);
-  return rule === undefined ? { kind: "permitted", url } : refused(rule);
+export function checkAddresses(url: URL, addresses: readonly string[], ground: Ground): Verdict {
+  const { policy, own } = ground;
+  if (addresses.length === 0 || addresses.length > ADDRESSES_MAX) {
+    const because = `it has ${addresses.length} addresses; 1 to ${ADDRESSES_MAX} can be checked`;
+    return decide(url, [{ rule: "address", holds: false, because }]);
+  }
+  const verdicts = addresses.map((address) => judgeAddress(address, policy, own));
+  const isThisMachine = verdicts.every(({ kind }) => kind === "loopback");
+  const steps = verdicts.map((verdict) => addressStep(url, verdict, isThisMachine));
+  if (isThisMachine) return decide(url, steps);
+  const unlisted = verdicts.some(({ kind }) => kind === "unlisted");
+  return decide(url, [
+    ...steps,
+    ...(unlisted ? [listStep(url, policy)] : []),
+    schemeStep(url, policy),
+    portStep(url, policy),
+  ]);
 }
 
-/** The host as a resolver and a certificate know it: no brackets, no final dot. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$|\.$/g, "");
+function decide(url: URL, steps: readonly Step[]): Verdict {
+  const broken = steps.find(({ holds }) => !holds);
+  return broken === undefined
+    ? { kind: "permitted", url, steps }
+    : { kind: "refused", rule: broken.rule, steps };
 }
 
-/**
- * Rules on the text itself. The URL parser repairs what it can (`http:\\host`, a tab in a name),
- * and another parser repairs it otherwise, so a text that needs repair is refused.
- */
-function checkSpelling(uri: string): Verdict {
-  if (uri.length > DESTINATION_CHARS_MAX) return refused("url");
-  // Control, format and surrogate characters, separators: read by nobody, or read two ways.
-  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Z}\\]/u.test(uri)) return refused("url");
-  const [, scheme, rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/i.exec(uri) ?? [];
-  if (scheme === undefined) return refused("url");
-  if (!/^https?$/i.test(scheme)) return refused("scheme");
-  const authority = /^\/\/([^/?#]+)/.exec(rest)?.[1];
-  const url = URL.parse(uri);
-  if (authority === undefined || url === null) return refused("url");
-  // An `@` in the fragment reads as userinfo to parsers that do not stop at `#`.
-  if (authority.includes("@") || url.hash.includes("@")) return refused("userinfo");
-  return { kind: "permitted", url };
+function nameStep(url: URL, policy: EgressPolicy): Step {
+  const host = hostOf(url);
+  const special = specialNameOf(host);
+  if (!isWellFormed(host)) {
+    const rule = special === undefined ? "host" : "special_name";
+    return { rule, holds: false, because: `${host} is no host name` };
+  }
+  if (special === undefined && !isSingleLabel(host)) {
+    return { rule: "host", holds: true, because: `${host} is a full host name` };
+  }
+  const rule = special === undefined ? "host" : "special_name";
+  if (isListed(policy, host, portOf(url))) {
+    return { rule, holds: true, because: `${host} is in EXPORT_ALLOW_HOSTS` };
+  }
+  const because = special === undefined
+    ? `${host} is a single word, which a search domain would complete`
+    : `${host} is under ${special}, which no public name server answers for`;
+  return { rule, holds: false, because, setting: `EXPORT_ALLOW_HOSTS=${url.host}` };
 }
 
-function brokenNameRule(host: string): Rule | undefined {
-  const labels = host.split(".");
-  // RFC 1123, and the underscore, which is in use. One label alone is completed by the resolver's
-  // search domain.
-  const wellFormed = host.length <= 253 && labels.length >= 2 &&
-    labels.every((label) => /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/.test(label));
-  if (isSpecialName(host)) return "special_name";
-  return wellFormed ? undefined : "host";
-}
-
-function brokenSchemeRule(url: URL): Rule | undefined {
-  return url.protocol === "https:" ? undefined : "scheme";
+function schemeStep(url: URL, { schemes }: EgressPolicy): Step {
+  const scheme = url.protocol.slice(0, -1);
+  const holds = schemes.some((each) => each === scheme);
+  const because = `${scheme} is ${holds ? "" : "not "}in EXPORT_SCHEMES, ${schemes.join()}`;
+  return {
+    rule: "scheme",
+    holds,
+    because,
+    ...(!holds && { setting: "EXPORT_SCHEMES=https,http" }),
+  };
 }
 
 /** The ports of web servers. Others belong to services that may mistake a request for their own. */
-function brokenPortRule(url: URL): Rule | undefined {
-  return ["", "443", "8443", "80", "8080"].includes(url.port) ? undefined : "port";
+function portStep(url: URL, policy: EgressPolicy): Step {
+  const port = portOf(url);
+  const host = hostOf(url);
+  const entry = policy.allowHosts.find((each) => each.host === host && each.port === port);
+  if (entry !== undefined) {
+    return { rule: "port", holds: true, because: `${entry.text} is in EXPORT_ALLOW_HOSTS` };
+  }
+  const { ports } = policy;
+  const holds = ports.includes(port);
+  const because = `${port} is ${holds ? "" : "not "}in EXPORT_PORTS, ${ports.join()}`;
+  const setting = `EXPORT_PORTS=${[...ports, port].join()}`;
+  return { rule: "port", holds, because, ...(!holds && port > 0 && { setting }) };
 }
 
-/** Names that no public DNS answers for: RFC 6761, 6762, 7686, 8375, 9476, and local custom. */
-const SPECIAL_NAMES = [
-  "localhost",
-  "local",
-  "internal", // also host.docker.internal and metadata.google.internal
-  "home.arpa",
-  "lan",
-  "intranet",
-  "corp",
-  "home",
-  "onion",
-  "invalid",
-  "test",
-  "svc",
-];
-
-function isSpecialName(host: string): boolean {
-  return SPECIAL_NAMES.some((name) => isWithin(name, host));
+function listStep(url: URL, policy: EgressPolicy): Step {
+  const holds = isListed(policy, hostOf(url), portOf(url));
+  const because = `${url.host} is ${holds ? "" : "not "}in EXPORT_ALLOW_HOSTS`;
+  const setting = isAddress(hostOf(url))
+    ? `EXPORT_ALLOW_CIDRS=${hostOf(url)}`
+    : `EXPORT_ALLOW_HOSTS=${url.host}`;
+  return { rule: "not_listed", holds, because, ...(!holds && { setting }) };
 }
 
-function isLocalhost(host: string): boolean {
-  return isWithin("localhost", host);
-}
-
-function isWithin(name: string, host: string): boolean {
-  return host === name || host.endsWith(`.${name}`);
-}
-
-function refused(rule: Rule): Verdict {
-  return { kind: "refused", rule };
+function addressStep(url: URL, verdict: AddressVerdict, isThisMachine: boolean): Step {
+  const { kind, because, setting } = verdict;
+  const host = hostOf(url);
+  const no = (why: string): Step => ({ rule: "address", holds: false, because: why });
+  if (kind === "closed") return { ...no(because), ...(setting !== undefined && { setting }) };
+  if (kind === "loopback" && !isThisMachine) return no(`${because}, but not all its addresses are`);
+  if (kind !== "loopback" && isLocalhost(host)) return no(`${because}, but ${host} is elsewhere`);
+  if (kind === "inside" && isOfTheBox(host)) {
+    return no(`${because}, but ${host} is a name of the box's own parts`);
+  }
+  return { rule: "address", holds: true, because };
 }

@@ -4,12 +4,15 @@
  */
 import type { Clock } from "../clock.ts";
 import { CONNECT_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from "../limits.ts";
-import { type EgressPolicy, RULES } from "./destination.ts";
 import { createGuard, type Resolve } from "./guard.ts";
+import type { EgressPolicy } from "./policy.ts";
 import { createSendRequest, type OutboundRequest, type RequestResult } from "./request.ts";
+import { adviceFor } from "./rules.ts";
 
 export interface EgressParts {
   readonly policy: EgressPolicy;
+  /** The addresses of this machine at the moment; nothing is sent there. */
+  readonly ownAddresses: () => readonly string[];
   readonly clock: Clock;
   readonly resolve: Resolve;
   /** Over a whole attempt, milliseconds. */
@@ -33,8 +36,8 @@ export interface Egress {
 }
 
 export function createEgress(parts: EgressParts): Egress {
-  const { policy, clock, resolve, attemptTimeoutMs, answerBytesMax, extraCa } = parts;
-  const guard = createGuard({ policy, clock, resolve, resolveTimeoutMs: RESOLVE_TIMEOUT_MS });
+  const { policy, clock, attemptTimeoutMs, answerBytesMax, extraCa } = parts;
+  const guard = createGuard({ ...parts, resolveTimeoutMs: RESOLVE_TIMEOUT_MS });
   const sendRequest = createSendRequest({
     guard,
     clock,
@@ -46,7 +49,7 @@ export function createEgress(parts: EgressParts): Egress {
       const verdict = guard.check(uri);
       if (verdict.kind === "permitted") return verdict;
       const { rule } = verdict;
-      const detail = `\`uri\`: ${RULES[rule]}`;
+      const detail = `\`uri\`: ${adviceFor(rule, policy)}`;
       // What is no URL at all is a fault of form, not a place that is closed.
       return rule === "url" ? { kind: "malformed", detail } : { kind: "refused", rule, detail };
     },

@@ -4,15 +4,11 @@
  */
 import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
-import { isAddress } from "./address.ts";
-import {
-  checkAddresses,
-  checkDestination,
-  type EgressPolicy,
-  hostOf,
-  type Rule,
-  type Verdict,
-} from "./destination.ts";
+import { isAddress } from "./cidr.ts";
+import { checkAddresses, checkDestination, type Ground, type Verdict } from "./destination.ts";
+import type { EgressPolicy } from "./policy.ts";
+import type { Rule } from "./rules.ts";
+import { hostOf } from "./spelling.ts";
 
 /** All addresses of a host; rejects or gives none if there is none. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
@@ -21,37 +17,49 @@ export type Resolve = (host: string) => Promise<readonly string[]>;
 export const systemResolve: Resolve = async (host) =>
   (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
 
+/** Where a destination is refused, the rule it breaks; why it does is for {@link explain}. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly rule: Rule;
+}
+
 /** A destination with the addresses to connect to, and no others; or why there are none. */
 export type Vetted =
   | { readonly kind: "permitted"; readonly url: URL; readonly addresses: readonly string[] }
-  | { readonly kind: "refused"; readonly rule: Rule }
+  | Refused
   | { readonly kind: "unresolved"; readonly code: "dns_error" | "timed_out" };
 
 export interface Guard {
   /** What can be said without resolving; for the moment an export is accepted. */
-  check(uri: string): Verdict;
+  check(uri: string): { readonly kind: "permitted" } | Refused;
   /** What holds for one attempt. A signal that aborts counts as `timed_out`. */
   vet(uri: string, signal?: AbortSignal): Promise<Vetted>;
 }
 
 export interface GuardParts {
   readonly policy: EgressPolicy;
+  /** The addresses of this machine at the moment; nothing is sent there. */
+  readonly ownAddresses: () => readonly string[];
   readonly resolve: Resolve;
   readonly clock: Clock;
   readonly resolveTimeoutMs: number;
 }
 
-export function createGuard({ policy, resolve, clock, resolveTimeoutMs }: GuardParts): Guard {
+export function createGuard(parts: GuardParts): Guard {
+  const { policy, ownAddresses, resolve, clock, resolveTimeoutMs } = parts;
+  const ground = (): Ground => ({ policy, own: ownAddresses() });
+
   async function vet(uri: string, signal?: AbortSignal): Promise<Vetted> {
-    const verdict = checkDestination(uri, policy);
-    if (verdict.kind === "refused") return verdict;
+    const verdict = checkDestination(uri, ground());
+    if (verdict.kind === "refused") return refusal(verdict);
     const { url } = verdict;
     const host = hostOf(url);
     if (isAddress(host)) return { kind: "permitted", url, addresses: [host] };
     const addresses = await resolveInTime(host, signal);
     if (typeof addresses === "string") return { kind: "unresolved", code: addresses };
-    const resolved = checkAddresses(url, addresses, policy);
-    return resolved.kind === "refused" ? resolved : { kind: "permitted", url, addresses };
+    const resolved = checkAddresses(url, addresses, ground());
+    if (resolved.kind === "refused") return refusal(resolved);
+    return { kind: "permitted", url, addresses };
   }
 
   /** A resolver cannot be stopped, only no longer waited for. */
@@ -73,5 +81,14 @@ export function createGuard({ policy, resolve, clock, resolveTimeoutMs }: GuardP
     }
   }
 
-  return { check: (uri) => checkDestination(uri, policy), vet };
+  function check(uri: string) {
+    const verdict = checkDestination(uri, ground());
+    return verdict.kind === "refused" ? refusal(verdict) : { kind: verdict.kind };
+  }
+
+  return { check, vet };
+}
+
+function refusal({ kind, rule }: Verdict & { readonly kind: "refused" }): Refused {
+  return { kind, rule };
 }

@@ -7,10 +7,10 @@ import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
-import { openConnection } from "./connection.ts";
-import type { Rule } from "./destination.ts";
+import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
 import { type FailureCode, failureOf } from "./failure.ts";
 import type { Guard } from "./guard.ts";
+import type { Rule } from "./rules.ts";
 import { createTrust } from "./trust.ts";
 
 export type { FailureCode } from "./failure.ts";
@@ -55,9 +55,11 @@ export interface SendRequestParts {
   readonly clock: Clock;
   /** PEM certificates trusted besides the default roots. */
   readonly extraCa?: string;
+  readonly sockets?: Sockets;
 }
 
-export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): SendRequest {
+export function createSendRequest(parts: SendRequestParts): SendRequest {
+  const { guard, clock, extraCa, sockets = NODE_SOCKETS } = parts;
   const trust = createTrust(extraCa);
 
   async function attempt(request: OutboundRequest, signal: AbortSignal): Promise<RequestResult> {
@@ -68,7 +70,7 @@ export function createSendRequest({ guard, clock, extraCa }: SendRequestParts): 
     if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code };
     const { url, addresses } = vetted;
     const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
-    const opened = await openConnection({ url, addresses, trust }, limits);
+    const opened = await openConnection({ url, addresses, trust, sockets }, limits);
     if (opened.kind === "failed") return opened;
     const { socket, address } = opened;
     try {

@@ -1,24 +1,23 @@
 /** The rules on URLs, as an app developer meets them. */
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  checkAddresses,
-  checkDestination,
-  hostOf,
-  type Rule,
-  RULES,
-  type Verdict,
-} from "../../src/egress/destination.ts";
-import { DESTINATION_CHARS_MAX } from "../../src/limits.ts";
+import { parseCidr } from "../../src/egress/cidr.ts";
+import { checkAddresses, checkDestination, type Verdict } from "../../src/egress/destination.ts";
+import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
+import { adviceFor, type Rule } from "../../src/egress/rules.ts";
+import { hostOf } from "../../src/egress/spelling.ts";
+import { ADDRESSES_MAX, DESTINATION_CHARS_MAX } from "../../src/limits.ts";
+import { defined } from "../fakes/expect.ts";
 
-const CLOSED = { allowLoopback: false };
-const LOOPBACK = { allowLoopback: true };
+const on = (policy: EgressPolicy, own: readonly string[] = []) => ({ policy, own });
+const CLOSED = on(DEFAULT_POLICY);
+const LOOPBACK = on({ ...DEFAULT_POLICY, allowLoopback: true });
 
 /** The rule a verdict names, or "permitted". */
 function told(verdict: Verdict): Rule | "permitted" {
   return verdict.kind === "refused" ? verdict.rule : verdict.kind;
 }
 
-const TABLE: Record<Rule | "permitted", readonly string[]> = {
+const TABLE: Record<Exclude<Rule, "not_listed"> | "permitted", readonly string[]> = {
   permitted: [
     "https://api.example.com",
     "https://api.example.com/hook?x=1&y=@#part",
@@ -137,7 +136,9 @@ Deno.test("names that only resemble special ones are permitted", () => {
 });
 
 Deno.test("every rule tells an app developer what to do, in a sentence", () => {
-  for (const text of Object.values(RULES)) assertMatch(text, /^[A-Z].*\.$/);
+  const { permitted: _, ...table } = TABLE;
+  const rules = [...Object.keys(table), "not_listed"] as Rule[];
+  for (const rule of rules) assertMatch(adviceFor(rule, DEFAULT_POLICY), /^[A-Z].*\.$/, rule);
 });
 
 Deno.test("with loopback open, this machine is reached by http and https on any port", () => {
@@ -181,6 +182,8 @@ Deno.test("all addresses of a name must be public", () => {
     [["::ffff:169.254.169.254"], "address"],
     [["nonsense"], "address"],
     [[], "address"],
+    [Array(ADDRESSES_MAX).fill("93.184.215.14"), "permitted"],
+    [Array(ADDRESSES_MAX + 1).fill("93.184.215.14"), "address"],
   ];
   for (const [addresses, rule] of table) {
     assertEquals(told(checkAddresses(url, addresses, CLOSED)), rule, addresses.join());
@@ -209,4 +212,158 @@ Deno.test("with loopback open, a name is this machine's or the internet's, not b
 Deno.test("a host is known without brackets and without its final dot", () => {
   assertEquals(hostOf(new URL("https://[::1]:8443/")), "::1");
   assertEquals(hostOf(new URL("https://API.example.com./")), "api.example.com");
+});
+
+/** What an operator's settings make of a destination, addresses included where it has some. */
+function judged(policy: Partial<EgressPolicy>, uri: string, addresses?: readonly string[]) {
+  const ground = on({ ...DEFAULT_POLICY, ...policy }, ["192.168.9.9", "2606:4700::9"]);
+  const verdict = checkDestination(uri, ground);
+  if (verdict.kind === "refused" || addresses === undefined) return told(verdict);
+  return told(checkAddresses(verdict.url, addresses, ground));
+}
+
+const cidrs = (...texts: readonly string[]) => texts.map((text) => defined(parseCidr(text)));
+const hosts = (...texts: readonly string[]) =>
+  texts.map((text) => {
+    const [host = "", port] = text.split(":");
+    return { text, host, ...(port !== undefined && { port: Number(port) }) };
+  });
+
+type Judged = readonly [uri: string, addresses: readonly string[] | undefined, Rule | "permitted"];
+
+function assertJudged(policy: Partial<EgressPolicy>, table: readonly Judged[]): void {
+  for (const [uri, addresses, rule] of table) {
+    assertEquals(judged(policy, uri, addresses), rule, `${uri} ${addresses}`);
+  }
+}
+
+Deno.test("lan opens private addresses, not names, core ranges or this machine", () => {
+  assertJudged({ mode: "lan" }, [
+    ["https://192.168.1.20/", undefined, "permitted"],
+    ["https://[fd12::1]/", undefined, "permitted"],
+    ["https://[::ffff:10.0.0.1]/", undefined, "permitted"],
+    ["https://a.example/", ["10.0.0.1", "93.184.215.14"], "permitted"],
+    ["https://nas.home.arpa/", undefined, "special_name"],
+    ["https://nas/", undefined, "host"],
+    ["http://192.168.1.20/", undefined, "scheme"],
+    ["https://192.168.1.20:22/", undefined, "port"],
+    ["https://127.0.0.1/", undefined, "address"],
+    ["https://169.254.169.254/", undefined, "address"],
+    ["https://100.100.100.200/", undefined, "address"],
+    ["https://[fd00:ec2::254]/", undefined, "address"],
+    ["https://192.0.2.1/", undefined, "address"],
+    ["https://192.168.9.9/", undefined, "address"],
+    ["https://[::ffff:192.168.9.9]/", undefined, "address"],
+    ["https://arbiter.box-network/", ["10.0.0.3"], "address"],
+    ["https://tasks.core-store/", ["10.0.0.3"], "address"],
+    ["https://core-api.example.com/", ["93.184.215.14"], "permitted"],
+  ]);
+});
+
+Deno.test("this machine's own public address is closed too", () => {
+  assertJudged({}, [["https://[2606:4700::9]/", undefined, "address"]]);
+});
+
+Deno.test("listed opens what is on a list, and nothing else", () => {
+  const policy: Partial<EgressPolicy> = {
+    mode: "listed",
+    allowHosts: hosts("a.example", "b.example:9000", "nas.home.arpa"),
+    allowCidrs: cidrs("192.168.1.0/24"),
+  };
+  assertJudged(policy, [
+    ["https://a.example/", ["93.184.215.14"], "permitted"],
+    ["https://A.example.:8443/", ["93.184.215.14"], "permitted"],
+    ["https://a.example/", ["192.168.1.20"], "permitted"],
+    ["https://a.example/", ["192.168.2.20"], "address"],
+    ["https://a.example:9000/", ["93.184.215.14"], "port"],
+    ["https://b.example:9000/", ["93.184.215.14"], "permitted"],
+    ["https://b.example/", ["93.184.215.14"], "not_listed"],
+    ["https://sub.a.example/", ["93.184.215.14"], "not_listed"],
+    ["https://c.example/", ["192.168.1.20"], "permitted"],
+    ["https://c.example/", ["192.168.1.20", "93.184.215.14"], "not_listed"],
+    ["https://93.184.215.14/", undefined, "not_listed"],
+    ["https://nas.home.arpa/", ["192.168.1.20"], "permitted"],
+  ]);
+  assertJudged({ mode: "listed", allowHosts: hosts("a.example") }, [
+    ["https://a.example/", undefined, "permitted"],
+    ["https://c.example/", undefined, "not_listed"],
+  ]);
+  assertJudged({ mode: "listed" }, [["https://a.example/", undefined, "not_listed"]]);
+});
+
+Deno.test("a listed host opens its name and its port, not its addresses", () => {
+  const policy = { allowHosts: hosts("nas.home.arpa:9000", "nas") };
+  assertJudged(policy, [
+    ["https://nas.home.arpa:9000/", ["93.184.215.14"], "permitted"],
+    ["https://nas.home.arpa:9000/", ["192.168.1.20"], "address"],
+    ["https://nas.home.arpa/", undefined, "special_name"],
+    ["https://nas/", ["93.184.215.14"], "permitted"],
+    ["https://nas:9000/", undefined, "port"],
+    ["https://a.example:9000/", undefined, "port"],
+  ]);
+});
+
+Deno.test("what is denied is closed in any notation, whatever opens it", () => {
+  const policy: Partial<EgressPolicy> = {
+    mode: "lan",
+    allowLoopback: true,
+    allowCidrs: cidrs("192.168.1.0/24", "198.18.0.0/15"),
+    denyCidrs: cidrs("192.168.1.1", "8.8.8.0/24", "127.0.0.2", "2606:4700::/32", "10.0.0.0/8"),
+    nat64Prefixes: cidrs("64:ff9b::/96"),
+  };
+  assertJudged(policy, [
+    ["https://192.168.1.1/", undefined, "address"],
+    ["https://[::ffff:192.168.1.1]/", undefined, "address"],
+    ["https://[64:ff9b::192.168.1.1]/", undefined, "address"],
+    ["https://8.8.8.8/", undefined, "address"],
+    ["https://127.0.0.2/", undefined, "address"],
+    ["https://127.0.0.1/", undefined, "permitted"],
+    ["https://[2606:4700::1]/", undefined, "address"],
+    ["https://a.example/", ["93.184.215.14", "10.1.1.1"], "address"],
+    ["https://192.168.1.2/", undefined, "permitted"],
+    ["https://198.19.0.1/", undefined, "permitted"],
+  ]);
+});
+
+Deno.test("behind an operator's NAT64, the address carried is what counts", () => {
+  const nat64Prefixes = cidrs("64:ff9b::/96", "2a00:1098::/32", "2a01:4f8:c000::/40")
+    .concat(cidrs("2a01:4f8:17::/48", "2a01:4f8:18:100::/56", "2a01:4f8:19:1::/64"));
+  const table: readonly Judged[] = [
+    ["https://[64:ff9b::8.8.8.8]/", undefined, "permitted"],
+    ["https://[64:ff9b::10.0.0.1]/", undefined, "address"],
+    ["https://[64:ff9b::127.0.0.1]/", undefined, "address"],
+    ["https://[64:ff9b::169.254.169.254]/", undefined, "address"],
+    // 10.0.0.1 under each length of RFC 6052, around byte 8.
+    ["https://[2a00:1098:a00:1::]/", undefined, "address"],
+    ["https://[2a01:4f8:c00a:0:1::]/", undefined, "address"],
+    ["https://[2a01:4f8:17:a00:0:100::]/", undefined, "address"],
+    ["https://[2a01:4f8:18:10a:0:1::]/", undefined, "address"],
+    ["https://[2a01:4f8:19:1:a:0:100::]/", undefined, "address"],
+    // 8.8.8.8 likewise.
+    ["https://[2a00:1098:808:808::]/", undefined, "permitted"],
+    ["https://[2a01:4f8:c008:808:8::]/", undefined, "permitted"],
+    ["https://[2a01:4f8:17:808:8:800::]/", undefined, "permitted"],
+    ["https://[2a01:4f8:18:108:8:808::]/", undefined, "permitted"],
+    ["https://[2a01:4f8:19:1:8:808:800::]/", undefined, "permitted"],
+  ];
+  assertJudged({ nat64Prefixes }, table);
+  assertJudged({ nat64Prefixes, allowLoopback: true }, table);
+  assertJudged({ nat64Prefixes, mode: "lan" }, [
+    ["https://[64:ff9b::10.0.0.1]/", undefined, "permitted"],
+    ["https://[64:ff9b::192.168.9.9]/", undefined, "address"],
+  ]);
+});
+
+Deno.test("schemes and ports are those that are set, and the words say so", () => {
+  const policy: Partial<EgressPolicy> = { schemes: ["http"], ports: [8_080, 9_000] };
+  assertJudged(policy, [
+    ["http://a.example:8080/", ["93.184.215.14"], "permitted"],
+    ["http://93.184.215.14:9000/", undefined, "permitted"],
+    ["http://a.example/", undefined, "port"],
+    ["https://a.example:9000/", undefined, "scheme"],
+  ]);
+  const words = (rule: Rule) => adviceFor(rule, { ...DEFAULT_POLICY, ...policy });
+  assertEquals(words("port"), "Use port 8080 or 9000.");
+  assertEquals(words("scheme"), "Use http.");
+  assertEquals(adviceFor("port", DEFAULT_POLICY), "Use port 443, 8443, 80 or 8080.");
 });

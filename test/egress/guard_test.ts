@@ -1,13 +1,15 @@
 /** The guard with a resolver that says what the test wants. */
 import { assertEquals } from "@std/assert";
 import { createGuard, type Resolve, systemResolve } from "../../src/egress/guard.ts";
+import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 const RESOLVE_TIMEOUT_MS = 5_000;
 
 function guardWith(resolve: Resolve, allowLoopback = false) {
   const clock = new FakeClock();
-  const parts = { policy: { allowLoopback }, resolve, clock };
+  const policy = { ...DEFAULT_POLICY, allowLoopback };
+  const parts = { policy, ownAddresses: () => [], resolve, clock };
   return { clock, guard: createGuard({ ...parts, resolveTimeoutMs: RESOLVE_TIMEOUT_MS }) };
 }
 

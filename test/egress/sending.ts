@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/clock.ts";
 import { createGuard, type Resolve } from "../../src/egress/guard.ts";
+import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import {
   createSendRequest,
   type FailureCode,
@@ -23,8 +24,13 @@ export interface Variation extends Partial<OutboundRequest> {
 /** Sends one request, to 127.0.0.1 by default, with loopback open. */
 export function send(uri: string, variation: Variation = {}): Promise<RequestResult> {
   const { resolve = () => Promise.resolve(["127.0.0.1"]), extraCa, ...changes } = variation;
-  const policy = { allowLoopback: true };
-  const guard = createGuard({ policy, resolve, clock: systemClock, resolveTimeoutMs: PLENTY_MS });
+  const guard = createGuard({
+    policy: { ...DEFAULT_POLICY, allowLoopback: true },
+    ownAddresses: () => [],
+    resolve,
+    clock: systemClock,
+    resolveTimeoutMs: PLENTY_MS,
+  });
   const parts = { guard, clock: systemClock, ...(extraCa === undefined ? {} : { extraCa }) };
   return createSendRequest(parts)({
     uri,

@@ -8,6 +8,7 @@ import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
 import { Worker } from "../../src/deliver/worker.ts";
 import { createEgress } from "../../src/egress/egress.ts";
+import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
@@ -168,7 +169,8 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   const storage = options.storage ?? (() => Promise.resolve({ kind: "well" } as const));
   const ledger = await openKvLedger({ kv, bell, clock, random, instance, storage, marks: {} });
   const egress = createEgress({
-    policy: { allowLoopback: false },
+    policy: DEFAULT_POLICY,
+    ownAddresses: () => [],
     clock,
     resolve: () => Promise.resolve([]),
     attemptTimeoutMs: 30_000,

@@ -1,0 +1,100 @@
+/**
+ * `deno task explain URL`: what the policy that is set does with a destination, and why, rule by
+ * rule. With `--resolve` it asks for the addresses of a name too. Never connects anywhere, never
+ * reads a file or a secret.
+ */
+import { parseArgs } from "node:util";
+import { egressPolicy, readConfig } from "../config.ts";
+import { isAddress } from "../egress/cidr.ts";
+import { checkAddresses, checkDestination, type Ground } from "../egress/destination.ts";
+import { type Resolve, systemResolve } from "../egress/guard.ts";
+import { adviceFor, type Step } from "../egress/rules.ts";
+import { hostOf } from "../egress/spelling.ts";
+import { runCommand } from "../machine/run_command.ts";
+import { UsageError } from "../machine/settings.ts";
+
+const USAGE = `Usage: deno task explain URL [--resolve]
+
+  --resolve   ask for the addresses of the URL's host and judge these too
+
+Exits 0 if the settings in the environment permit the destination, 1 if they refuse it.`;
+
+export interface Explanation {
+  readonly lines: readonly string[];
+  readonly code: 0 | 1;
+}
+
+/** Explains a destination; its name is resolved where there is something to resolve it. */
+export async function explain(
+  uri: string,
+  ground: Ground,
+  resolve: Resolve | undefined,
+): Promise<Explanation> {
+  const first = checkDestination(uri, ground);
+  const lines = first.steps.flatMap(told);
+  if (first.kind === "refused") return refused(lines, adviceFor(first.rule, ground.policy));
+  const host = hostOf(first.url);
+  if (isAddress(host)) return { lines: [...lines, "permitted"], code: 0 };
+  if (resolve === undefined) {
+    const so =
+      "permitted when it is accepted; its addresses are judged at each attempt (--resolve)";
+    return { lines: [...lines, so], code: 0 };
+  }
+  const addresses = await resolve(host).catch(() => []);
+  if (addresses.length === 0) return refused(lines, `${host} has no address for now.`);
+  const second = checkAddresses(first.url, addresses, ground);
+  lines.push(...second.steps.flatMap(told).filter((line) => !lines.includes(line)));
+  return second.kind === "refused"
+    ? refused(lines, adviceFor(second.rule, ground.policy))
+    : { lines: [...lines, "permitted"], code: 0 };
+}
+
+function refused(lines: readonly string[], words: string): Explanation {
+  return { lines: [...lines, `refused; the app is told: ${words}`], code: 1 };
+}
+
+function told({ rule, holds, because, setting }: Step): string[] {
+  const line = `${holds ? "yes" : "no "}  ${rule.padEnd(12)}  ${because}`;
+  if (holds) return [line];
+  const change = setting === undefined ? "no setting changes this" : `to change this: ${setting}`;
+  return [line, `${" ".repeat(19)}${change}`];
+}
+
+/**
+ * The URL to explain, and whether to resolve its name.
+ *
+ * @throws {UsageError} if `args` ask for anything else
+ */
+export function explainArguments(args: readonly string[]): { uri: string; resolves: boolean } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { resolve: { type: "boolean", default: false } },
+      allowPositionals: true,
+    });
+    const [uri, ...others] = positionals;
+    if (uri !== undefined && others.length === 0) return { uri, resolves: values.resolve };
+  } catch (error) {
+    throw new UsageError(USAGE, { cause: error });
+  }
+  throw new UsageError(USAGE);
+}
+
+/** The settings as the service would read them, but for what a destination does not depend on. */
+function ground(): Ground {
+  const settings = readConfig((name) =>
+    name.startsWith("EXPORT_") && !name.includes("SECRET") ? Deno.env.get(name) : undefined
+  );
+  if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
+  const own = Deno.networkInterfaces().map(({ address }) => address);
+  return { policy: egressPolicy(settings.config), own };
+}
+
+if (import.meta.main) {
+  await runCommand(async (print) => {
+    const { uri, resolves } = explainArguments(Deno.args);
+    const { lines, code } = await explain(uri, ground(), resolves ? systemResolve : undefined);
+    for (const line of lines) print(line);
+    return code;
+  });
+}
