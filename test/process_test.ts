@@ -137,12 +137,67 @@ Deno.test("a second start on the same store says why not; the first is not distu
 
 Deno.test("all faults of the settings are told at once, and the exit code is 2", () =>
   withFolder(async (folder) => {
-    const faulty = { EXPORT_RETENTION: "tomorrow", EXPORT_BODY_LIMIT: "1GiB" };
+    const faulty = {
+      EXPORT_RETENTION: "tomorrow",
+      EXPORT_BODY_LIMIT: "1GiB",
+      EXPORT_ALLOW_CIDRS: "10.0.0.0/8, 169.254.0.0/16, 0.0.0.0/0",
+      EXPORT_ALLOW_HOSTS: "arbiter",
+    };
     const { code, stderr } = await runTask("start", { folder, env: faulty, args: ["-p", "x"] });
     assertEquals(code, 2);
     for (const name of ["EXPORT_RETENTION", "EXPORT_BODY_LIMIT", "DATABOX_LOCAL_PORT"]) {
       assert(stderr.includes(name), stderr);
     }
+    assertMatch(stderr, /"169.254.0.0\/16"\n.*"0.0.0.0\/0"\n?.*/);
+    assertMatch(stderr, /EXPORT_ALLOW_HOSTS must not open .*"arbiter"/);
+  }));
+
+Deno.test("a proxy that the environment names hears nothing of an export", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    await using proxy = new DestinationServer();
+    const names = ["http_proxy", "https_proxy", "all_proxy"];
+    const proxies = names.flatMap((name) =>
+      [name, name.toUpperCase()].map((each) => [each, proxy.uri()])
+    );
+    const everywhere = {
+      NODE_USE_ENV_PROXY: "1",
+      NO_PROXY: "",
+      no_proxy: "",
+      // The runtime would ask after newer versions of itself, through the proxy; the image says no.
+      DENO_NO_UPDATE_CHECK: "1",
+    };
+    await using service = await startProcess({
+      folder,
+      env: { ...env, ...everywhere, ...Object.fromEntries(proxies) },
+    });
+    const uri = destination.uri();
+    const { id } = await ask(service, { id: "", uri, data: "{}" });
+    assertEquals((await outcome(service, id, uri)).ext_response.body, "ok");
+    assertEquals([destination.arrivals.length, proxy.arrivals.length], [1, 0]);
+  }));
+
+Deno.test("deno task explain exits 0, 1 or 2, and says what the service would do", () =>
+  withFolder(async (folder) => {
+    const explain = (args: readonly string[], env = {}) =>
+      runTask("explain", { folder, args, env });
+    const permitted = await explain(["https://a.example/"]);
+    assertEquals([permitted.code, permitted.stderr], [0, ""]);
+    const local = await explain(["--resolve", "http://localhost:9/"], {
+      EXPORT_UNSAFE_ALLOW_LOOPBACK: "1",
+    });
+    assertEquals(local.code, 0, local.stdout + local.stderr);
+    const refused = await explain(["https://169.254.169.254/"], { EXPORT_EGRESS: "lan" });
+    assertEquals(refused.code, 1);
+    assertMatch(refused.stdout, /address .* 169\.254\.0\.0\/16: link-local/);
+    for (const args of [[], ["a", "b"], ["--what", "https://a.example/"]]) {
+      const { code, stderr } = await explain(args);
+      assertEquals(code, 2);
+      assertMatch(stderr, /^Usage: deno task explain/);
+    }
+    const faulty = await explain(["https://a.example/"], { EXPORT_DENY_CIDRS: "lan" });
+    assertEquals(faulty.code, 2);
+    assertMatch(faulty.stderr, /^EXPORT_DENY_CIDRS must /);
   }));
 
 Deno.test("a file that may not be read is named, with its setting or what the process may read", () =>

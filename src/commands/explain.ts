@@ -41,7 +41,9 @@ export async function explain(
     return { lines: [...lines, so], code: 0 };
   }
   const addresses = await resolve(host).catch(() => []);
-  if (addresses.length === 0) return refused(lines, `${host} has no address for now.`);
+  if (addresses.length === 0) {
+    return { lines: [...lines, `nothing can be sent: ${host} has no address for now`], code: 1 };
+  }
   const second = checkAddresses(first.url, addresses, ground);
   lines.push(...second.steps.flatMap(told).filter((line) => !lines.includes(line)));
   return second.kind === "refused"

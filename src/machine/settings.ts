@@ -54,6 +54,19 @@ export function warningsFor(flags: Flags, config: Config): string[] {
   if (config.EXPORT_UNSAFE_ALLOW_LOOPBACK) {
     warnings.push("EXPORT_UNSAFE_ALLOW_LOOPBACK is set: data may be sent to this very machine");
   }
+  if (config.EXPORT_SCHEMES.includes("http")) {
+    warnings.push("EXPORT_SCHEMES has http: data may leave the box unencrypted");
+  }
+  if (config.EXPORT_EGRESS === "lan" && !config.EXPORT_REQUIRE_CAVEATS.includes("destination")) {
+    warnings.push(
+      "EXPORT_EGRESS is lan and tokens need no destination: such a token reaches every private " +
+        "address",
+    );
+  }
+  const listed = config.EXPORT_ALLOW_HOSTS.length + config.EXPORT_ALLOW_CIDRS.length;
+  if (config.EXPORT_EGRESS === "listed" && listed === 0) {
+    warnings.push("EXPORT_EGRESS is listed and nothing is: every destination is refused");
+  }
   return warnings;
 }
 

@@ -5,8 +5,10 @@ import { defined } from "./expect.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
+type Task = "start" | "token" | "explain";
+
 /** Arguments of `deno` for a task of `deno.json`, to be run in any folder. */
-function argumentsOf(task: "start" | "token"): string[] {
+function argumentsOf(task: Task): string[] {
   // Quotes keep the task's shell from looking for files; nothing here does.
   const [, command = "", ...rest] = denoJson.tasks[task].replaceAll("'", "").split(" ");
   const entry = defined(rest.pop());
@@ -20,7 +22,7 @@ export interface StartOptions {
   readonly args?: readonly string[];
 }
 
-function spawn(task: "start" | "token", { folder, env = {}, args = [] }: StartOptions) {
+function spawn(task: Task, { folder, env = {}, args = [] }: StartOptions) {
   return new Deno.Command(Deno.execPath(), {
     args: [...argumentsOf(task), ...args],
     cwd: folder,
@@ -32,7 +34,7 @@ function spawn(task: "start" | "token", { folder, env = {}, args = [] }: StartOp
 }
 
 /** Runs a task to its end. */
-export async function runTask(task: "start" | "token", options: StartOptions) {
+export async function runTask(task: Task, options: StartOptions) {
   const { code, stdout, stderr } = await spawn(task, options).output();
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };

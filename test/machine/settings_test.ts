@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { type Config, SETTING_NAMES } from "../../src/config.ts";
 import {
@@ -156,5 +156,32 @@ Deno.test("opened loopback is warned of", () => {
       const [warning = "", ...others] = warningsFor({}, settings());
       assertEquals([warning.split(" ")[0], others], ["EXPORT_UNSAFE_ALLOW_LOOPBACK", []]);
     });
+  });
+});
+
+const openings: readonly (readonly [given: Readonly<Record<string, string>>, warning: RegExp])[] = [
+  [{ EXPORT_SCHEMES: "https,http" }, /unencrypted/],
+  [{ EXPORT_EGRESS: "lan", EXPORT_REQUIRE_CAVEATS: "target" }, /every private address/],
+  [{ EXPORT_EGRESS: "listed" }, /every destination is refused/],
+];
+
+for (const [given, warning] of openings) {
+  Deno.test(`${JSON.stringify(given)} is warned of`, () => {
+    withSecrets({}, (EXPORT_SECRETS_DIR) => {
+      withEnv({ EXPORT_SECRETS_DIR, ...given }, () => {
+        const [told = "", ...others] = warningsFor({}, settings());
+        assertMatch(told, warning);
+        assertEquals(others, []);
+      });
+    });
+  });
+}
+
+Deno.test("openings that are limited are not warned of", () => {
+  withSecrets({}, (EXPORT_SECRETS_DIR) => {
+    const lan = { EXPORT_EGRESS: "lan", EXPORT_ALLOW_HOSTS: "nas.home.arpa" };
+    withEnv({ EXPORT_SECRETS_DIR, ...lan }, () => assertEquals(warningsFor({}, settings()), []));
+    const listed = { EXPORT_EGRESS: "listed", EXPORT_ALLOW_CIDRS: "10.0.0.0/8" };
+    withEnv({ EXPORT_SECRETS_DIR, ...listed }, () => assertEquals(warningsFor({}, settings()), []));
   });
 });
