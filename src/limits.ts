@@ -51,6 +51,10 @@ export const RESOLVE_TIMEOUT_MS = 5 * SECOND;
 export const ADDRESSES_MAX = 64;
 /** Header bytes of a destination's answer; common servers send under 8 KiB. */
 export const ANSWER_HEADER_BYTES_MAX = 64 * KIB;
+/** Interim answers (1xx) before the answer; a server sends one or two, and each costs an object. */
+export const INTERIM_ANSWERS_MAX = 16;
+/** Bytes on the wire per byte of an answer: in chunks of one byte each takes six. */
+export const ANSWER_WIRE_FACTOR = 8;
 /** Time kept between the end of an attempt and the end of its lease, for the settling commit. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
 /** Delays before attempts 2, 3, 4 …; the last one repeats (DESIGN 3). */

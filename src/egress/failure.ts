@@ -25,12 +25,15 @@ export type FailureCode =
   /** The caller stopped the attempt. */
   | "stopped";
 
+/** The code of an answer that was ended from here, in the manner of the parser's own. */
+export const TOO_LONG = "ANSWER_TOO_LONG";
+
 /** Codes of the operating system, of OpenSSL as the runtime imitates it, and of the HTTP parser. */
 const FAILURES: readonly (readonly [codes: RegExp, failure: FailureCode])[] = [
   [/^ECONNREFUSED$/, "connection_refused"],
   [/^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT)$/, "unreachable"],
   [/^ETIMEDOUT$/, "timed_out"],
-  [/^HPE_/, "invalid_answer"],
+  [/^(HPE_|ANSWER_TOO_LONG$)/, "invalid_answer"],
   [/^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_|ERR_TLS_CERT_)/, "certificate_invalid"],
   // The other side's alerts about certificates are here: they concern ours, which we have none of.
   [/^(ERR_SSL_|ERR_TLS_|EPROTO$)/, "tls_error"],

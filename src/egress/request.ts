@@ -6,9 +6,9 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
-import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
+import { ANSWER_HEADER_BYTES_MAX, ANSWER_WIRE_FACTOR, INTERIM_ANSWERS_MAX } from "../limits.ts";
 import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
-import { type FailureCode, failureOf } from "./failure.ts";
+import { type FailureCode, failureOf, TOO_LONG } from "./failure.ts";
 import type { Guard } from "./guard.ts";
 import type { Rule } from "./rules.ts";
 import { createTrust } from "./trust.ts";
@@ -108,7 +108,7 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
 const DIRECT = { keepAlive: false, proxyEnv: {} };
 
 function post(
-  { headers, body }: OutboundRequest,
+  { headers, body, answerBytesMax }: OutboundRequest,
   { url, socket }: { readonly url: URL; readonly socket: Socket },
 ): ClientRequest {
   const agent = new Agent(DIRECT);
@@ -127,7 +127,25 @@ function post(
     maxHeaderSize: ANSWER_HEADER_BYTES_MAX,
   });
   outgoing.end(body);
+  bound(outgoing, socket, answerBytesMax);
   return outgoing;
+}
+
+/**
+ * Ends an answer that never gets anywhere: interim answers, chunk extensions, empty lines. The
+ * parser's own limit is on the headers of one message.
+ */
+function bound(outgoing: ClientRequest, socket: Socket, answerBytesMax: number): void {
+  const tooLong = Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
+  let interim = 0;
+  outgoing.on("information", () => {
+    if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong);
+  });
+  let left = 2 * ANSWER_HEADER_BYTES_MAX + ANSWER_WIRE_FACTOR * answerBytesMax;
+  socket.on("data", (part: Uint8Array) => {
+    left -= part.byteLength;
+    if (left < 0) outgoing.destroy(tooLong);
+  });
 }
 
 /** The head of the answer; rejects if none comes. */

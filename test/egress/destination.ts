@@ -71,6 +71,14 @@ export function answering(text: string): Act {
   };
 }
 
+/** Hears a request, says `start`, and then `more` without end. */
+export function flooding(start: string, more: string): Act {
+  return async (conn) => {
+    await hear(conn);
+    for (await say(conn, start);;) await say(conn, more);
+  };
+}
+
 /** Stays and says nothing until the other side leaves. */
 export const silent: Act = async (conn) => {
   const buffer = new Uint8Array(65_536);

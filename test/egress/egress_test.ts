@@ -1,0 +1,44 @@
+/** The room's face: what an app is told of a destination when its export is accepted. */
+import { assertEquals } from "@std/assert";
+import { createEgress } from "../../src/egress/egress.ts";
+import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+
+function told(uri: string, policy: Partial<EgressPolicy> = {}) {
+  const egress = createEgress({
+    policy: { ...DEFAULT_POLICY, ...policy },
+    ownAddresses: () => ["192.168.7.7"],
+    clock: new FakeClock(),
+    resolve: () => Promise.reject(new Error("Cannot resolve: nothing is asked for at acceptance")),
+    attemptTimeoutMs: 1_000,
+    answerBytesMax: 1_000,
+    extraCa: undefined,
+  });
+  return egress.checkDestination(uri);
+}
+
+Deno.test("a destination that may be permissible is accepted without asking a name server", () => {
+  assertEquals(told("https://a.example/"), { kind: "permitted" });
+});
+
+Deno.test("what is no URL is malformed; what is closed is refused by a rule, with advice", () => {
+  const { kind } = told("https:a.example");
+  assertEquals(kind, "malformed");
+  assertEquals(told("https://a.example/", { mode: "listed" }), {
+    kind: "refused",
+    rule: "not_listed",
+    detail: "`uri`: Ask the operator of this box to list the host: only listed ones are open.",
+  });
+  assertEquals(told("https://a.example:22/", { ports: [443] }), {
+    kind: "refused",
+    rule: "port",
+    detail: "`uri`: Use port 443.",
+  });
+});
+
+Deno.test("an app cannot tell why an address is closed: denied, own, core or private", () => {
+  const denied = { allowCidrs: [], mode: "lan" } as const;
+  const refusals = ["127.0.0.1", "169.254.169.254", "192.168.7.7", "203.0.113.1"]
+    .map((address) => told(`https://${address}/`, denied));
+  for (const refusal of refusals) assertEquals(refusal, refusals[0]);
+});
