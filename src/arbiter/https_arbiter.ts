@@ -32,7 +32,7 @@ export async function fetchSecretByHttps(question: HttpsQuestion): Promise<Fetch
   const { endpoint, key, timeoutMs } = question;
   const { protocol, username, password, search, hash } = endpoint;
   if (protocol !== "https:" || `${username}${password}${search}${hash}` !== "") {
-    return failed("endpoint_invalid", "It must be https://host:port");
+    return failed("endpoint_invalid", "It must be https://host:port, with no more than a path");
   }
   if (key.length > ARBITER_TOKEN_BYTES_MAX) {
     return failed("token_too_long", "It cannot be put into a question");

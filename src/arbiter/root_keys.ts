@@ -53,7 +53,7 @@ export class RootKeys {
    */
   async start(): Promise<void> {
     this.#kept = await this.#parts.store.load();
-    if (!this.#stopping.signal.aborted) this.#obtaining = this.#obtain();
+    this.#obtaining = this.#obtain();
   }
 
   /** Whether the arbiter has given the secret that it signs with now. */

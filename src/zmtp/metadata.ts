@@ -30,9 +30,8 @@ export function readMetadata(bytes: Uint8Array): Property[] {
     const [nameSize = 0] = rest;
     const name = asciiText(rest.subarray(1, 1 + nameSize));
     const sized = rest.subarray(1 + nameSize);
-    if (!/^[A-Za-z0-9\-_.+]+$/.test(name) || name.length !== nameSize || sized.length < 4) {
-      throw malformed();
-    }
+    // A name that is cut off has no size behind it.
+    if (!/^[A-Za-z0-9\-_.+]+$/.test(name) || sized.length < 4) throw malformed();
     const valueEnd = 4 + viewOf(sized).getUint32(0);
     if (valueEnd > sized.length) throw malformed();
     properties.push({ name: name.toLowerCase(), value: sized.subarray(4, valueEnd) });

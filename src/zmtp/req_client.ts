@@ -58,7 +58,6 @@ export async function requestOnce(
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(new ZmtpError("aborted", "The request was given up"));
   signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
   try {
     // Whatever the connection does when it is closed under a read, the caller is free at once.
     return await Promise.race([aborted.promise, exchange(conn, options, body)]);

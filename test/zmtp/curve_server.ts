@@ -12,6 +12,8 @@ export interface CurveServerOptions {
   /** s, the permanent one. */
   readonly secretKey: Uint8Array;
   readonly socketType?: string;
+  /** Of READY; those of the replies begin with 2 all the same. */
+  readonly readyNonce?: bigint;
   /** Changes the bytes of a step on their way; an empty array says nothing at all. */
   readonly alter?: (step: Step, bytes: Buffer) => Uint8Array;
   /** What is sent, sealed, before each reply; flags first. */
@@ -95,7 +97,7 @@ function checkGreeting(bytes: Buffer): void {
 
 async function shakeHands(
   wire: Wire,
-  { secretKey, socketType = "REP" }: CurveServerOptions,
+  { secretKey, socketType = "REP", readyNonce = 1n }: CurveServerOptions,
   send: (step: Step, bytes: Buffer) => Promise<void>,
 ): Promise<{ key: Uint8Array; nonce: bigint }> {
   const permanent = nacl.box.keyPair.fromSecretKey(secretKey);
@@ -158,8 +160,8 @@ async function shakeHands(
   rule(metadata.startsWith(named), "the client is a REQ socket");
 
   const told = Buffer.concat([property("Socket-Type", socketType), property("Identity", "")]);
-  const readyBox = seal(told, "CurveZMQREADY---", 1n, key);
-  const ready = Buffer.concat([Buffer.from("\x05READY"), uint64(1n), readyBox]);
+  const readyBox = seal(told, "CurveZMQREADY---", readyNonce, key);
+  const ready = Buffer.concat([Buffer.from("\x05READY"), uint64(readyNonce), readyBox]);
   await send("ready", frameOf(4, ready));
   return { key, nonce: initiateNonce };
 }

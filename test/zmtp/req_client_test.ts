@@ -308,6 +308,13 @@ for (const [what, code, step, change] of wrongSteps) {
   });
 }
 
+Deno.test("the nonces of replies must be above that of READY, of whatever size it is", async () => {
+  assert((await talk({ server: { readyNonce: 0n } })).reply);
+  for (const readyNonce of [2n, 2n ** 64n - 1n]) {
+    await assertEnds("nonce_repeated", { server: { readyNonce } });
+  }
+});
+
 Deno.test("a READY with metadata of no sense is refused", async () => {
   await assertEnds("socket_type_wrong", { server: { socketType: property("a", "b").toString() } });
 });
