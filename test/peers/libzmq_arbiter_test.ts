@@ -240,7 +240,7 @@ const LIVES: Record<string, (folder: string, settings: Settings) => Promise<void
     };
     const asking = ask(arbiter, { connect });
     const { secret = "" } = await arbiter.heard();
-    await pinged.promise;
+    await Promise.race([pinged.promise, asking]);
     await arbiter.behave({});
     assertEquals(await asking, { kind: "secret", secret });
   },

@@ -81,6 +81,8 @@ async function serve() {
     curveSecretKey: keys.secretKey,
     linger: 0,
     heartbeatInterval: heartbeatMs,
+    // Else it is the interval, and whoever is slower than that is left.
+    heartbeatTimeout: 60_000,
   };
   const socket = socketType === "ROUTER" ? new Router(options) : new Reply(options);
   await socket.bind(`tcp://127.0.0.1:${port}`);
