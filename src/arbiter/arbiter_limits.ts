@@ -9,8 +9,8 @@ const SECOND = 1_000;
 export const ARBITER_TIMEOUT_MS = 10 * SECOND;
 /** Bound of the first delay: apps that ask the arbiter before this service did are sent away. */
 export const ARBITER_BACKOFF_BASE_MS = SECOND / 2;
-/** Bound of every later delay, at most: an arbiter that comes back is noticed within this. */
-export const ARBITER_BACKOFF_CAP_MS = 15 * SECOND;
+/** Bound of every later delay: an arbiter is noticed within this, before many apps are sent away. */
+export const ARBITER_BACKOFF_CAP_MS = 5 * SECOND;
 /** Former secrets at most, each tried on every token; a week needs more only in a crash loop. */
 export const FORMER_SECRETS_MAX = 32;
 /** Bytes of a secret. Arbiters send 36 or 43; more than this is something else. */
