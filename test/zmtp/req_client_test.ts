@@ -348,6 +348,28 @@ Deno.test("any byte changed in what the server seals ends the request", async ()
   );
 });
 
+Deno.test("whatever the right server seals, a request ends: in a reply of its bytes or a violation", async () => {
+  const flags = fc.constantFrom(0, 0, 1, 1, 2, 3, 4, 255);
+  const bodies = fc.oneof(
+    fc.constant(new Uint8Array()),
+    fc.uint8Array({ maxLength: 30 }).map((rest) => Buffer.concat([Buffer.from("\x04PING"), rest])),
+    fc.uint8Array({ maxLength: 300 }),
+  );
+  const content = fc.tuple(flags, bodies).map(([first, body]) => Uint8Array.of(first, ...body));
+  const delimiter = fc.constant(Uint8Array.of(1));
+  const nothing = fc.constant(new Uint8Array());
+  const contents = fc.array(fc.oneof(content, content, delimiter, nothing), { maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(contents, async (sealed) => {
+      const { reply, failure } = await talk({ server: { frames: () => sealed }, last: "reply" });
+      const end = sealed.findIndex(([first]) => first === 0);
+      if (reply === undefined) assert(failure instanceof ZmtpError, String(failure));
+      else assertEquals(Uint8Array.of(0, ...reply), sealed[end]);
+    }),
+    { numRuns: 60 },
+  );
+});
+
 Deno.test("a server with another key than expected notices, closes, and the request ends", async () => {
   const other = nacl.box.keyPair();
   const { failure, objection } = await talk({ client: { serverKey: other.publicKey } });
