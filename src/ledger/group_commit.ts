@@ -54,7 +54,7 @@ interface StoredHead extends ChainHead {
   readonly versionstamp: string | null;
 }
 
-/** Bytes of a ledger entry with its link, generously: they hold no free text but a URL's path. */
+/** Bytes of a ledger entry with its link, generously, but for the only long text: a URL's path. */
 const ENTRY_BYTES = 4_096;
 /** Bytes of a small object as a value: an id, a digest and a moment. */
 const OBJECT_BYTES = 512;
@@ -217,12 +217,17 @@ function sizeOf(batch: Batch): Size {
   const setKeys = sets.reduce((sum, { key }) => sum + keyBytes(key), 0);
   const values = sets.reduce((sum, { value }) => sum + valueBytes(value), 0);
   const deleteKeys = deletes.reduce((sum, key) => sum + keyBytes(key), 0);
+  const entered = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
   return {
     checks: checks.length,
     mutations: sets.length + deletes.length + entries.length + wakeUps.length,
-    bytes: 2 * setKeys + values + deleteKeys + ENTRY_BYTES * entries.length,
+    bytes: 2 * setKeys + values + deleteKeys + entered,
     keyBytes: setKeys + 64 * entries.length,
   };
+}
+
+function entryBytes(entry: LedgerEntry): number {
+  return ENTRY_BYTES + ("path" in entry ? entry.path.length : 0);
 }
 
 function valueBytes(value: Uint8Array | object): number {

@@ -108,6 +108,26 @@ Deno.test("more than one commit can hold is spread over several, in order", asyn
   kv.close();
 });
 
+Deno.test("entries of the longest destinations share commits too", async () => {
+  const { kv, group, commits } = await open();
+  const path = new URL(`https://a.example/${"語".repeat(2_000)}`).pathname;
+  const entering = (n: number): Batch => ({
+    entries: [{
+      kind: "export.accepted",
+      at: n,
+      id: "id",
+      owner: "owner",
+      bytes: 2,
+      sha256: "",
+      host: "a.example",
+      path,
+    }],
+  });
+  await Promise.all(Array.from({ length: 60 }, (_, n) => group.commit(entering(n))));
+  assert(commits() <= 3, `${commits()} commits`);
+  kv.close();
+});
+
 for (const kind of ["fails", "lies"] satisfies FaultKind[]) {
   Deno.test(`when a shared commit ${kind}, everybody's change is written once all the same`, async () => {
     const fault = new Fault(kind, 2);
