@@ -28,11 +28,11 @@ export function judgeAddress(
   const range = rangeOf(address);
   const carried = translated(address, range, policy);
   if (carried === undefined) {
-    return closedByName(address, range, policy, own) ?? judgeRange(address, range, policy);
+    return closedByItself(address, range, policy, own) ?? judgeRange(address, range, policy);
   }
   const inner = rangeOf(carried);
-  const verdict = closedByName(address, range, policy, own) ??
-    closedByName(carried, inner, policy, own) ?? judgeRange(carried, inner, policy);
+  const verdict = closedByItself(address, range, policy, own) ??
+    closedByItself(carried, inner, policy, own) ?? judgeRange(carried, inner, policy);
   const because = `${text} is ${carried} behind NAT64; ${verdict.because}`;
   // The loopback of a translator is not this machine.
   return verdict.kind === "loopback" ? closed(because) : { ...verdict, because };
@@ -48,7 +48,7 @@ function translated(address: Address, range: Range, policy: EgressPolicy): Addre
 }
 
 /** What is closed by itself, not by its range. */
-function closedByName(
+function closedByItself(
   address: Address,
   range: Range,
   { denyCidrs }: EgressPolicy,

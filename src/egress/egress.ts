@@ -51,7 +51,9 @@ export function createEgress(parts: EgressParts): Egress {
       const { rule } = verdict;
       const detail = `\`uri\`: ${adviceFor(rule, policy)}`;
       // What is no URL at all is a fault of form, not a place that is closed.
-      return rule === "url" ? { kind: "malformed", detail } : { kind: "refused", rule, detail };
+      return rule === "url"
+        ? { kind: "malformed", detail }
+        : { kind: "refused", rule, detail: `${detail} Rule: ${rule}.` };
     },
     send: (request) => sendRequest({ ...request, ...limits }),
   };

@@ -17,7 +17,7 @@ export type Resolve = (host: string) => Promise<readonly string[]>;
 export const systemResolve: Resolve = async (host) =>
   (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
 
-/** Where a destination is refused, the rule it breaks; why it does is for {@link explain}. */
+/** The rule that a refused destination breaks. Why it does, only `deno task explain` tells. */
 export interface Refused {
   readonly kind: "refused";
   readonly rule: Rule;

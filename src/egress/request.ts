@@ -154,6 +154,8 @@ function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
     // Instead of "response" where the answer is 101.
     outgoing.once("upgrade", resolve);
     outgoing.once("response", (incoming) => {
+      // The parser goes on with what it has, also when the request was ended.
+      if (outgoing.destroyed) return;
       resolve(incoming);
       // What breaks the request now breaks the rest of the answer, and knows why.
       outgoing.on("error", (error) => {

@@ -354,6 +354,18 @@ Deno.test("behind an operator's NAT64, the address carried is what counts", () =
   ]);
 });
 
+Deno.test("NAT64 opens nothing that is closed as the address it is written as", () => {
+  const behind = (prefix: string, denied = "203.0.113.0/24") => ({
+    nat64Prefixes: cidrs(prefix),
+    denyCidrs: cidrs(denied),
+  });
+  const uri = "https://[2a00:1098:808:808::]/";
+  assertJudged(behind("2a00:1098::/32"), [[uri, undefined, "permitted"]]);
+  assertJudged(behind("2a00:1098::/32", "2a00:1098:808::/48"), [[uri, undefined, "address"]]);
+  // No such prefix starts; if one did, it would open nothing.
+  assertJudged(behind("fe80::/64"), [["https://[fe80::8:808:800:0]/", undefined, "address"]]);
+});
+
 Deno.test("schemes and ports are those that are set, and the words say so", () => {
   const policy: Partial<EgressPolicy> = { schemes: ["http"], ports: [8_080, 9_000] };
   assertJudged(policy, [

@@ -27,12 +27,13 @@ Deno.test("what is no URL is malformed; what is closed is refused by a rule, wit
   assertEquals(told("https://a.example/", { mode: "listed" }), {
     kind: "refused",
     rule: "not_listed",
-    detail: "`uri`: Ask the operator of this box to list the host: only listed ones are open.",
+    detail: "`uri`: Ask the operator of this box to list the host: only listed ones are open. " +
+      "Rule: not_listed.",
   });
   assertEquals(told("https://a.example:22/", { ports: [443] }), {
     kind: "refused",
     rule: "port",
-    detail: "`uri`: Use port 443.",
+    detail: "`uri`: Use port 443. Rule: port.",
   });
 });
 

@@ -78,6 +78,11 @@ Deno.test("what is asked of an honest answer is well within the limits", async (
   assertEquals(await outcome(answering(interim + body)), answered(200, "hi"));
 });
 
+Deno.test("one interim answer too many makes an answer invalid", async () => {
+  const act = answering(`${INTERIM.repeat(INTERIM_ANSWERS_MAX + 1)}HTTP/1.1 204 No\r\n\r\n`);
+  await assertFails("invalid_answer", act);
+});
+
 Deno.test("an answer without a body has none, whatever follows", async () => {
   for (const status of [204, 304]) {
     const act = flooding(`HTTP/1.1 ${status} No\r\n\r\n`, "x".repeat(100));
