@@ -177,6 +177,16 @@ Deno.test("a proxy that the environment names hears nothing of an export", () =>
     assertEquals([destination.arrivals.length, proxy.arrivals.length], [1, 0]);
   }));
 
+Deno.test("deno task demo tells the story to its end, with no more than its permissions", () =>
+  withFolder(async (folder) => {
+    const { code, stdout, stderr } = await runTask("demo", {
+      folder,
+      env: { DENO_NO_PROMPT: "1" },
+    });
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /"state":"Finished".*"thank you"[^\n]*\n6\. Finished/);
+  }));
+
 Deno.test("deno task explain exits 0, 1 or 2, and says what the service would do", () =>
   withFolder(async (folder) => {
     const explain = (args: readonly string[], env = {}) =>

@@ -45,6 +45,7 @@ export async function demo(print: (line: string) => void): Promise<void> {
       const response = await fetch(api, { method: "POST", headers, body: JSON.stringify(body) });
       const receipt = await response.json();
       print(`   ← ${response.status} ${JSON.stringify(receipt)}`);
+      if (!response.ok) throw new Error("Cannot go on: the service refused");
       return receipt;
     };
 
