@@ -1,10 +1,11 @@
 /**
  * The rest of a Databox, for the test of the image: an arbiter where every container looks for it,
  * an app that asks it for a token and exports, and a destination on the internet. Run by
- * `.ci/container`, in a network that is cut off from every other.
+ * `.ci/container`, in networks that are cut off from every other.
  *
- *   box.ts FOLDER    writes FOLDER/secrets/{ARBITER_TOKEN,ZMQ_PUBLIC_KEY}, uses FOLDER/root.pem and
- *                    FOLDER/destination.{pem,key}; prints the status and the outcome of one export
+ *   box.ts destination FOLDER    serves with FOLDER/destination.{pem,key}
+ *   box.ts inside FOLDER         writes FOLDER/secrets/{ARBITER_TOKEN,ZMQ_PUBLIC_KEY}, trusts
+ *                                FOLDER/root.pem; prints the status and the outcome of one export
  */
 // deno-lint-ignore-file no-console -- the outcome is printed
 import { decodeAnswer } from "../../src/arbiter/zest.ts";
@@ -76,26 +77,33 @@ async function exportOnce(client: Deno.HttpClient, token: string, signal: AbortS
   return `${last.status} ${JSON.stringify(last.answer)}`;
 }
 
-if (import.meta.main) {
-  const folder = defined(Deno.args[0]);
+async function serveDestination(folder: string): Promise<void> {
+  const [cert, key] = await Promise.all([
+    Deno.readTextFile(`${folder}/destination.pem`),
+    Deno.readTextFile(`${folder}/destination.key`),
+  ]);
+  await Deno.serve({ port: 443, cert, key, onListen: () => {} }, async (request) => {
+    return new Response(`received ${(await request.text()).length} bytes`);
+  }).finished;
+}
+
+async function liveInside(folder: string): Promise<void> {
   const signal = AbortSignal.timeout(LIMIT_MS);
-  const [root, cert, key] = await Promise.all(
-    ["root.pem", "destination.pem", "destination.key"]
-      .map((name) => Deno.readTextFile(`${folder}/${name}`)),
-  );
+  const root = await Deno.readTextFile(`${folder}/root.pem`);
   const arbiter = new ZestArbiterServer({ port: ARBITER_PORT });
   arbiter.register(SERVICE_NAME, SERVICE_TOKEN);
   arbiter.register(APP.name, APP.token);
   arbiter.grant(APP.name, { ...ROUTE, caveats: [{ destination: DESTINATION }] });
-  Deno.serve(
-    { port: 443, cert: defined(cert), key: defined(key), onListen: () => {} },
-    async (request) => new Response(`received ${(await request.text()).length} bytes`),
-  );
   await Deno.writeTextFile(`${folder}/secrets/ARBITER_TOKEN`, SERVICE_TOKEN, { mode: 0o444 });
   await Deno.writeTextFile(`${folder}/secrets/ZMQ_PUBLIC_KEY`, arbiter.publicKey, { mode: 0o444 });
-  const client = Deno.createHttpClient({ caCerts: [defined(root)] });
+  const client = Deno.createHttpClient({ caCerts: [root] });
   await readiness(client, signal);
   const token = await tokenFrom(arbiter, signal);
   console.log(await exportOnce(client, token, signal));
   Deno.exit(0);
+}
+
+if (import.meta.main) {
+  const [part, folder = ""] = Deno.args;
+  await (part === "destination" ? serveDestination(folder) : liveInside(folder));
 }
