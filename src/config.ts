@@ -16,8 +16,10 @@ import {
   readPort,
   readScheme,
 } from "./egress/policy.ts";
-import { DEFAULTS, FREE_SPACE_FLOOR_CEILING, PAYLOAD_BYTES_CEILING } from "./limits.ts";
-import { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
+import { describeLimits, limitSettings } from "./limit_settings.ts";
+import { DEFAULTS, FREE_SPACE_FLOOR_CEILING } from "./limits.ts";
+import { count, duration, size } from "./quantities.ts";
+import { formatDuration, formatSize } from "./units.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -75,6 +77,7 @@ const settings = z.object({
   EXPORT_GIVE_UP_AFTER: duration(DEFAULTS.giveUpAfterMs, 0, 30 * DAY_MS),
   EXPORT_PARALLEL: count(DEFAULTS.parallel, 1_024),
   EXPORT_PARALLEL_PER_HOST: count(DEFAULTS.parallelPerHost, 1_024),
+  ...limitSettings,
 });
 
 /** The settings, parsed: durations in milliseconds, sizes in bytes. */
@@ -130,6 +133,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     EXPORT_RETENTION: formatDuration(config.EXPORT_RETENTION),
     EXPORT_ATTEMPT_TIMEOUT: formatDuration(config.EXPORT_ATTEMPT_TIMEOUT),
     EXPORT_GIVE_UP_AFTER: formatDuration(config.EXPORT_GIVE_UP_AFTER),
+    ...describeLimits(config),
   };
 }
 
@@ -157,38 +161,4 @@ function entriesOf(text: string): string[] {
 
 function flag() {
   return z.stringbool("must be 1 or 0").default(false);
-}
-
-function duration(preset: number, min: number, max: number) {
-  return quantity(parseDuration, formatDuration, { preset, min, max, example: "30s or 24h" });
-}
-
-function size(preset: number, min = 1, max = PAYLOAD_BYTES_CEILING) {
-  return quantity(parseSize, formatSize, { preset, min, max, example: "512KiB or 1MiB" });
-}
-
-function count(preset: number, max: number) {
-  const parse = (text: string) => /^\d+$/.test(text.trim()) ? Number(text) : undefined;
-  return quantity(parse, String, { preset, min: 1, max, example: "8" });
-}
-
-/** A number with its unit, within bounds. */
-function quantity(
-  parse: (text: string) => number | undefined,
-  format: (value: number) => string,
-  bounds: {
-    readonly preset: number;
-    readonly min: number;
-    readonly max: number;
-    readonly example: string;
-  },
-) {
-  const { preset, min, max, example } = bounds;
-  return z.string().default(format(preset)).transform((text, context) => {
-    const value = parse(text);
-    if (value === undefined) context.addIssue(`must be a number with its unit, such as ${example}`);
-    else if (value >= min && value <= max) return value;
-    else context.addIssue(`must be between ${format(min)} and ${format(max)}`);
-    return z.NEVER;
-  });
 }

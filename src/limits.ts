@@ -23,6 +23,12 @@ export const CAVEAT_BYTES_MAX = 4 * KIB;
 
 /** Characters of a destination; longer ones are refused by common servers too. */
 export const DESTINATION_CHARS_MAX = 2 * KIB;
+/** Characters of a request's URL; ours have under 100, and a destination travels in the body. */
+export const URL_CHARS_MAX = 8 * KIB;
+/** Bytes of a request's headers: the longest token as a user name takes 11 KiB. The runtime stops at 64 KiB. */
+export const HEADER_BYTES_MAX = 32 * KIB;
+/** Objects and arrays within each other, in a body and in `data`; common parsers stop here too. */
+export const JSON_DEPTH_MAX = 128;
 /** Characters of an `Idempotency-Key`; a UUID has 36. */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 /** How long an `Idempotency-Key` is remembered (DESIGN 3). */
@@ -33,6 +39,10 @@ export const BODY_ENVELOPE_BYTES = 16 * KIB;
 export const BODY_ESCAPE_FACTOR = 2;
 /** Largest payload and answer an operator may allow: 160 parts, still one commit of deletions. */
 export const PAYLOAD_BYTES_CEILING = 10 * MIB;
+/** Bounds of bodies in progress begin here: one of the largest that can be permitted fits in. */
+export const RECEIVING_BYTES_FLOOR = 21 * MIB;
+/** When to come back with too much open; deliveries that are due are tried within this. */
+export const OPEN_RETRY_SECONDS = 30;
 
 // Long polls.
 
@@ -129,12 +139,27 @@ export const DEFAULTS = {
   parallel: 64,
   /** Attempts at once to one host and port: a slow one keeps most of the places free for others. */
   parallelPerHost: 8,
+  /** From a request's head to the last byte of its body: 2 MiB in it take half a Mbit/s. */
+  bodyTimeoutMs: 30 * SECOND,
+  /** Bytes of bodies received at once; one owner gets half, so that slow ones keep nobody out. */
+  receivingBytes: 128 * MIB,
+  receivingBytesPerOwner: 64 * MIB,
+  /** Polls that wait: some 50 KB each with their connection and watch, 200 MB together. */
+  polls: 4_096,
+  pollsPerOwner: 2_048,
+  /** Open sockets: an idle one takes some 42 KB, so that all of them take under 100 MiB. */
+  sockets: 2_048,
+  socketsPerOwner: 1_024,
+  /** Exports of one owner accepted and not finished: one every 10 s for a day without a line. */
+  openExports: 10_000,
+  /** Bytes of them: a few busy owners fit on a small disk. */
+  openBytes: 256 * MIB,
+  /** Requests of one owner: about what one process serves, so that only a runaway app meets it. */
+  requestsPerSecond: 10_000,
 } as const;
 
 // WebSockets.
 
-/** Open sockets: an idle one takes some 42 KB, so that all of them take under 50 MiB. */
-export const SOCKETS_MAX = 1_024;
 /** Frames not answered and exports not finished on one socket; a watch of an export takes 12 KB. */
 export const SOCKET_EXPORTS_MAX = 256;
 /** Frames of one socket in progress at once: enough for them to share a commit. */

@@ -28,10 +28,10 @@ import {
   BACKOFF_JITTER,
   BACKOFF_MS,
   LEASE_MARGIN_MS,
-  SOCKETS_MAX,
   STAGING_MAX_MS,
   STORAGE_RETRY_MS,
 } from "./limits.ts";
+import { openBounds, requestBounds, socketBounds } from "./limit_settings.ts";
 import { type Log } from "./log.ts";
 import { type Disk, watchDisk } from "./machine/disk.ts";
 import { type SecretSource } from "./machine/secret_source.ts";
@@ -80,7 +80,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
   const waiters = new Waiters((id) => ledger.watch(id), clock);
   const refusals = new Refusals({ ledger, clock, log });
   const secrets = await openSecrets(source, { kv, log, graceMs: config.EXPORT_SECRET_GRACE });
-  const sockets = new Sockets(Deno.upgradeWebSocket, SOCKETS_MAX);
+  const sockets = new Sockets(Deno.upgradeWebSocket, socketBounds(config));
   const app = createApp({
     ledger,
     waiters,
@@ -95,6 +95,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
     bodyBytes: config.EXPORT_BODY_LIMIT,
     giveUpAfterMs: config.EXPORT_GIVE_UP_AFTER,
     sockets,
+    bounds: requestBounds(config),
   });
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   const alarm = onceWell(disk, () => bell.listen((lanes) => worker.wake(lanes)));
@@ -124,9 +125,8 @@ async function openLedger(config: Config) {
   const instance = await instanceOf(kv, newId());
   const bell = new KvQueueBell(kv, clock);
   const disk = await watchDisk(config.EXPORT_KV_PATH, config.EXPORT_FREE_SPACE_FLOOR, clock);
-  const storage = disk.state;
-  const marks = marksOf(config);
-  const ledger = await openKvLedger({ kv, bell, clock, random, instance, storage, marks });
+  const policy = { storage: disk.state, marks: marksOf(config), openMax: openBounds(config) };
+  const ledger = await openKvLedger({ kv, bell, clock, random, instance, ...policy });
   const close = async () => {
     await ledger.close();
     disk.close();

@@ -47,6 +47,19 @@ const PRESET: Config = {
   EXPORT_GIVE_UP_AFTER: 24 * HOUR,
   EXPORT_PARALLEL: 64,
   EXPORT_PARALLEL_PER_HOST: 8,
+  EXPORT_URL_LIMIT: 8_192,
+  EXPORT_HEADER_LIMIT: 32_768,
+  EXPORT_JSON_DEPTH: 128,
+  EXPORT_BODY_TIMEOUT: 30_000,
+  EXPORT_RECEIVING: 134_217_728,
+  EXPORT_RECEIVING_PER_OWNER: 67_108_864,
+  EXPORT_POLLS: 4_096,
+  EXPORT_POLLS_PER_OWNER: 2_048,
+  EXPORT_SOCKETS: 2_048,
+  EXPORT_SOCKETS_PER_OWNER: 1_024,
+  EXPORT_OPEN: 10_000,
+  EXPORT_OPEN_BYTES: 268_435_456,
+  EXPORT_REQUESTS_PER_SECOND: 10_000,
 };
 
 Deno.test("a service for which nothing is set has these settings, and no secret", () => {
@@ -93,6 +106,17 @@ const understood: readonly (readonly [keyof Config, text: string, Config[keyof C
   ["EXPORT_PARALLEL", "1", 1],
   ["EXPORT_PARALLEL", "1024", 1_024],
   ["EXPORT_PARALLEL_PER_HOST", " 3 ", 3],
+  ["EXPORT_URL_LIMIT", "256B", 256],
+  ["EXPORT_HEADER_LIMIT", "64KiB", 65_536],
+  ["EXPORT_JSON_DEPTH", "1", 1],
+  ["EXPORT_BODY_TIMEOUT", "10m", 600_000],
+  ["EXPORT_RECEIVING", "21MiB", 22_020_096],
+  ["EXPORT_RECEIVING_PER_OWNER", "65536MiB", 68_719_476_736],
+  ["EXPORT_POLLS", "65536", 65_536],
+  ["EXPORT_SOCKETS_PER_OWNER", "1", 1],
+  ["EXPORT_OPEN", "1000000", 1_000_000],
+  ["EXPORT_OPEN_BYTES", "1B", 1],
+  ["EXPORT_REQUESTS_PER_SECOND", "1", 1],
 ];
 
 for (const [name, text, value] of understood) {
@@ -151,6 +175,19 @@ const refused: readonly (readonly [name: keyof Config, texts: readonly string[],
     ["EXPORT_PARALLEL", ["0", "1025"], /between 1 and 1024/],
     ["EXPORT_PARALLEL", ["", "-1", "1.5", "many"], /such as 8/],
     ["EXPORT_PARALLEL_PER_HOST", ["0", "1025"], /between 1 and 1024/],
+    ["EXPORT_URL_LIMIT", ["255B", "65KiB"], /between 256B and 64KiB/],
+    ["EXPORT_HEADER_LIMIT", ["1023B", "65KiB"], /between 1KiB and 64KiB/],
+    ["EXPORT_JSON_DEPTH", ["0", "1025"], /between 1 and 1024/],
+    ["EXPORT_BODY_TIMEOUT", ["999ms", "11m"], /between 1s and 10m/],
+    ["EXPORT_RECEIVING", ["20MiB", "65537MiB"], /between 21MiB and 65536MiB/],
+    ["EXPORT_RECEIVING_PER_OWNER", ["20MiB"], /between 21MiB and 65536MiB/],
+    ["EXPORT_POLLS", ["0", "65537"], /between 1 and 65536/],
+    ["EXPORT_POLLS_PER_OWNER", ["0", "65537"], /between 1 and 65536/],
+    ["EXPORT_SOCKETS", ["0", "65537"], /between 1 and 65536/],
+    ["EXPORT_SOCKETS_PER_OWNER", ["0", "65537"], /between 1 and 65536/],
+    ["EXPORT_OPEN", ["0", "1000001"], /between 1 and 1000000/],
+    ["EXPORT_OPEN_BYTES", ["0B", "65537MiB"], /between 1B and 65536MiB/],
+    ["EXPORT_REQUESTS_PER_SECOND", ["0", "1000001"], /between 1 and 1000000/],
   ];
 
 for (const [name, texts, fault] of refused) {
@@ -219,6 +256,19 @@ Deno.test("the settings are shown as an operator writes them", () => {
     EXPORT_GIVE_UP_AFTER: "0ms",
     EXPORT_PARALLEL: 64,
     EXPORT_PARALLEL_PER_HOST: 8,
+    EXPORT_URL_LIMIT: "8KiB",
+    EXPORT_HEADER_LIMIT: "32KiB",
+    EXPORT_JSON_DEPTH: 128,
+    EXPORT_BODY_TIMEOUT: "30s",
+    EXPORT_RECEIVING: "128MiB",
+    EXPORT_RECEIVING_PER_OWNER: "64MiB",
+    EXPORT_POLLS: 4_096,
+    EXPORT_POLLS_PER_OWNER: 2_048,
+    EXPORT_SOCKETS: 2_048,
+    EXPORT_SOCKETS_PER_OWNER: 1_024,
+    EXPORT_OPEN: 10_000,
+    EXPORT_OPEN_BYTES: "256MiB",
+    EXPORT_REQUESTS_PER_SECOND: 10_000,
   });
 });
 

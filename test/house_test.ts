@@ -17,7 +17,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   deliver: ["exports", "ledger", "limits", "clock", "log"],
   http: ["exports", "authorise", "ledger", "wait", "limits", "clock", "log"],
   machine: ["arbiter", "clock", "config", "ledger"],
-  config: ["authorise", "egress", "limits", "units"],
+  config: ["authorise", "egress", "limit_settings", "limits", "quantities", "units"],
+  limit_settings: ["limits", "quantities", "units"],
+  quantities: ["limits", "units"],
   commands: [
     "authorise",
     "clock",
@@ -40,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "exports",
     "http",
     "ledger",
+    "limit_settings",
     "limits",
     "log",
     "machine",
@@ -57,7 +60,7 @@ const LEDGER_PORTS = ["src/ledger/ledger.ts", "src/ledger/storage.ts"];
 /** Packages from outside, and who may use them. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
-  zod: ["http", "config"],
+  zod: ["http", "config", "limit_settings", "quantities"],
   "macaroons.js": ["authorise"],
   "ipaddr.js": ["egress"],
   tweetnacl: ["zmtp"],

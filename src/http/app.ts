@@ -1,23 +1,28 @@
-/** The app at one glance: health, then the guard, then everything that needs a token. */
+/** The app at one glance: what is too large to look at, health, then the guard, then everything that needs a token. */
 import { Hono } from "hono";
+import { type Bounded, boundedBy, type RequestBounds } from "./bounds.ts";
 import { failure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
 import { guard, type GuardParts } from "./guard.ts";
+import { headBounds } from "./head_bounds.ts";
 import { healthRoutes } from "./health.ts";
 import { problem } from "./problem.ts";
 import { socketRoutes } from "./socket_routes.ts";
 import type { Sockets } from "./sockets.ts";
 
-export interface AppParts extends ExportRoutesParts, GuardParts {
+export interface AppParts extends Omit<ExportRoutesParts & GuardParts, keyof Bounded> {
+  readonly bounds: RequestBounds;
   readonly sockets: Sockets;
 }
 
-export function createApp(parts: AppParts): Hono {
+export function createApp({ bounds, sockets, ...more }: AppParts): Hono {
+  const parts = { ...more, ...boundedBy(bounds, more.clock) };
   const app = new Hono();
+  app.use(headBounds(bounds));
   app.route("/health", healthRoutes(parts));
   app.use(guard(parts));
   app.route("/", exportRoutes(parts));
-  app.route("/", socketRoutes(parts, parts.sockets));
+  app.route("/", socketRoutes(parts, sockets));
   app.notFound(() => problem("no_such_route"));
   app.onError((error, c) => {
     // So the runtime says that the client went away in the middle of its body: nobody's failure here.

@@ -123,7 +123,7 @@ export class Conversation implements Talk {
     const large = frame.length > PARTS_IN_COMMIT * PART_BYTES;
     this.#inProgress++;
     this.#largeInProgress ||= large;
-    const request = parseExportRequest(frame);
+    const request = parseExportRequest(frame, this.#parts.jsonDepth);
     const id = request.kind === "poll" ? request.id : undefined;
     const known = this.#followed.get(id ?? "");
     const reply = this.#reply(request)

@@ -18,7 +18,8 @@ import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.t
 import type { Idempotency, Ledger } from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import type { Log } from "../log.ts";
-import type { ProblemCode } from "./problem.ts";
+import type { ProblemCode, Refused } from "./problem.ts";
+import { tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import { type ExportRequest, isIdempotencyKey } from "./request.ts";
 
@@ -52,11 +53,7 @@ export interface Caller {
 /** An export to show, see {@link receiptOf}; or a way of saying no. */
 export type Reply =
   | { readonly kind: "export"; readonly record: ExportRecord }
-  | {
-    readonly kind: "problem";
-    readonly code: ProblemCode;
-    readonly detail?: string | undefined;
-  };
+  | Refused;
 
 type Submission = Extract<ExportRequest, { kind: "submission" }>;
 
@@ -110,6 +107,8 @@ async function submit(
       return found(acceptance.id, await lookUp(acceptance.id, parts));
     case "conflict":
       return no("idempotency_conflict", "Use a new key for another destination or data.");
+    case "full":
+      return tooMuchOpen(acceptance);
   }
 }
 

@@ -3,10 +3,11 @@
  * there already; what is said to whom is decided in `exchange.ts`, here it is waited for and sent.
  */
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { ExportRecord } from "../exports/record.ts";
 import { isPast, wireState } from "../exports/receipt.ts";
 import type { Waiters } from "../wait/waiters.ts";
+import { lengthOf, readBody } from "./body.ts";
+import type { Bounded } from "./bounds.ts";
 import {
   exchange,
   type ExchangeParts,
@@ -20,54 +21,73 @@ import type { Guarded } from "./guard.ts";
 import { problem } from "./problem.ts";
 import { parseExportRequest, pollTimeoutMs, requestBytesMax } from "./request.ts";
 
-export interface ExportRoutesParts extends ExchangeParts {
+export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "rate"> {
   readonly waiters: Waiters<ExportRecord | undefined>;
 }
 
 type Call = Context<Guarded>;
 
 export function exportRoutes(parts: ExportRoutesParts): Hono<Guarded> {
-  const limit = bodyLimit({
-    maxSize: requestBytesMax(parts.bodyBytes),
-    onError: (c) => respond(c, tooLarge(parts), parts),
-  });
   return new Hono<Guarded>()
-    .post("/export", limit, (c) => answer(c, parts, 0))
-    .post("/lp/export", limit, (c) => answer(c, parts, pollTimeoutMs(c.req.query("timeout"))));
+    .post("/export", (c) => answer(c, parts, 0))
+    .post("/lp/export", (c) => answer(c, parts, pollTimeoutMs(c.req.query("timeout"))));
 }
 
 async function answer(c: Call, parts: ExportRoutesParts, waitMs: number): Promise<Response> {
-  const request = parseExportRequest(new Uint8Array(await c.req.arrayBuffer()));
+  const { owner } = c.get("grant");
+  const bytesMax = requestBytesMax(parts.bodyBytes);
+  const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
+  const forget = parts.bodies.take(owner, bytes);
+  if (forget === undefined) return problem("too_many_bodies");
+  // The body is held until its payload is accepted, but not while a poll waits.
+  const { reply, isPoll } = await hear(c, bytesMax, parts).finally(forget);
+  return await respond(isPoll ? await changed(c, reply, waitMs, parts) : reply, parts);
+}
+
+/** What is to be said to a request as of now. */
+async function hear(
+  c: Call,
+  bytesMax: number,
+  parts: ExportRoutesParts,
+): Promise<{ readonly reply: Reply; readonly isPoll: boolean }> {
+  const { clock, bodyTimeoutMs: timeoutMs, jsonDepth } = parts;
+  const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock });
+  if (body.kind === "too_large") return { reply: tooLarge(parts), isPoll: false };
+  if (body.kind === "too_slow") return { reply: tooSlow(timeoutMs), isPoll: false };
+  const request = parseExportRequest(body.bytes, jsonDepth);
   const { method, path } = c.req;
   const idempotencyKey = c.req.header("idempotency-key");
-  const reply = await exchange(
-    { grant: c.get("grant"), method, path, idempotencyKey },
-    request,
-    parts,
-  );
-  return request.kind === "poll" && reply.kind === "export"
-    ? await respond(c, await changed(reply, waitMs, c.req.raw.signal, parts), parts)
-    : await respond(c, reply, parts);
+  const caller = { grant: c.get("grant"), method, path, idempotencyKey };
+  return { reply: await exchange(caller, request, parts), isPoll: request.kind === "poll" };
 }
 
 /** `reply` once its export shows more than now, or when the wait is over. */
 async function changed(
-  reply: Extract<Reply, { kind: "export" }>,
+  c: Call,
+  reply: Reply,
   timeoutMs: number,
-  signal: AbortSignal,
   parts: ExportRoutesParts,
 ): Promise<Reply> {
+  if (reply.kind === "problem" || timeoutMs === 0) return reply;
   const { id } = reply.record;
   const state = wireState(reply.record);
-  if (state === "Finished" || timeoutMs === 0) return reply;
+  if (state === "Finished") return reply;
+  const leave = parts.polls.take(c.get("grant").owner);
+  if (leave === undefined) return { kind: "problem", code: "too_many_polls" };
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
-  const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
+  const { signal } = c.req.raw;
+  const later = await parts.waiters.until(id, enough, { timeoutMs, signal }).finally(leave);
   // Not woken, or sent away: whatever the record says now is the answer.
   return found(id, later ?? await lookUp(id, parts));
 }
 
-async function respond(c: Context, reply: Reply, parts: ExportRoutesParts): Promise<Response> {
+function tooSlow(timeoutMs: number): Reply {
+  const detail = `The whole body must arrive within ${timeoutMs / 1_000} s.`;
+  return { kind: "problem", code: "too_slow", detail };
+}
+
+async function respond(reply: Reply, parts: ExportRoutesParts): Promise<Response> {
   return reply.kind === "problem"
-    ? problem(reply.code, reply.detail)
-    : c.json(await receiptOf(reply.record, parts));
+    ? problem(reply.code, reply.detail, reply.headers)
+    : Response.json(await receiptOf(reply.record, parts));
 }

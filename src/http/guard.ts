@@ -8,8 +8,10 @@ import { authorise, type CaveatName, type Grant } from "../authorise/authorise.t
 import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
-import { problem } from "./problem.ts";
+import { problem, type Refused } from "./problem.ts";
+import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
+import type { RequestRate } from "./request_rate.ts";
 
 /** What a handler behind the guard knows of its caller. */
 export interface Guarded {
@@ -30,6 +32,7 @@ export interface GuardParts {
   /** This service's name, as the caveat `target` must have it. */
   readonly target: string;
   readonly requiredCaveats: readonly CaveatName[];
+  readonly rate: RequestRate;
 }
 
 /** A request as the guard sees it. */
@@ -41,12 +44,14 @@ export interface Call {
 
 export type Admission =
   | { readonly kind: "granted"; readonly grant: Grant }
-  | { readonly kind: "problem"; readonly code: "unauthorised" | "root_key_unavailable" };
+  | Refused;
 
 export function guard(parts: GuardParts) {
   return createMiddleware<Guarded>(async function guard(c, next) {
     const admission = admit(callOf(c.req), parts);
-    if (admission.kind === "problem") return problem(admission.code);
+    if (admission.kind === "problem") {
+      return problem(admission.code, admission.detail, admission.headers);
+    }
     c.set("grant", admission.grant);
     return await next();
   });
@@ -62,7 +67,10 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
   const { keys, complete } = parts.rootKeys();
   const access = { target: parts.target, path, method, now: parts.clock.now() };
   const authorisation = authorise(token, keys, access, parts.requiredCaveats);
-  if (authorisation.kind === "granted") return authorisation;
+  if (authorisation.kind === "granted") {
+    const waitMs = parts.rate.admit(authorisation.grant.owner);
+    return waitMs === undefined ? authorisation : tooManyRequests(parts.rate.perSecond, waitMs);
+  }
   const { reason } = authorisation;
   // Signed by nobody known so far: it may yet turn out to be good.
   if (reason === "signature_wrong" && !complete) {

@@ -4,7 +4,7 @@
  */
 
 interface Problem {
-  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 426 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 414 | 426 | 429 | 431 | 500 | 503;
   readonly title: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -15,17 +15,36 @@ export type ProblemCode =
   | "destination_refused"
   | "no_such_route"
   | "unknown_export"
+  | "too_slow"
   | "idempotency_conflict"
   | "too_large"
+  | "url_too_long"
   | "upgrade_required"
+  | "too_many_requests"
+  | "too_much_open"
+  | "headers_too_large"
   | "internal"
   | "root_key_unavailable"
   | "store_unavailable"
+  | "too_many_polls"
+  | "too_many_bodies"
   | "too_many_sockets"
   | "not_ready";
 
+/** A way of saying no, with what there is to say about it. */
+export interface Refused {
+  readonly kind: "problem";
+  readonly code: ProblemCode;
+  /** Says to an app developer what to do about it. */
+  readonly detail?: string | undefined;
+  /** Besides those of the table. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Seconds after which a caller may find the service well again. */
 const SOON = { "retry-after": "5" };
+/** What was not read of a request is not to be taken for the next one. */
+const CLOSE = { connection: "close" };
 
 const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   malformed_request: { status: 400, title: "The request is malformed" },
@@ -37,25 +56,36 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   destination_refused: { status: 403, title: "Nothing may be sent to this destination" },
   no_such_route: { status: 404, title: "There is nothing here" },
   unknown_export: { status: 404, title: "There is no such export" },
+  too_slow: { status: 408, title: "The request came too slowly", headers: CLOSE },
   idempotency_conflict: {
     status: 409,
     title: "The Idempotency-Key was used for another export",
   },
-  too_large: { status: 413, title: "The request is too large" },
+  too_large: { status: 413, title: "The request is too large", headers: CLOSE },
+  url_too_long: { status: 414, title: "The URL is too long" },
   upgrade_required: {
     status: 426,
     title: "Here only WebSockets are served",
     headers: { upgrade: "websocket", connection: "upgrade" },
   },
+  too_many_requests: { status: 429, title: "Too many requests" },
+  too_much_open: { status: 429, title: "Too much is not delivered yet" },
+  headers_too_large: { status: 431, title: "The headers are too large" },
   internal: { status: 500, title: "The service failed" },
   root_key_unavailable: { status: 503, title: "Tokens cannot be checked yet", headers: SOON },
   store_unavailable: { status: 503, title: "The store does not take writes", headers: SOON },
+  too_many_polls: { status: 503, title: "No further poll can wait", headers: SOON },
+  too_many_bodies: { status: 503, title: "Too much is being received", headers: SOON },
   too_many_sockets: { status: 503, title: "No further WebSocket can be served", headers: SOON },
   not_ready: { status: 503, title: "The service is not ready", headers: SOON },
 };
 
-/** The response for `code`; `detail` says to an app developer what to do about it. */
-export function problem(code: ProblemCode, detail?: string): Response {
+/** The response for `code`; see {@link Refused}. */
+export function problem(
+  code: ProblemCode,
+  detail?: string,
+  more: Readonly<Record<string, string>> = {},
+): Response {
   const { status, headers } = PROBLEMS[code];
   return new Response(problemText(code, { detail }), {
     status,
@@ -63,6 +93,7 @@ export function problem(code: ProblemCode, detail?: string): Response {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
       ...headers,
+      ...more,
     },
   });
 }

@@ -3,6 +3,7 @@
  * of who asks, nor whether they may.
  */
 import { z } from "zod";
+import { isDeeperThan } from "./json_depth.ts";
 import {
   BODY_ENVELOPE_BYTES,
   BODY_ESCAPE_FACTOR,
@@ -28,13 +29,14 @@ const shape = z.object({
 }, { error: `The body must be a JSON object like ${EXAMPLE}.` });
 
 /** Reads a request body; what is wrong with it is told in words an app developer can act on. */
-export function parseExportRequest(body: Uint8Array): ExportRequest {
+export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRequest {
+  if (isDeeperThan(body, depthMax)) return malformed(`The body is nested ${tooDeep(depthMax)}`);
   const json = parseJson(body);
   if (json === undefined) return malformed(`The body must be JSON like ${EXAMPLE}.`);
   const { success, data: fields, error } = shape.safeParse(json.value);
   if (!success) return malformed(error.issues.map(({ message }) => message).join(" "));
   const { uri, data } = fields;
-  const fault = faultOfData(data);
+  const fault = faultOfData(data, depthMax);
   if (fault !== undefined) return malformed(fault);
   // The original ignores case, and what follows a UUID (contract 1.5).
   const id = fields.id.toLowerCase();
@@ -59,10 +61,15 @@ function malformed(detail: string): ExportRequest {
   return { kind: "malformed", detail };
 }
 
-function faultOfData(data: string): string | undefined {
+function tooDeep(depthMax: number): string {
+  return `deeper than ${depthMax} objects and arrays.`;
+}
+
+function faultOfData(data: string, depthMax: number): string | undefined {
   const rule = "`data` must be a string that holds JSON text of an object or array, " +
     'such as "{\\"a\\": 1}".';
   if (!data.isWellFormed()) return `${rule} It has half a surrogate pair, which no bytes can hold.`;
+  if (isDeeperThan(data, depthMax)) return `${rule} It is nested ${tooDeep(depthMax)}`;
   const json = parseJson(data);
   if (json === undefined) return `${rule} It is not JSON.`;
   return typeof json.value === "object" && json.value !== null ? undefined : rule;

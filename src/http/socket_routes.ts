@@ -6,18 +6,19 @@ import { Hono } from "hono";
 import { Conversation, type ConversationParts } from "./conversation.ts";
 import { callOf, type Guarded } from "./guard.ts";
 import { problem } from "./problem.ts";
-import type { Sockets } from "./sockets.ts";
+import type { ServerSocket, Sockets } from "./sockets.ts";
 
 export function socketRoutes(parts: ConversationParts, sockets: Sockets): Hono<Guarded> {
   return new Hono<Guarded>().get("/ws/export", (c) => {
     if (!asksForWebSocket(c.req.raw)) {
       return problem("upgrade_required", "Open a WebSocket, version 13, by GET.");
     }
-    if (sockets.full) return problem("too_many_sockets");
-    const call = callOf(c.req);
     const { owner } = c.get("grant");
+    if (sockets.isFullFor(owner)) return problem("too_many_sockets");
+    const call = callOf(c.req);
     // From here on nobody may touch the request: it ends with the upgrade.
-    return sockets.open(c.req.raw, (socket) => new Conversation(socket, { call, owner }, parts));
+    const begin = (socket: ServerSocket) => new Conversation(socket, { call, owner }, parts);
+    return sockets.open(c.req.raw, owner, begin);
   });
 }
 

@@ -2,6 +2,7 @@
  * The open WebSockets: how many there may be, and how all are told to go. Never looks into a frame.
  */
 import { SOCKET_IDLE_SECONDS } from "../limits.ts";
+import { type PlaceBounds, Places } from "./places.ts";
 
 /** What the room needs of a socket; every WebSocket has it. */
 export type ServerSocket = Pick<
@@ -32,13 +33,13 @@ export interface Talk {
 
 export class Sockets {
   readonly #upgrade: Upgrade;
-  readonly #max: number;
+  readonly #places: Places;
   readonly #open = new Set<Talk>();
   #closed = false;
 
-  constructor(upgrade: Upgrade, max: number) {
+  constructor(upgrade: Upgrade, bounds: PlaceBounds) {
     this.#upgrade = upgrade;
-    this.#max = max;
+    this.#places = new Places(bounds);
   }
 
   /** How many are open at this moment. */
@@ -46,22 +47,24 @@ export class Sockets {
     return this.#open.size;
   }
 
-  /** Whether no other may be opened. */
-  get full(): boolean {
-    return this.#closed || this.#open.size >= this.#max;
+  /** Whether `owner` may open no other. */
+  isFullFor(owner: string): boolean {
+    return this.#closed || !this.#places.has(owner);
   }
 
   /** Answers an upgrade; `begin` is called once the socket is open. */
-  open(request: Request, begin: (socket: ServerSocket) => Talk): Response {
+  open(request: Request, owner: string, begin: (socket: ServerSocket) => Talk): Response {
     const { socket, response } = this.#upgrade(request, { idleTimeout: SOCKET_IDLE_SECONDS });
     // Counted from here: a client that vanishes before its socket is open is never heard of again.
     socket.onopen = () => {
-      if (this.full) return socket.close(1013, "Too many sockets are open");
+      const leave = this.#closed ? undefined : this.#places.take(owner);
+      if (leave === undefined) return socket.close(1013, "Too many sockets are open");
       const talk = begin(socket);
       this.#open.add(talk);
       socket.onmessage = ({ data }) => talk.receive(data);
       socket.onclose = () => {
         this.#open.delete(talk);
+        leave();
         talk.end();
       };
     };

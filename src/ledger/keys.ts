@@ -10,7 +10,7 @@ export const keys = {
   payload: (id: string, n: number): Deno.KvKey => ["payload", id, n],
   /** Part `n` of the answer that attempt brought. */
   answer: (id: string, attempt: number, n: number): Deno.KvKey => ["answer", id, attempt, n],
-  /** Nothing; the key itself says that the export stands in the lane, and where. */
+  /** The key says that the export stands in the lane, and where; the value whose it is and its size. */
   lane: (lane: string, order: number, id: string): Deno.KvKey => ["lane", lane, order, id],
   /** Prefix of a lane, or of all. */
   lanes: (...lane: string[]): Deno.KvKey => ["lane", ...lane],

@@ -6,17 +6,19 @@ import type { Clock } from "../clock.ts";
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import { EXPIRY_SPREAD_MS, PARTS_IN_COMMIT, STAGING_MAX_MS } from "../limits.ts";
+import { PARTS_IN_COMMIT, STAGING_MAX_MS } from "../limits.ts";
 import type { Bell } from "./bell.ts";
+import { finishing } from "./finish.ts";
 import { type Batch, type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { headOf, lanesOf } from "./lanes.ts";
 import type { Acceptance, Held, Idempotency, Ledger } from "./ledger.ts";
-import { partCount, partsOf, readParts } from "./parts.ts";
+import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
+import { partsOf, readParts } from "./parts.ts";
 import { assertStorage, type Storage } from "./storage.ts";
-import { abandon, stage, sweepStaged, writeParts } from "./staging.ts";
-import { decodeExport, encodeExport, encodeLease } from "./stored.ts";
+import { abandon, stage, sweepStaged } from "./staging.ts";
+import { decodeExport, encodeExport, encodeLease, encodePlace } from "./stored.ts";
 
 /** What a ledger on KV is made of. */
 export interface KvLedgerParts {
@@ -30,12 +32,15 @@ export interface KvLedgerParts {
   readonly storage: Storage;
   /** Set on every ledger entry, e.g. that loopback is open. */
   readonly marks: Readonly<Record<string, true>>;
+  /** The most that one owner may have accepted and not finished. */
+  readonly openMax: OpenBounds;
 }
 
-/** Opens the ledger on a store; reads where the places in lanes left off. */
+/** Opens the ledger on a store; reads where the places in lanes left off, and what is open. */
 export async function openKvLedger(parts: KvLedgerParts): Promise<KvLedger> {
   const commits = new GroupCommit(parts);
-  return new KvLedger(parts, commits, await commits.lastOrder());
+  const open = await countOpen(parts.kv, parts.openMax);
+  return new KvLedger(parts, { commits, open, lastOrder: await commits.lastOrder() });
 }
 
 const NOTHING = new Uint8Array();
@@ -46,18 +51,23 @@ export class KvLedger implements Ledger {
   readonly #random: () => number;
   readonly #commits: GroupCommit;
   readonly #storage: Storage;
+  readonly #open: OpenExports;
   #lastOrder: number;
 
   constructor(
     { kv, clock, random, storage }: KvLedgerParts,
-    commits: GroupCommit,
-    lastOrder: number,
+    { commits, open, lastOrder }: {
+      readonly commits: GroupCommit;
+      readonly open: OpenExports;
+      readonly lastOrder: number;
+    },
   ) {
     this.#kv = kv;
     this.#clock = clock;
     this.#random = random;
     this.#storage = storage;
     this.#commits = commits;
+    this.#open = open;
     this.#lastOrder = lastOrder;
   }
 
@@ -70,28 +80,34 @@ export class KvLedger implements Ledger {
     assertStorage(await this.#storage(payload.byteLength), "accept");
     const use = await keyUse(this.#kv, record, idempotency, this.#clock.now());
     if (use.kind !== "new") return use;
-    const parts = partsOf(payload);
-    const commit = parts.length > PARTS_IN_COMMIT
-      ? this.#acceptStaged(change, parts, use.claim)
-      : this.#commits.commit(this.#acceptance(change, {
-        checks: use.claim.checks,
-        sets: [
-          ...parts.map((value, n) => ({ key: keys.payload(record.id, n), value })),
-          ...use.claim.sets,
-        ],
-      }));
-    if (await commit !== undefined) return { kind: "accepted" };
+    // Counted before it is committed: those who come at the same time must not all find room.
+    const full = this.#open.take(record);
+    if (full !== undefined) return full;
+    let committed: Committed;
+    try {
+      committed = await this.#commitAcceptance(change, partsOf(payload), use.claim);
+    } finally {
+      if (committed === undefined) this.#open.remove(record);
+    }
+    if (committed !== undefined) return { kind: "accepted" };
     if (idempotency === undefined) throw new Error(`Cannot accept ${record.id}: the id is taken`);
     // Another submission claimed the key meanwhile; now it is known.
     return this.accept(change, payload, idempotency);
   }
 
-  async #acceptStaged(
+  async #commitAcceptance(
     change: Change<Pending>,
     parts: readonly Uint8Array[],
     claim: Required<Pick<Batch, "checks" | "sets">>,
   ): Promise<Committed> {
     const { id } = change.record;
+    if (parts.length <= PARTS_IN_COMMIT) {
+      const payload = parts.map((value, n) => ({ key: keys.payload(id, n), value }));
+      const { checks, sets } = claim;
+      return this.#commits.commit(
+        this.#acceptance(change, { checks, sets: [...payload, ...sets] }),
+      );
+    }
     let committed: Committed;
     try {
       const marker = await stage(this.#kv, id, parts, this.#clock.now());
@@ -116,7 +132,7 @@ export class KvLedger implements Ledger {
       checks: [{ key: keys.export(record.id), versionstamp: null }, ...more.checks ?? []],
       sets: [
         { key: keys.export(record.id), value: encodeExport(order, record) },
-        { key: keys.lane(record.lane, order, record.id), value: NOTHING },
+        { key: keys.lane(record.lane, order, record.id), value: encodePlace(record) },
         ...more.sets ?? [],
       ],
       deletes: more.deletes ?? [],
@@ -155,7 +171,7 @@ export class KvLedger implements Ledger {
     assertStorage(await this.#storage(answer.byteLength), use);
     const leaseKey = keys.lease(lane);
     const finish = record.state === "finished"
-      ? await this.#finish(record, versions.order, answer)
+      ? await finishing(this.#kv, record, { order: versions.order, answer, chance: this.#random() })
       : { sets: [], deletes: [], expiry: {} };
     const committed = await this.#commits.commit({
       checks: [
@@ -172,35 +188,12 @@ export class KvLedger implements Ledger {
       wakeUps: [{ lane, at: wakeUpAt(change) }],
     });
     if (committed === undefined) return undefined;
+    if (record.state === "finished") this.#open.remove(record);
     const leaseVersion = lease === undefined ? null : committed;
     return {
       record,
       lease,
       versions: { record: committed, lease: leaseVersion, order: versions.order },
-    };
-  }
-
-  /** What finishing adds: the answer stays for a time, place and payload go. */
-  async #finish(record: Finished, order: number, answer: Uint8Array) {
-    const { id, lane, attempts, payload } = record;
-    const expireIn = Math.round(
-      record.expiresAt - record.finishedAt + EXPIRY_SPREAD_MS * this.#random(),
-    );
-    const parts = partsOf(answer).map((value, n) => ({
-      key: keys.answer(id, attempts, n),
-      value,
-      expireIn,
-    }));
-    const large = parts.length > PARTS_IN_COMMIT;
-    // An answer that is written but never settled goes with its expiry.
-    if (large) await writeParts(this.#kv, parts);
-    return {
-      sets: large ? [] : parts,
-      deletes: [
-        keys.lane(lane, order, id),
-        ...Array.from({ length: partCount(payload.bytes) }, (_, n) => keys.payload(id, n)),
-      ],
-      expiry: { expireIn },
     };
   }
 

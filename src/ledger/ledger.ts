@@ -34,7 +34,16 @@ export interface Idempotency {
 export type Acceptance =
   | { readonly kind: "accepted" }
   | { readonly kind: "replayed"; readonly id: string }
-  | { readonly kind: "conflict" };
+  | { readonly kind: "conflict" }
+  | Full;
+
+/** The owner has too much accepted and not finished; `left` is what they may still add of it. */
+export interface Full {
+  readonly kind: "full";
+  readonly of: "exports" | "bytes";
+  readonly max: number;
+  readonly left: number;
+}
 
 /** The store as the other rooms see it. Any method rejects when the store fails; nothing is half done then. */
 export interface Ledger {

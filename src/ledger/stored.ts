@@ -37,3 +37,16 @@ export function encodeLease(lease: Lease): Uint8Array {
 export function decodeLease(bytes: Uint8Array): Lease {
   return JSON.parse(decoder.decode(bytes));
 }
+
+/** What a place in a lane tells of its export, so that what is open can be counted by lanes alone. */
+export function encodePlace(
+  { owner, payload: { bytes } }: Pick<ExportRecord, "owner" | "payload">,
+): Uint8Array {
+  return encoder.encode(JSON.stringify({ owner, payload: { bytes } }));
+}
+
+export function decodePlace(
+  place: Uint8Array,
+): { readonly owner: string; readonly payload: { readonly bytes: number } } {
+  return JSON.parse(decoder.decode(place));
+}

@@ -12,6 +12,7 @@ import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
+import type { RequestBounds } from "../../src/http/bounds.ts";
 import { Refusals } from "../../src/http/refusals.ts";
 import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
@@ -25,6 +26,17 @@ import { FakeClock } from "./fake_clock.ts";
 
 export const SECRET = "a secret of the tests";
 export const DESTINATION = "https://destination.example/in";
+
+/** What requests may cost in tests. */
+export const BOUNDS: RequestBounds = {
+  urlChars: 8_192,
+  headerBytes: 32_768,
+  jsonDepth: 128,
+  bodyTimeoutMs: 30_000,
+  bodies: { total: 134_217_728, perOwner: 67_108_864 },
+  polls: { total: 4_096, perOwner: 2_048 },
+  requestsPerSecond: 1_000_000,
+};
 
 /** What a destination does with a request. */
 export type Destination = (request: OutboundRequest) => SendResult | Promise<SendResult>;
@@ -50,6 +62,12 @@ export interface TestServiceOptions {
   readonly keysComplete?: boolean;
   /** How many WebSockets may be open. */
   readonly socketsMax?: number;
+  /** How many of them may be one owner's. */
+  readonly socketsPerOwner?: number;
+  /** What requests may cost, where a test wants it otherwise than {@link BOUNDS}. */
+  readonly bounds?: Partial<RequestBounds>;
+  /** What an owner may have open. */
+  readonly openMax?: { readonly exports: number; readonly bytes: number };
   /** Makes WebSockets, if a test wants to hold them. */
   readonly upgrade?: Upgrade;
 }
@@ -167,7 +185,16 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   const kv = options.wrap === undefined ? rawKv : faultyKv(rawKv, options.wrap);
   const bell = new ClockBell(clock);
   const storage = options.storage ?? (() => Promise.resolve({ kind: "well" } as const));
-  const ledger = await openKvLedger({ kv, bell, clock, random, instance, storage, marks: {} });
+  const ledger = await openKvLedger({
+    kv,
+    bell,
+    clock,
+    random,
+    instance,
+    storage,
+    marks: {},
+    openMax: options.openMax ?? { exports: 10_000, bytes: 268_435_456 },
+  });
   const egress = createEgress({
     policy: DEFAULT_POLICY,
     ownAddresses: () => [],
@@ -206,7 +233,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   const rootKeys = (options.secrets ?? [SECRET]).map(deriveRootKey);
   const sockets = new Sockets(
     options.upgrade ?? Deno.upgradeWebSocket,
-    options.socketsMax ?? 1_024,
+    { total: options.socketsMax ?? 1_024, perOwner: options.socketsPerOwner ?? 1_024 },
   );
   const app = createApp({
     ledger,
@@ -222,6 +249,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     bodyBytes: options.bodyBytes ?? 1_048_576,
     giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
     sockets,
+    bounds: { ...BOUNDS, ...options.bounds },
   });
   const service = new TestService(
     app,

@@ -129,7 +129,7 @@ Deno.test("a long poll ends at its timeout with the present state: 5 s unless it
     const [query, ms] of [["", 5_000], ["?timeout=0.5", 500], ["?timeout=1e9", 60_000]] as const
   ) {
     const answer = service.ask(`/lp/export${query}`, { ...NEW, id }, { token: service.token() });
-    await waiting(service, 2);
+    await polling(service, 1);
     service.clock.advance(ms - 1);
     assertEquals(service.waiters.size, 1, "still waiting");
     service.clock.advance(1);
@@ -145,7 +145,12 @@ Deno.test("a long poll ends at its timeout with the present state: 5 s unless it
   never.resolve(answered());
 });
 
-/** Resolves when the clock has `timers` timers, so that the poll is known to wait. */
+/** Resolves when so many polls wait. */
+async function polling(service: TestService, polls: number): Promise<void> {
+  while (service.waiters.size < polls) await new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Resolves when the clock has `timers` timers. */
 async function waiting(service: TestService, timers: number): Promise<void> {
   while (service.clock.pending < timers) await new Promise((resolve) => setTimeout(resolve));
 }
@@ -163,7 +168,7 @@ Deno.test("several waiters on one export all get the answer, and nothing is left
     { length: 5 },
     () => service.ask("/lp/export", { ...NEW, id }, { token: service.token() }),
   );
-  while (service.waiters.size < 5) await new Promise((resolve) => setTimeout(resolve));
+  await polling(service, 5);
   arrival.resolve(answered("news"));
   for (const poll of polls) {
     assertEquals((await (await poll).json()).ext_response, { status: "200 OK", body: "news" });
@@ -182,7 +187,7 @@ Deno.test("a long poll wakes when the state turns to Processing, too", async () 
   await service.submit();
   const { id } = await service.submit();
   const poll = service.ask("/lp/export", { ...NEW, id }, { token: service.token() });
-  while (service.waiters.size === 0) await new Promise((resolve) => setTimeout(resolve));
+  await polling(service, 1);
   first.resolve(answered());
   assertEquals((await (await poll).json()).state, "Processing");
   second.resolve(answered());
@@ -198,7 +203,7 @@ Deno.test("a client that goes away leaves no waiter and no timer", async () => {
   const client = new AbortController();
   const init = { token: service.token(), signal: client.signal };
   const poll = service.ask("/lp/export", { ...NEW, id }, init).catch(() => {});
-  await waiting(service, 2);
+  await polling(service, 1);
   client.abort();
   await poll;
   assertEquals([service.waiters.size, service.clock.pending], [0, 1]);

@@ -13,7 +13,7 @@ const NIL = "00000000-0000-0000-0000-000000000000";
 const FIELDS = { id: "", uri: URI, data: `{"a":1}` };
 
 function parse(body: string | Uint8Array): ExportRequest {
-  return parseExportRequest(typeof body === "string" ? new TextEncoder().encode(body) : body);
+  return parseExportRequest(typeof body === "string" ? new TextEncoder().encode(body) : body, 128);
 }
 
 function parseFields(fields: Record<string, unknown>): ExportRequest {
@@ -246,7 +246,7 @@ Deno.test("whatever is sent as a body, it is a submission, a poll, or a fault in
     .map((value) => new TextEncoder().encode(JSON.stringify(value)));
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array(), fields), (body) => {
-      const request = parseExportRequest(body);
+      const request = parseExportRequest(body, 128);
       assertEquals(request.kind === "malformed", faultOf(request) !== "");
       if (request.kind === "malformed") assert(request.detail.endsWith("."), request.detail);
     }),

@@ -373,7 +373,7 @@ Deno.test("when the service stops, whoever asked is answered, then told 1001", a
   for (const client of clients) client.send(NEW);
   await until(() => service.waiters.size > 0);
   await service.sockets.close();
-  assertEquals([service.waiters.size, service.sockets.full], [0, true]);
+  assertEquals([service.waiters.size, service.sockets.isFullFor("anyone")], [0, true]);
   const response = await server.ask({ "x-api-key": server.token() });
   assertEquals(response.status, 503);
   await response.body?.cancel();

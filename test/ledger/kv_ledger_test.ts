@@ -26,6 +26,7 @@ async function open(kv: Deno.Kv, close: () => Promise<void> | void = () => {}): 
     instance: await instanceOf(kv, "the-instance"),
     storage: () => Promise.resolve({ kind: "well" }),
     marks: { unsafe_loopback: true },
+    openMax: { exports: 100, bytes: 10_485_760 },
   });
   let rung: string[] = [];
   bell.listen((lanes) => rung.push(...lanes));

@@ -1,0 +1,76 @@
+/**
+ * Reads a request's body within bounds: no more bytes than are permitted, no longer than is
+ * permitted. Never looks into it.
+ */
+import type { Clock } from "../clock.ts";
+
+export interface BodyBounds {
+  readonly bytesMax: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+export type Body =
+  | { readonly kind: "read"; readonly bytes: Uint8Array }
+  | { readonly kind: "too_large" }
+  | { readonly kind: "too_slow" };
+
+/**
+ * The whole body. Of one that is too large nothing is read if its length is told, else no more than
+ * shows it; of one that is too slow, what came in time.
+ *
+ * @throws if the client goes away in the middle of it
+ */
+export async function readBody(request: Request, bounds: BodyBounds): Promise<Body> {
+  const { bytesMax, timeoutMs, clock } = bounds;
+  const told = lengthOf(request);
+  if (told !== undefined && told > bytesMax) return { kind: "too_large" };
+  if (request.body === null) return { kind: "read", bytes: new Uint8Array() };
+  const reader = request.body.getReader();
+  let late = false;
+  const cancelTimer = clock.after(timeoutMs, () => {
+    late = true;
+    forget(reader);
+  });
+  try {
+    // Copied together at once: a client may send its bytes one by one.
+    let bytes = new Uint8Array(BUFFER_BYTES);
+    let length = 0;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (late) return { kind: "too_slow" };
+      if (done) return { kind: "read", bytes: bytes.subarray(0, length) };
+      const end = length + value.byteLength;
+      if (end > bytesMax) {
+        forget(reader);
+        return { kind: "too_large" };
+      }
+      if (end > bytes.length) bytes = grown(bytes.subarray(0, length), end);
+      bytes.set(value, length);
+      length = end;
+    }
+  } finally {
+    cancelTimer();
+  }
+}
+
+/** The length that the client tells; the runtime holds it to that. */
+export function lengthOf({ headers }: Pick<Request, "headers">): number | undefined {
+  const length = headers.get("content-length");
+  return length === null || !/^\d+$/.test(length) ? undefined : Number(length);
+}
+
+/** Room for most bodies. */
+const BUFFER_BYTES = 4_096;
+
+/** A copy with room for `bytes`, and for as much again. */
+function grown(content: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(2 * bytes);
+  copy.set(content);
+  return copy;
+}
+
+/** Reads no further. Of a client that went away the cancellation is rejected, too. */
+function forget(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  reader.cancel().catch(() => {});
+}

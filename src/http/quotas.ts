@@ -1,0 +1,38 @@
+/**
+ * What an owner is told who wants too much: how much there is, what is left of it, and when to come
+ * back, in the fields of the IETF's draft on RateLimit header fields. Decides nothing.
+ */
+import type { Full } from "../ledger/ledger.ts";
+import { OPEN_RETRY_SECONDS } from "../limits.ts";
+import type { Refused } from "./problem.ts";
+
+/** One request too many; the next one will be served after `waitMs`. */
+export function tooManyRequests(perSecond: number, waitMs: number): Refused {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
+  return {
+    kind: "problem",
+    code: "too_many_requests",
+    detail: `${perSecond} requests a second are served. Come back in ${seconds} s.`,
+    headers: {
+      "retry-after": `${seconds}`,
+      "ratelimit-policy": `"requests";q=${perSecond};w=1`,
+      "ratelimit": `"requests";r=0;t=${seconds}`,
+    },
+  };
+}
+
+/** The owner has too much open. Nobody knows when it will be less: it depends on destinations. */
+export function tooMuchOpen({ of, max, left }: Full): Refused {
+  const unit = of === "bytes" ? `;qu="content-bytes"` : "";
+  return {
+    kind: "problem",
+    code: "too_much_open",
+    detail: `${max} ${of} may be accepted and not finished at a time, and ${left} are left. ` +
+      "Come back when some of them are delivered.",
+    headers: {
+      "retry-after": `${OPEN_RETRY_SECONDS}`,
+      "ratelimit-policy": `"open-${of}";q=${max}${unit}`,
+      "ratelimit": `"open-${of}";r=${left}`,
+    },
+  };
+}

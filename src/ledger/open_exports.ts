@@ -1,0 +1,90 @@
+/**
+ * What each owner has open, accepted and not finished, and how much that may be. Counted in memory,
+ * since one process holds a store: the lanes are read once at start, every change is counted from
+ * then on. Never part of a commit: exports of one owner would wait for each other's.
+ */
+import { keys } from "./keys.ts";
+import type { Full } from "./ledger.ts";
+import { decodeExport, decodePlace } from "./stored.ts";
+
+/** The most that one owner may have open. */
+export interface OpenBounds {
+  readonly exports: number;
+  readonly bytes: number;
+}
+
+/** An export as it is counted. */
+export interface Counted {
+  readonly owner: string;
+  readonly payload: { readonly bytes: number };
+}
+
+const NOTHING: OpenBounds = { exports: 0, bytes: 0 };
+
+export class OpenExports {
+  readonly #max: OpenBounds;
+  readonly #byOwner = new Map<string, OpenBounds>();
+
+  constructor(max: OpenBounds) {
+    this.#max = max;
+  }
+
+  of(owner: string): OpenBounds {
+    return this.#byOwner.get(owner) ?? NOTHING;
+  }
+
+  /** Counts an export that is about to be accepted, unless it is one too many. */
+  take(record: Counted): Full | undefined {
+    const { exports, bytes } = this.of(record.owner);
+    const left = { exports: this.#max.exports - exports, bytes: this.#max.bytes - bytes };
+    const of = left.exports < 1
+      ? "exports"
+      : left.bytes < record.payload.bytes
+      ? "bytes"
+      : undefined;
+    // Whoever lowers a bound may find more open than there is room for.
+    if (of !== undefined) {
+      return { kind: "full", of, max: this.#max[of], left: Math.max(0, left[of]) };
+    }
+    this.add(record);
+    return undefined;
+  }
+
+  add({ owner, payload }: Counted): void {
+    this.#change(owner, 1, payload.bytes);
+  }
+
+  /** An export is finished, or was not accepted after all. */
+  remove({ owner, payload }: Counted): void {
+    this.#change(owner, -1, -payload.bytes);
+  }
+
+  #change(owner: string, exports: number, bytes: number): void {
+    const now = this.of(owner);
+    const next = {
+      // A store that loses its answers may have held what it denied; the next start counts anew.
+      exports: Math.max(0, now.exports + exports),
+      bytes: Math.max(0, now.bytes + bytes),
+    };
+    if (next.exports === 0) this.#byOwner.delete(owner);
+    else this.#byOwner.set(owner, next);
+  }
+}
+
+/** Counts everything that stands in a lane; the places tell, so that no record is read. */
+export async function countOpen(kv: Deno.Kv, max: OpenBounds): Promise<OpenExports> {
+  const open = new OpenExports(max);
+  for await (
+    const { key, value } of kv.list<Uint8Array>({ prefix: keys.lanes() }, { batchSize: 500 })
+  ) {
+    if (value.byteLength > 0) open.add(decodePlace(value));
+    else await addRecord(kv, String(key.at(-1)), open);
+  }
+  return open;
+}
+
+/** Places of before they told. */
+async function addRecord(kv: Deno.Kv, id: string, open: OpenExports): Promise<void> {
+  const { value } = await kv.get<Uint8Array>(keys.export(id));
+  if (value !== null) open.add(decodeExport(value).record);
+}

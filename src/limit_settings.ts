@@ -1,0 +1,77 @@
+/**
+ * The settings that bound what apps may cost: part of `config.ts`, and how the rooms take them.
+ * The numbers and their reasons are in `limits.ts`.
+ */
+import type { z } from "zod";
+import {
+  DEFAULTS,
+  HEADER_BYTES_MAX,
+  JSON_DEPTH_MAX,
+  RECEIVING_BYTES_FLOOR,
+  URL_CHARS_MAX,
+} from "./limits.ts";
+import { count, duration, size } from "./quantities.ts";
+import { formatDuration, formatSize } from "./units.ts";
+
+const KIB = 1_024;
+const GIB = KIB ** 3;
+
+export const limitSettings = {
+  EXPORT_URL_LIMIT: size(URL_CHARS_MAX, 256, 64 * KIB),
+  EXPORT_HEADER_LIMIT: size(HEADER_BYTES_MAX, KIB, 64 * KIB),
+  EXPORT_JSON_DEPTH: count(JSON_DEPTH_MAX, 1_024),
+  EXPORT_BODY_TIMEOUT: duration(DEFAULTS.bodyTimeoutMs, 1_000, 600_000),
+  EXPORT_RECEIVING: size(DEFAULTS.receivingBytes, RECEIVING_BYTES_FLOOR, 64 * GIB),
+  EXPORT_RECEIVING_PER_OWNER: size(
+    DEFAULTS.receivingBytesPerOwner,
+    RECEIVING_BYTES_FLOOR,
+    64 * GIB,
+  ),
+  EXPORT_POLLS: count(DEFAULTS.polls, 65_536),
+  EXPORT_POLLS_PER_OWNER: count(DEFAULTS.pollsPerOwner, 65_536),
+  EXPORT_SOCKETS: count(DEFAULTS.sockets, 65_536),
+  EXPORT_SOCKETS_PER_OWNER: count(DEFAULTS.socketsPerOwner, 65_536),
+  EXPORT_OPEN: count(DEFAULTS.openExports, 1_000_000),
+  EXPORT_OPEN_BYTES: size(DEFAULTS.openBytes, 1, 64 * GIB),
+  EXPORT_REQUESTS_PER_SECOND: count(DEFAULTS.requestsPerSecond, 1_000_000),
+};
+
+/** These settings, parsed. */
+export type LimitSettings = {
+  readonly [Name in keyof typeof limitSettings]: z.output<(typeof limitSettings)[Name]>;
+};
+
+/** Those that are no plain numbers, as an operator writes them. */
+export function describeLimits(config: LimitSettings): Record<string, string> {
+  return {
+    EXPORT_URL_LIMIT: formatSize(config.EXPORT_URL_LIMIT),
+    EXPORT_HEADER_LIMIT: formatSize(config.EXPORT_HEADER_LIMIT),
+    EXPORT_BODY_TIMEOUT: formatDuration(config.EXPORT_BODY_TIMEOUT),
+    EXPORT_RECEIVING: formatSize(config.EXPORT_RECEIVING),
+    EXPORT_RECEIVING_PER_OWNER: formatSize(config.EXPORT_RECEIVING_PER_OWNER),
+    EXPORT_OPEN_BYTES: formatSize(config.EXPORT_OPEN_BYTES),
+  };
+}
+
+/** What requests may cost. */
+export function requestBounds(config: LimitSettings) {
+  return {
+    urlChars: config.EXPORT_URL_LIMIT,
+    headerBytes: config.EXPORT_HEADER_LIMIT,
+    jsonDepth: config.EXPORT_JSON_DEPTH,
+    bodyTimeoutMs: config.EXPORT_BODY_TIMEOUT,
+    bodies: { total: config.EXPORT_RECEIVING, perOwner: config.EXPORT_RECEIVING_PER_OWNER },
+    polls: { total: config.EXPORT_POLLS, perOwner: config.EXPORT_POLLS_PER_OWNER },
+    requestsPerSecond: config.EXPORT_REQUESTS_PER_SECOND,
+  };
+}
+
+/** How many WebSockets may be open. */
+export function socketBounds(config: LimitSettings) {
+  return { total: config.EXPORT_SOCKETS, perOwner: config.EXPORT_SOCKETS_PER_OWNER };
+}
+
+/** What one owner may have accepted and not finished. */
+export function openBounds(config: LimitSettings) {
+  return { exports: config.EXPORT_OPEN, bytes: config.EXPORT_OPEN_BYTES };
+}

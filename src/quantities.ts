@@ -1,0 +1,41 @@
+/**
+ * Settings that are numbers: durations, sizes and counts, each with its unit and its bounds. A fault
+ * is told in words that follow the setting's name. Never reads a setting by itself.
+ */
+import { z } from "zod";
+import { PAYLOAD_BYTES_CEILING } from "./limits.ts";
+import { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
+
+export function duration(preset: number, min: number, max: number) {
+  return quantity(parseDuration, formatDuration, { preset, min, max, example: "30s or 24h" });
+}
+
+export function size(preset: number, min = 1, max = PAYLOAD_BYTES_CEILING) {
+  return quantity(parseSize, formatSize, { preset, min, max, example: "512KiB or 1MiB" });
+}
+
+export function count(preset: number, max: number) {
+  const parse = (text: string) => /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+  return quantity(parse, String, { preset, min: 1, max, example: "8" });
+}
+
+/** A number with its unit, within bounds. */
+function quantity(
+  parse: (text: string) => number | undefined,
+  format: (value: number) => string,
+  bounds: {
+    readonly preset: number;
+    readonly min: number;
+    readonly max: number;
+    readonly example: string;
+  },
+) {
+  const { preset, min, max, example } = bounds;
+  return z.string().default(format(preset)).transform((text, context) => {
+    const value = parse(text);
+    if (value === undefined) context.addIssue(`must be a number with its unit, such as ${example}`);
+    else if (value >= min && value <= max) return value;
+    else context.addIssue(`must be between ${format(min)} and ${format(max)}`);
+    return z.NEVER;
+  });
+}

@@ -1,0 +1,90 @@
+/** Bodies, of clients that hurry, dawdle, lie and vanish. */
+import { assertEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
+import { readBody } from "../../src/http/body.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+
+/** A request whose body comes in `chunks` and then as `after` says; tells what was read of it. */
+function requestOf(
+  chunks: readonly Uint8Array[],
+  { headers = {}, after = "end" }: {
+    readonly headers?: Record<string, string>;
+    readonly after?: "end" | "silence" | "error";
+  } = {},
+) {
+  const rest = [...chunks];
+  const read = { bytes: 0, cancelled: false };
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const chunk = rest.shift();
+      if (chunk !== undefined) {
+        read.bytes += chunk.length;
+        controller.enqueue(new Uint8Array(chunk));
+      } else if (after === "end") controller.close();
+      else if (after === "error") controller.error(new Error("the client is gone"));
+      else await new Promise(() => {});
+    },
+    cancel() {
+      read.cancelled = true;
+    },
+  }, { highWaterMark: 0 });
+  return { request: new Request("http://a.example/", { method: "POST", headers, body }), read };
+}
+
+function bounds(clock: FakeClock, bytesMax = 10) {
+  return { bytesMax, timeoutMs: 5_000, clock };
+}
+
+Deno.test("a body is read whole, in whatever pieces it comes", async () => {
+  const pieces = fc.array(fc.uint8Array({ maxLength: 3_000 }), { maxLength: 8 });
+  await fc.assert(fc.asyncProperty(pieces, async (pieces) => {
+    const clock = new FakeClock();
+    const all = new Uint8Array(pieces.flatMap((piece) => [...piece]));
+    const { request } = requestOf(pieces);
+    const body = await readBody(request, bounds(clock, all.length));
+    assertEquals(body, { kind: "read", bytes: all });
+    assertEquals(clock.pending, 0);
+  }));
+});
+
+Deno.test("a request without a body has an empty one", async () => {
+  const request = new Request("http://a.example/", { method: "POST" });
+  const body = await readBody(request, bounds(new FakeClock()));
+  assertEquals(body, { kind: "read", bytes: new Uint8Array() });
+});
+
+Deno.test("of a body that tells its length and is too large, nothing is read", async () => {
+  const { request, read } = requestOf([new Uint8Array(5)], { headers: { "content-length": "11" } });
+  assertEquals(await readBody(request, bounds(new FakeClock())), { kind: "too_large" });
+  assertEquals(read.bytes, 0);
+});
+
+Deno.test("a body that does not tell its length is read until it is too large, and no further", async () => {
+  const clock = new FakeClock();
+  const chunks = Array.from({ length: 1_000 }, () => new Uint8Array(4));
+  for (const length of ["", "chunked", "-1", "1e9", "0x1"]) {
+    const { request, read } = requestOf(chunks, { headers: { "content-length": length } });
+    assertEquals(await readBody(request, bounds(clock)), { kind: "too_large" });
+    assertEquals(read, { bytes: 12, cancelled: true });
+    assertEquals(clock.pending, 0);
+  }
+});
+
+Deno.test("a body that is not there in time is left, and nothing waits for it", async () => {
+  const clock = new FakeClock();
+  const { request, read } = requestOf([new Uint8Array(1)], { after: "silence" });
+  const reading = readBody(request, bounds(clock));
+  while (read.bytes === 0) await new Promise((resolve) => setTimeout(resolve));
+  clock.advance(4_999);
+  assertEquals(read.cancelled, false);
+  clock.advance(1);
+  assertEquals(await reading, { kind: "too_slow" });
+  assertEquals([read.cancelled, clock.pending], [true, 0]);
+});
+
+Deno.test("a client that goes away in the middle is thrown, and leaves no timer", async () => {
+  const clock = new FakeClock();
+  const { request } = requestOf([new Uint8Array(1)], { after: "error" });
+  await assertRejects(() => readBody(request, bounds(clock)), Error, "the client is gone");
+  assertEquals(clock.pending, 0);
+});

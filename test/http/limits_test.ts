@@ -1,0 +1,264 @@
+/** The limits as a client meets them: which answer, and what it says on when to come back. */
+import { assertEquals, assertMatch } from "@std/assert";
+import type { SendResult } from "../../src/deliver/attempt.ts";
+import { answered, DESTINATION, openTestService, type TestService } from "../fakes/test_service.ts";
+import { SocketServer, until } from "./socket_client.ts";
+
+const NEW = { id: "", uri: DESTINATION, data: "{}" };
+const MIB = 1_048_576;
+
+/** A destination that does not answer until the test says so. */
+function silent() {
+  const { promise, resolve } = Promise.withResolvers<SendResult>();
+  return { destination: () => promise, speak: () => resolve(answered()) };
+}
+
+async function told(response: Response) {
+  const { status, headers } = response;
+  const { type, detail = "" } = await response.json();
+  const fields = ["retry-after", "ratelimit-policy", "ratelimit"].map((name) => headers.get(name));
+  return { status, code: type.split(":").at(-1), detail, fields };
+}
+
+Deno.test("a URL over its limit is 414 and headers over theirs are 431, with or without a token", async () => {
+  await using service = await openTestService({ bounds: { urlChars: 100, headerBytes: 2_000 } });
+  for (const token of [service.token(), "rubbish"]) {
+    const ask = (path: string, headers = {}) => service.ask(path, NEW, { token, headers });
+    const long = await told(await ask(`/lp/export?${"x".repeat(100)}`));
+    assertEquals([long.status, long.code], [414, "url_too_long"]);
+    for (const headers of [{ a: "x".repeat(2_000) }, { ["x".repeat(2_000)]: "a" }]) {
+      const large = await told(await ask("/lp/export", headers));
+      assertEquals([large.status, large.code], [431, "headers_too_large"]);
+    }
+    const many = Object.fromEntries(Array.from({ length: 400 }, (_, n) => [`a${n}`, ""]));
+    assertEquals((await told(await ask("/lp/export", many))).status, 431);
+  }
+  assertEquals((await service.submit()).state, "Pending");
+});
+
+Deno.test("nesting over the limit is 400 in the body and in data, and never an overflow", async () => {
+  await using service = await openTestService();
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  assertEquals((await service.submit(nested(128))).state, "Pending");
+  const bodies = [
+    { ...NEW, data: nested(129) },
+    { ...NEW, data: "[".repeat(MIB) },
+    { ...NEW, data: '{"a":'.repeat(MIB / 5) },
+    "[".repeat(MIB),
+    '{"a":'.repeat(MIB / 5),
+    `{"id":"","uri":"${DESTINATION}","data":"{}","more":${nested(MIB / 2)}}`,
+  ];
+  for (const body of bodies) {
+    const { status, code, detail } = await told(await service.ask("/lp/export", body));
+    assertEquals([status, code], [400, "malformed_request"]);
+    assertMatch(detail, /deeper than 128/);
+  }
+});
+
+Deno.test("a body that drips is 408 after its time, and its client is told to close", async () => {
+  await using service = await openTestService();
+  await using server = new SocketServer(service);
+  using client = await connect(server);
+  const token = service.token();
+  await client.send(`Content-Length: 1000\r\nX-Api-Key: ${token}\r\n\r\n{`);
+  await until(() => service.clock.pending === 1);
+  service.clock.advance(30_000);
+  const answer = await client.rest();
+  assertMatch(answer, /^HTTP\/1.1 408 /);
+  assertMatch(answer, /\r\nconnection: close\r\n/);
+  assertMatch(answer, /problem:too_slow/);
+  assertEquals(service.clock.pending, 0);
+});
+
+Deno.test("a body over the limit is 413 before it is sent, told by its length or not", async () => {
+  await using service = await openTestService({ bodyBytes: 1_000 });
+  await using server = new SocketServer(service);
+  const token = service.token();
+  for (const body of ["Content-Length: 20000\r\n", "Transfer-Encoding: chunked\r\n"]) {
+    using client = await connect(server);
+    await client.send(`${body}X-Api-Key: ${token}\r\n\r\n`);
+    // Enough to be too much, but not the whole of it.
+    if (body.startsWith("T")) await client.send(`7530\r\n${"x".repeat(20_000)}`);
+    assertMatch(await client.rest(), /^HTTP\/1.1 413 /);
+  }
+});
+
+Deno.test("bodies that come at once are bounded, and those that have come do not count", async () => {
+  const bodies = { total: 60_000, perOwner: 40_000 };
+  await using service = await openTestService({ bodyBytes: 10_000, bounds: { bodies } });
+  await using server = new SocketServer(service);
+  using client = await connect(server);
+  // Of unknown length: as large as a body may be, 36,384 bytes.
+  await client.send(`Transfer-Encoding: chunked\r\nX-Api-Key: ${service.token()}\r\n\r\n1\r\n{`);
+  await until(() => service.clock.pending === 1);
+  const ask = (bytes: number, identifier: string) =>
+    service.app.request("/lp/export", {
+      method: "POST",
+      headers: {
+        "content-length": `${bytes}`,
+        "x-api-key": service.token({ identifier }),
+      },
+      body: JSON.stringify(NEW),
+    });
+  const refused = await ask(5_000, "");
+  assertEquals(refused.headers.get("retry-after"), "5");
+  assertEquals((await told(refused)).code, "too_many_bodies");
+  assertEquals((await ask(30_000, "other")).status, 503, "all together");
+  assertEquals((await ask(20_000, "other")).status, 200);
+  service.clock.advance(30_000);
+  assertMatch(await client.rest(), /^HTTP\/1.1 408 /);
+  assertEquals((await ask(5_000, "")).status, 200);
+});
+
+Deno.test("polls that wait are bounded for one owner and for all; who finds no place gets 503", async () => {
+  const { destination, speak } = silent();
+  const polls = { total: 3, perOwner: 2 };
+  await using service = await openTestService({ destination, bounds: { polls } });
+  const submit = async (identifier: string) => {
+    const token = service.token({ identifier });
+    const { id } = await service.submit("{}", { token });
+    const read = service.token({ identifier, path: "/export" });
+    while ((await service.poll(id, { token: read })).state !== "Processing");
+    return (path = "/lp/export") => service.ask(path, { ...NEW, id }, { token });
+  };
+  const [first, second] = [await submit(""), await submit("other")];
+  const waiting = [first(), first()];
+  await until(() => service.waiters.size === 2);
+  const refused = await first();
+  assertEquals(refused.headers.get("retry-after"), "5");
+  assertEquals((await told(refused)).code, "too_many_polls");
+  assertEquals(
+    (await first("/lp/export?timeout=0")).status,
+    200,
+    "who does not wait needs no place",
+  );
+  waiting.push(second());
+  await until(() => service.waiters.size === 3);
+  assertEquals((await second()).status, 503, "all together");
+  speak();
+  for (const poll of waiting) assertEquals((await poll).status, 200);
+  assertEquals((await first()).status, 200);
+});
+
+Deno.test("one owner cannot open all the sockets", async () => {
+  await using service = await openTestService({ socketsMax: 3, socketsPerOwner: 2 });
+  await using server = new SocketServer(service);
+  const clients = [await server.client(), await server.client()];
+  const refused = await server.ask({ "x-api-key": server.token() });
+  assertEquals(refused.headers.get("retry-after"), "5");
+  assertEquals((await told(refused)).code, "too_many_sockets");
+  clients.push(await server.client(server.token({ identifier: "other" })));
+  const third = server.token({ identifier: "third" });
+  assertEquals((await server.ask({ "x-api-key": third })).status, 503);
+  await clients.pop()?.close();
+  await until(() => service.sockets.size === 2);
+  await (await server.client(third)).close();
+  for (const client of clients) await client.close();
+});
+
+Deno.test("requests over the rate are 429, say when to come back, and cost only their owner", async () => {
+  await using service = await openTestService({ bounds: { requestsPerSecond: 2 } });
+  const ask = (identifier = "") => {
+    const token = service.token({ identifier });
+    return service.ask("/lp/export", NEW, { token });
+  };
+  assertEquals([(await ask()).status, (await ask()).status], [200, 200]);
+  assertEquals(await told(await ask()), {
+    status: 429,
+    code: "too_many_requests",
+    detail: "2 requests a second are served. Come back in 1 s.",
+    fields: ["1", `"requests";q=2;w=1`, `"requests";r=0;t=1`],
+  });
+  assertEquals((await ask("other")).status, 200);
+  assertEquals((await service.app.request("/lp/export", { method: "POST" })).status, 401);
+  service.clock.advance(500);
+  assertEquals([(await ask()).status, (await ask()).status], [200, 429]);
+});
+
+Deno.test("frames on sockets count as requests do", async () => {
+  await using service = await openTestService({ bounds: { requestsPerSecond: 2 } });
+  await using server = new SocketServer(service);
+  const client = await server.client();
+  assertEquals((await client.ask("nonsense")).status, 400);
+  const refused = await client.ask("nonsense");
+  assertEquals([refused.status, refused.detail?.slice(-17)], [429, "Come back in 1 s."]);
+  service.clock.advance(1_000);
+  assertEquals((await client.ask("nonsense")).status, 400);
+  await client.close();
+});
+
+async function full(service: TestService, init: { data?: string; identifier?: string } = {}) {
+  const { data = "{}", identifier = "" } = init;
+  const token = service.token({ identifier });
+  return await service.ask("/lp/export", { ...NEW, data }, { token });
+}
+
+Deno.test("exports accepted and not finished are bounded for each owner", async () => {
+  const { destination, speak } = silent();
+  const openMax = { exports: 2, bytes: MIB };
+  await using service = await openTestService({ destination, openMax });
+  for (let n = 0; n < 2; n++) assertEquals((await full(service)).status, 200);
+  assertEquals(await told(await full(service)), {
+    status: 429,
+    code: "too_much_open",
+    detail: "2 exports may be accepted and not finished at a time, and 0 are left. " +
+      "Come back when some of them are delivered.",
+    fields: ["30", `"open-exports";q=2`, `"open-exports";r=0`],
+  });
+  assertEquals((await full(service, { identifier: "other" })).status, 200);
+  speak();
+  await service.worker.idle();
+  assertEquals((await full(service)).status, 200);
+});
+
+Deno.test("their bytes are bounded too, and a smaller one may still find room", async () => {
+  const { destination, speak } = silent();
+  const openMax = { exports: 9, bytes: 100 };
+  await using service = await openTestService({ destination, openMax });
+  const data = (bytes: number) => JSON.stringify(["x".repeat(bytes - 4)]);
+  assertEquals((await full(service, { data: data(60) })).status, 200);
+  const { status, fields } = await told(await full(service, { data: data(41) }));
+  assertEquals([status, ...fields], [
+    429,
+    "30",
+    `"open-bytes";q=100;qu="content-bytes"`,
+    `"open-bytes";r=40`,
+  ]);
+  assertEquals((await full(service, { data: data(40) })).status, 200);
+  speak();
+});
+
+/** A client that says what it likes, and reads until the service closes. */
+class TextClient implements Disposable {
+  readonly #connection: Deno.TcpConn;
+
+  constructor(connection: Deno.TcpConn) {
+    this.#connection = connection;
+  }
+
+  async send(text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    for (let n = 0; n < bytes.length;) n += await this.#connection.write(bytes.subarray(n));
+  }
+
+  async rest(): Promise<string> {
+    let text = "";
+    const chunk = new Uint8Array(65_536);
+    for (;;) {
+      const read = await this.#connection.read(chunk);
+      if (read === null) return text;
+      text += new TextDecoder().decode(chunk.subarray(0, read));
+      if (text.includes("\r\n\r\n{") && text.endsWith("}")) return text;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection.close();
+  }
+}
+
+async function connect({ port }: SocketServer): Promise<TextClient> {
+  const client = new TextClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+  await client.send("POST /lp/export HTTP/1.1\r\nHost: localhost\r\n");
+  return client;
+}

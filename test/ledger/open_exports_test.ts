@@ -1,0 +1,125 @@
+/** What an owner has open, as it is counted: at the start of a store and through all changes of it. */
+import { assertEquals } from "@std/assert";
+import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
+import { openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import { countOpen } from "../../src/ledger/open_exports.ts";
+import { ClockBell } from "../fakes/clock_bell.ts";
+import { defined } from "../fakes/expect.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
+
+const MAX = { exports: 3, bytes: 1_000_000 };
+
+async function open(kv: Deno.Kv) {
+  const clock = new FakeClock();
+  const bell = new ClockBell(clock);
+  const instance = "the-instance";
+  const storage = () => Promise.resolve({ kind: "well" } as const);
+  const parts = { kv, bell, clock, random: () => 0.5, instance, storage, marks: {}, openMax: MAX };
+  const ledger = await openKvLedger(parts);
+  const accept = async (owner: string, bytes: number, id: string = crypto.randomUUID()) => {
+    const payload = new Uint8Array(bytes);
+    const facts = { id, now: clock.now(), giveUpAfterMs: 60_000 };
+    const change = acceptExport({ owner, uri: "https://a.example/", payload }, facts);
+    return { record: change.record, acceptance: await ledger.accept(change, payload) };
+  };
+  /** Carries the first export of a lane to its end. */
+  const finish = async (lane: string) => {
+    const claimant = { instance, boot: "first" };
+    const head = defined(await ledger.head(lane));
+    const facts = { now: clock.now(), claimant, leaseMs: 1_000 };
+    const held = defined(
+      await ledger.change(head, defined(claimExport(head.record, head.lease, facts))),
+    );
+    const outcome = {
+      kind: "answered",
+      status: 200,
+      truncated: false,
+      answerBytes: 0,
+      address: "192.0.2.1",
+      ms: 1,
+    } as const;
+    const policy = { backoff: { delaysMs: [1_000], jitter: 0 }, retentionMs: 60_000 };
+    const end = settleExport(held.record, outcome, policy, { now: clock.now(), chance: 0 });
+    defined(await ledger.change(held, end));
+  };
+  return { ledger, accept, finish, kv };
+}
+
+/** What the store says that `owner` has open. */
+async function stored(kv: Deno.Kv, owner = "a") {
+  return (await countOpen(kv, MAX)).of(owner);
+}
+
+Deno.test("an owner who has as much open as may be is told so, and another one is not", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { accept, finish } = await open(kv);
+  const [first] = await Promise.all([accept("a", 10), accept("a", 20), accept("a", 300_000)]);
+  const full = { kind: "full", of: "exports", max: 3, left: 0 };
+  assertEquals((await accept("a", 1)).acceptance, full);
+  assertEquals((await accept("b", 1)).acceptance, { kind: "accepted" });
+  await finish(first.record.lane);
+  assertEquals((await accept("a", 1)).acceptance, { kind: "accepted" });
+});
+
+Deno.test("of many who come at the same time no more are accepted than there is room for", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { accept } = await open(kv);
+  const all = await Promise.all(Array.from({ length: 9 }, () => accept("a", 1)));
+  assertEquals(all.filter(({ acceptance }) => acceptance.kind === "accepted").length, 3);
+  assertEquals(await stored(kv), { exports: 3, bytes: 3 });
+});
+
+Deno.test("bytes are bounded as exports are, and the answer says how many are left", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { accept } = await open(kv);
+  await accept("a", 999_000);
+  const full = { kind: "full", of: "bytes", max: 1_000_000, left: 1_000 };
+  assertEquals((await accept("a", 1_001)).acceptance, full);
+  assertEquals((await accept("a", 1_000)).acceptance, { kind: "accepted" });
+});
+
+Deno.test("what is open is counted anew at each start, also in places of an older store", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const first = await open(kv);
+  const { record } = await first.accept("a", 10);
+  await first.accept("a", 20);
+  await first.accept("a", 30);
+  await first.finish(record.lane);
+  for await (const { key, value } of kv.list<Uint8Array>({ prefix: ["lane"] })) {
+    if (new TextDecoder().decode(value).includes("20")) await kv.set(key, new Uint8Array());
+  }
+  assertEquals(await stored(kv), { exports: 2, bytes: 50 });
+  const second = await open(kv);
+  assertEquals((await second.accept("a", 1)).acceptance.kind, "accepted");
+  assertEquals((await second.accept("a", 1)).acceptance.kind, "full");
+});
+
+Deno.test("what was not accepted is not counted, whatever went wrong", async () => {
+  for (const bytes of [10, 300_000]) {
+    for (let nth = 1; nth <= 6; nth++) {
+      using kv = await Deno.openKv(":memory:");
+      const fault = new Fault("fails", nth);
+      const { accept } = await open(faultyKv(kv, fault));
+      fault.arm();
+      await accept("a", bytes).catch(() => {});
+      fault.disarm();
+      const { exports } = await stored(kv);
+      const room = MAX.exports - exports;
+      for (let n = 0; n < room; n++) {
+        assertEquals((await accept("a", 1)).acceptance.kind, "accepted");
+      }
+      assertEquals((await accept("a", 1)).acceptance.kind, "full");
+    }
+  }
+});
+
+Deno.test("a bound that was lowered below what is open refuses, and says that nothing is left", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { accept } = await open(kv);
+  await accept("a", 10);
+  await accept("a", 10);
+  const counted = await countOpen(kv, { exports: 1, bytes: 5 });
+  const take = () => counted.take({ owner: "a", payload: { bytes: 1 } });
+  assertEquals(take(), { kind: "full", of: "exports", max: 1, left: 0 });
+});
