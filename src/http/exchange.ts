@@ -113,8 +113,7 @@ async function submit(
 }
 
 async function poll({ grant }: Caller, id: string, parts: ExchangeParts): Promise<Reply> {
-  const record = await lookUp(id, parts);
-  return found(id, record !== undefined && mayRead(grant, record) ? record : undefined);
+  return found(id, await lookUp(id, parts, (record) => mayRead(grant, record)));
 }
 
 /** A result is for tokens that could have submitted it (DESIGN 3, "owner"). */
@@ -142,8 +141,9 @@ export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): Reply
 export function lookUp(
   id: string,
   { ledger, clock }: Pick<ExchangeParts, "ledger" | "clock">,
+  mayRead?: (record: ExportRecord) => boolean,
 ): Promise<ExportRecord | undefined> {
-  return fromStore(ledger.find(id, clock.now()));
+  return fromStore(ledger.find(id, clock.now(), mayRead));
 }
 
 /**

@@ -29,6 +29,8 @@ export const keys = {
   entries: (instance: string): Deno.KvKey => ["ledger", instance],
   /** Secrets that tokens may be signed with: the present one, and former ones in their grace time. */
   secrets: (): Deno.KvKey => ["secrets"],
+  /** An export that nobody made; see `look_up.ts`. */
+  decoy: (): Deno.KvKey => ["decoy"],
   /** When the store was last proved writable. */
   probe: (): Deno.KvKey => ["probe"],
 } as const;

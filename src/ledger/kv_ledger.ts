@@ -14,6 +14,7 @@ import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { headOf, lanesOf } from "./lanes.ts";
 import type { Acceptance, Held, Idempotency, Ledger } from "./ledger.ts";
+import { findExport, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
 import { partsOf, readParts } from "./parts.ts";
 import { assertStorage, type Storage } from "./storage.ts";
@@ -39,6 +40,7 @@ export interface KvLedgerParts {
 /** Opens the ledger on a store; reads where the places in lanes left off, and what is open. */
 export async function openKvLedger(parts: KvLedgerParts): Promise<KvLedger> {
   const commits = new GroupCommit(parts);
+  await writeDecoy(parts.kv);
   const open = await countOpen(parts.kv, parts.openMax);
   return new KvLedger(parts, { commits, open, lastOrder: await commits.lastOrder() });
 }
@@ -142,9 +144,12 @@ export class KvLedger implements Ledger {
     };
   }
 
-  async find(id: string, now: number): Promise<ExportRecord | undefined> {
-    const { value } = await this.#kv.get<Uint8Array>(keys.export(id));
-    return value === null ? undefined : unexpired(decodeExport(value).record, now);
+  find(
+    id: string,
+    now: number,
+    mayRead: (record: ExportRecord) => boolean = () => true,
+  ): Promise<ExportRecord | undefined> {
+    return findExport(this.#kv, id, { now, mayRead });
   }
 
   payload({ id, payload }: ExportRecord): Promise<Uint8Array> {
@@ -230,8 +235,4 @@ export class KvLedger implements Ledger {
   sweep(): Promise<number> {
     return sweepStaged(this.#kv, this.#clock.now() - STAGING_MAX_MS);
   }
-}
-
-function unexpired(record: ExportRecord, now: number): ExportRecord | undefined {
-  return record.state === "finished" && record.expiresAt <= now ? undefined : record;
 }

@@ -53,8 +53,15 @@ export interface Ledger {
     payload: Uint8Array,
     idempotency?: Idempotency,
   ): Promise<Acceptance>;
-  /** The export of that id, unless unknown or past its retention at `now`. */
-  find(id: string, now: number): Promise<ExportRecord | undefined>;
+  /**
+   * The export of that id, unless unknown, past its retention at `now`, or not for the reader. Time
+   * does not tell which of these it was.
+   */
+  find(
+    id: string,
+    now: number,
+    mayRead?: (record: ExportRecord) => boolean,
+  ): Promise<ExportRecord | undefined>;
   /** The bytes to deliver; kept until the export is finished. */
   payload(record: ExportRecord): Promise<Uint8Array>;
   /** The destination's answer. */

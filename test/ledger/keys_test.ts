@@ -92,6 +92,7 @@ const all: Record<keyof typeof keys, Deno.KvKey> = {
   entry: keys.entry(ID, Number.MAX_SAFE_INTEGER),
   entries: keys.entries(ID),
   secrets: keys.secrets(),
+  decoy: keys.decoy(),
   probe: keys.probe(),
 };
 

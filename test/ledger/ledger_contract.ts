@@ -43,6 +43,13 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     assertEquals(await Array.fromAsync(ledger.lanes()), []);
   });
 
+  promise("an export is not found for a reader who may not see it", async (test) => {
+    const { id } = await accept(test, {});
+    const now = test.clock.now();
+    assertEquals(await test.ledger.find(id, now, () => false), undefined);
+    assertEquals((await test.ledger.find(id, now, (record) => record.id === id))?.id, id);
+  });
+
   promise("an id is accepted once", async (test) => {
     const record = await accept(test, {});
     await assertRejects(() => accept(test, { id: record.id }));

@@ -1,0 +1,55 @@
+/**
+ * Reads an export for somebody who may or may not see it. Whoever gets nothing cannot tell by time
+ * whether there was something: a record that is there takes some microseconds more to read than one
+ * that is not, so both are followed by a read of the other kind.
+ */
+import type { ExportRecord } from "../exports/record.ts";
+import { keys } from "./keys.ts";
+import { decodeExport, encodeExport } from "./stored.ts";
+
+/** The export of that id, unless unknown, past its retention at `now`, or not for the reader. */
+export async function findExport(
+  kv: Deno.Kv,
+  id: string,
+  { now, mayRead }: {
+    readonly now: number;
+    readonly mayRead: (record: ExportRecord) => boolean;
+  },
+): Promise<ExportRecord | undefined> {
+  const record = await read(kv, keys.export(id));
+  if (record !== undefined && !isOver(record, now) && mayRead(record)) return record;
+  await read(kv, record === undefined ? keys.decoy() : keys.export(""));
+  return undefined;
+}
+
+/** Writes the record that is read after one that is not there, once: a later start may find no room. */
+export async function writeDecoy(kv: Deno.Kv): Promise<void> {
+  if (await read(kv, keys.decoy()) === undefined) {
+    await kv.set(keys.decoy(), encodeExport(0, DECOY));
+  }
+}
+
+async function read(kv: Deno.Kv, key: Deno.KvKey): Promise<ExportRecord | undefined> {
+  const { value } = await kv.get<Uint8Array>(key);
+  return value === null ? undefined : decodeExport(value).record;
+}
+
+function isOver(record: ExportRecord, now: number): boolean {
+  return record.state === "finished" && record.expiresAt <= now;
+}
+
+/** As long as most records. */
+const DECOY: ExportRecord = {
+  id: "00000000-0000-0000-0000-000000000000",
+  owner: "nobody".padEnd(22),
+  uri: "https://nowhere.invalid/".padEnd(40),
+  lane: "none".padEnd(22),
+  payload: { bytes: 0, sha256: "".padEnd(64) },
+  acceptedAt: 1e12,
+  giveUpAt: 1e12,
+  attempts: 1,
+  state: "finished",
+  finishedAt: 1e12,
+  expiresAt: 1e12,
+  result: { kind: "answered", status: 200, truncated: false, answerBytes: 0 },
+};
