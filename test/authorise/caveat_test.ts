@@ -86,6 +86,24 @@ const unknown: readonly string[] = [
   "time < 2030-13-01T00:00:00Z",
   "time < 2030-01-01T24:00:00Z",
   "time < 2030-06-30T23:59:60Z",
+  "time < 2030-01-01T00:00:00+00:60",
+  "time < 2030-01-01T00:00:00\u221202:00", // A minus that is no hyphen.
+  "time < 2030-01-01T00:00:00,5Z",
+  "time < 2030-01-01T00:00:00Z\u0000",
+  "time < ２０３０-01-01T00:00:00Z", // Digits of full width.
+  "time < 2030-00-01T00:00:00Z",
+  "time < 2030-01-00T00:00:00Z",
+  "time < 2030-W01-1T00:00:00Z",
+  "time < 2030-001T00:00:00Z",
+  "time < 20300101T000000Z",
+  "time < 2016-12-31T23:59:60Z", // It was.
+  "time < 2030-01-01T00:00:00z",
+  "time < 2030-01-01t00:00:00Z",
+  "time < 2030-01-01T00:00:00 Z",
+  "time < 02030-01-01T00:00:00Z",
+  "time < 30-01-01T00:00:00Z",
+  "time > 2030-01-01T00:00:00Z",
+  "Time < 2030-01-01T00:00:00Z",
   "time < 999999999-01-01T00:00:00Z",
   "time < +012030-01-01T00:00:00Z",
   "time < -000001-01-01T00:00:00Z",
@@ -97,6 +115,17 @@ const unknown: readonly string[] = [
   "max_bytes = 1e9",
   "max_bytes = 0x10",
   "max_bytes = 1_000",
+  "max_bytes = 1,000",
+  "max_bytes = 1n",
+  "max_bytes = 00",
+  "max_bytes = -0",
+  "max_bytes = NaN",
+  "max_bytes = Infinity",
+  "max_bytes = １０", // Digits of full width.
+  "max_bytes = 1 MiB",
+  "max_bytes = 1\u0000",
+  "max_bytes =  1",
+  "MAX_BYTES = 1",
   "max_bytes = 10 ",
   "max_bytes = 10\n",
   "max_bytes = ١٠", // Arabic digits.
@@ -139,5 +168,53 @@ Deno.test("every time that the clock can write as RFC 3339 is read back to the m
       kind: "time",
       before: date.getTime(),
     });
+  }));
+});
+
+Deno.test("a time is what its digits say, or unknown if no calendar and no clock have them", () => {
+  const digits = (max: number, width = 2) =>
+    fc.integer({ min: 0, max }).map((n) => `${n}`.padStart(width, "0"));
+  const parts = fc.tuple(
+    digits(9_999, 4),
+    digits(13),
+    digits(32),
+    digits(25),
+    digits(61),
+    digits(61),
+    fc.constantFrom("Z", "+00:00", "-00:00", "+23:59", "-12:34", "+24:00", "+01:60"),
+  );
+  fc.assert(
+    fc.property(parts, ([year, month, day, hour, minute, second, zone]) => {
+      const [, sign, hours, minutes] = /^([+-])(..):(..)$/.exec(zone) ?? ["", "+", "00", "00"];
+      const local = new Date(0);
+      local.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+      local.setUTCHours(Number(hour), Number(minute), Number(second));
+      const exists = local.toISOString().slice(0, 19) ===
+          `${year}-${month}-${day}T${hour}:${minute}:${second}` &&
+        Number(hours) < 24 && Number(minutes) < 60;
+      const offset = (Number(hours) * 60 + Number(minutes)) * (sign === "+" ? 60_000 : -60_000);
+      const text = `time < ${year}-${month}-${day}T${hour}:${minute}:${second}${zone}`;
+      assertEquals(
+        readCaveat(text),
+        exists ? { kind: "time", before: local.getTime() - offset } : { kind: "unknown" },
+      );
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+Deno.test("a budget is a number as a program writes it, or unknown", () => {
+  const value = fc.oneof(
+    fc.maxSafeNat().map(String),
+    fc.bigInt({ min: -10n, max: 10n ** 20n }).map(String),
+    fc.double().map(String),
+    fc.string({ unit: "grapheme", maxLength: 5 }),
+  );
+  fc.assert(fc.property(value, (value) => {
+    const bytes = Number(value);
+    const plain = Number.isSafeInteger(bytes) && !Object.is(bytes, -0) && bytes >= 0 &&
+      value === String(bytes);
+    const caveat: Caveat = plain ? { kind: "max_bytes", bytes } : { kind: "unknown" };
+    assertEquals(readCaveat(`max_bytes = ${value}`), caveat);
   }));
 });

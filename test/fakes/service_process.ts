@@ -77,6 +77,11 @@ export class ServiceProcess implements AsyncDisposable {
     }
   }
 
+  /** Everything that was printed, on both streams; resolves at the end. */
+  async printed(): Promise<string> {
+    return `${this.lines.join("\n")}\n${await this.#errors}`;
+  }
+
   /** Sends a signal and waits for the end. */
   async kill(signal: Deno.Signal): Promise<Deno.CommandStatus> {
     this.#child.kill(signal);
