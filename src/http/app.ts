@@ -25,8 +25,6 @@ export function createApp({ bounds, sockets, ...more }: AppParts): Hono {
   app.route("/", socketRoutes(parts, sockets));
   app.notFound(() => problem("no_such_route"));
   app.onError((error, c) => {
-    // So the runtime says that the client went away in the middle of its body: nobody's failure here.
-    if (error.name === "BadResource") return problem("malformed_request", "The body ended early.");
     const { method, path } = c.req;
     const { code, event, error: cause } = failure(error);
     parts.log({ event, method, path, error: cause });

@@ -13,13 +13,13 @@ export interface BodyBounds {
 export type Body =
   | { readonly kind: "read"; readonly bytes: Uint8Array }
   | { readonly kind: "too_large" }
-  | { readonly kind: "too_slow" };
+  | { readonly kind: "too_slow" }
+  /** It ended early or is framed wrongly, or its client is gone. */
+  | { readonly kind: "broken" };
 
 /**
  * The whole body. Of one that is too large nothing is read if its length is told, else no more than
  * shows it; of one that is too slow, what came in time.
- *
- * @throws if the client goes away in the middle of it
  */
 export async function readBody(request: Request, bounds: BodyBounds): Promise<Body> {
   const { bytesMax, timeoutMs, clock } = bounds;
@@ -49,6 +49,8 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
       bytes.set(value, length);
       length = end;
     }
+  } catch {
+    return { kind: late ? "too_slow" : "broken" };
   } finally {
     cancelTimer();
   }

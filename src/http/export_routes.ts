@@ -54,6 +54,7 @@ async function hear(
   const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock });
   if (body.kind === "too_large") return { reply: tooLarge(parts), isPoll: false };
   if (body.kind === "too_slow") return { reply: tooSlow(timeoutMs), isPoll: false };
+  if (body.kind === "broken") return { reply: BROKEN, isPoll: false };
   const request = parseExportRequest(body.bytes, jsonDepth);
   const { method, path } = c.req;
   const idempotencyKey = c.req.header("idempotency-key");
@@ -80,6 +81,12 @@ async function changed(
   // Not woken, or sent away: whatever the record says now is the answer.
   return found(id, later ?? await lookUp(id, parts));
 }
+
+const BROKEN: Reply = {
+  kind: "problem",
+  code: "malformed_request",
+  detail: "The body ended early, or is not framed as its headers say.",
+};
 
 function tooSlow(timeoutMs: number): Reply {
   const detail = `The whole body must arrive within ${timeoutMs / 1_000} s.`;
