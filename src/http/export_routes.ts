@@ -85,7 +85,7 @@ async function changed(
 const BROKEN: Reply = {
   kind: "problem",
   code: "malformed_request",
-  detail: "The body ended early, or is not framed as its headers say.",
+  detail: "The body ended early.",
 };
 
 function tooSlow(timeoutMs: number): Reply {
