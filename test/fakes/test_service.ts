@@ -17,7 +17,9 @@ import { instanceOf, type KvLedger, openKvLedger } from "../../src/ledger/kv_led
 import type { LogEvent } from "../../src/log.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
 import { ClockBell } from "./clock_bell.ts";
-import { type Fault, faultyKv } from "./faulty_kv.ts";
+import type { Fault, Trouble } from "./fault.ts";
+import { faultyKv } from "./faulty_kv.ts";
+import { faultyBell, faultyClock, faultyLog } from "./faulty_parts.ts";
 import { FakeClock } from "./fake_clock.ts";
 
 export const SECRET = "a secret of the tests";
@@ -30,6 +32,8 @@ export interface TestServiceOptions {
   readonly kv?: Deno.Kv;
   /** Goes wrong under the service once it is open. */
   readonly wrap?: Fault;
+  /** The same, from the beginning, and also over its timers, its log and its bell. */
+  readonly trouble?: Trouble;
   /** Where to note what reaches the destination, if an earlier service did already. */
   readonly sent?: OutboundRequest[];
   readonly clock?: FakeClock;
@@ -54,8 +58,6 @@ export function answered(body = "ok", status = 200): SendResult {
 }
 
 export class TestService implements AsyncDisposable {
-  readonly log: LogEvent[] = [];
-
   constructor(
     readonly app: Hono,
     readonly kv: Deno.Kv,
@@ -66,6 +68,7 @@ export class TestService implements AsyncDisposable {
     /** Requests that reached the destination, in order. */
     readonly sent: OutboundRequest[],
     readonly sockets: Sockets,
+    readonly log: readonly LogEvent[],
     private readonly ownsKv: boolean,
   ) {}
 
@@ -151,14 +154,36 @@ async function receiptIn(response: Response): Promise<Receipt> {
   return JSON.parse(text);
 }
 
+/** What the rooms get of the world outside, under trouble if there is to be some. */
+function worldOf(
+  { wrap, trouble }: TestServiceOptions,
+  rawKv: Deno.Kv,
+  realClock: FakeClock,
+  events: LogEvent[],
+) {
+  const note = (event: LogEvent) => void events.push(event);
+  const bell = new ClockBell(realClock);
+  if (trouble === undefined) {
+    const kv = wrap === undefined ? rawKv : faultyKv(rawKv, wrap);
+    return { kv, clock: realClock, bell, log: note };
+  }
+  const clock = faultyClock(realClock, trouble);
+  return {
+    kv: faultyKv(rawKv, trouble),
+    clock,
+    bell: faultyBell(bell, trouble),
+    log: faultyLog(note, clock, trouble),
+  };
+}
+
 /** Starts a service; each gets a store of its own unless one is given. */
 export async function openTestService(options: TestServiceOptions = {}): Promise<TestService> {
-  const clock = options.clock ?? new FakeClock();
+  const realClock = options.clock ?? new FakeClock();
   const rawKv = options.kv ?? await Deno.openKv(":memory:");
   const random = () => 0.5;
   const instance = await instanceOf(rawKv, "the-instance");
-  const kv = options.wrap === undefined ? rawKv : faultyKv(rawKv, options.wrap);
-  const bell = new ClockBell(clock);
+  const events: LogEvent[] = [];
+  const { kv, clock, bell, log } = worldOf(options, rawKv, realClock, events);
   const ledger = await openKvLedger({ kv, bell, clock, random, instance, marks: {} });
   const egress = createEgress({
     policy: { allowLoopback: false },
@@ -169,7 +194,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     extraCa: undefined,
   });
   const destination = options.destination ?? (() => answered());
-  const log: (event: LogEvent) => void = (event) => service.log.push(event);
+  const sent = options.sent ?? [];
   const worker = new Worker({
     ledger,
     clock,
@@ -177,10 +202,11 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     log,
     send: async (request) => {
       const arrive = async () => {
-        service.sent.push(request);
+        sent.push(request);
         return await destination(request);
       };
-      return await (options.wrap === undefined ? arrive() : options.wrap.pass(arrive));
+      const trouble = options.wrap ?? options.trouble;
+      return await (trouble === undefined ? arrive() : trouble.pass(arrive));
     },
     claimant: { instance, boot: crypto.randomUUID() },
     userAgent: "databox-export-service/test",
@@ -214,17 +240,17 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
     sockets,
   });
-  const service = new TestService(
+  options.wrap?.arm();
+  return new TestService(
     app,
     rawKv,
-    clock,
+    realClock,
     ledger,
     worker,
     waiters,
-    options.sent ?? [],
+    sent,
     sockets,
+    events,
     options.kv === undefined,
   );
-  options.wrap?.arm();
-  return service;
 }
