@@ -123,7 +123,7 @@ export class Worker {
     const { ledger, clock, claimant, policy } = this.#parts;
     const held = await ledger.head(lane);
     if (held === undefined) return;
-    const facts = { now: clock.now(), claimant, leaseMs: policy.leaseMs };
+    const facts = { now: clock.now(), claimant, ...policy };
     const claim = claimExport(held.record, held.lease, facts);
     if (claim === undefined) return this.#lookAgain(lane, wakeUpAt(held) - facts.now);
     if (!this.#hosts.take(placeOf(held.record.uri).host, lane)) return;
@@ -131,7 +131,8 @@ export class Worker {
       ledger.change(held, claim),
       ledger.payload(held.record),
     ]);
-    if (claimed !== undefined) await this.#deliver(claimed, payload);
+    if (claimed === undefined) return this.#lookAgain(lane, STORE_RETRY_MS);
+    await this.#deliver(claimed, payload);
   }
 
   async #deliver(claimed: Held<Delivering>, payload: Uint8Array): Promise<void> {
@@ -144,6 +145,7 @@ export class Worker {
     const facts = { now: clock.now(), chance: random() };
     const settlement = settleExport(record, outcome, policy, facts);
     const settled = await this.#settle(claimed, settlement, answer);
+    this.#lookAgain(record.lane, wakeUpAt(settlement) - facts.now);
     log({
       event: "delivery.attempted",
       id: record.id,
@@ -176,26 +178,27 @@ export class Worker {
   }
 
   /**
-   * Looks at a lane again after `ms`. Its wake-up came too early and is spent: the clock may have
-   * been put back, hence also not much later than usual, for it may be put right again.
+   * Looks at a lane again after `ms` by a timer, which no change of the clock delays as it does a
+   * wake-up; hence also not much later than usual, for what is due may have become so by a change.
    */
   #lookAgain(lane: string, ms: number): void {
     if (ms <= 0 || this.#stopped || this.#resting.has(lane)) return;
-    this.#resting.add(lane);
     this.#after(Math.min(ms, LOOK_AGAIN_MAX_MS), () => {
       this.#resting.delete(lane);
       this.wake([lane]);
     });
+    this.#resting.add(lane);
   }
 
   /** Calls `action` after `ms`, or at once when the worker stops. */
   #after(ms: number, action: () => void): void {
+    let cancel = () => {};
     const run = () => {
       cancel();
       this.#pending.delete(run);
       action();
     };
-    const cancel = this.#parts.clock.after(ms, run);
+    cancel = this.#parts.clock.after(ms, run);
     this.#pending.add(run);
   }
 }

@@ -6,7 +6,7 @@ import type { Clock } from "../clock.ts";
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import { EXPIRY_SPREAD_MS, PARTS_IN_COMMIT, STAGING_MAX_MS } from "../limits.ts";
+import { EXPIRY_SPREAD_MS, PARTS_IN_COMMIT } from "../limits.ts";
 import type { Bell } from "./bell.ts";
 import { type Batch, type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
@@ -230,7 +230,7 @@ export class KvLedger implements Ledger {
 
   /** Removes what was staged and never accepted; answers how many. */
   sweep(): Promise<number> {
-    return sweepStaged(this.#kv, this.#clock.now() - STAGING_MAX_MS);
+    return sweepStaged(this.#kv, this.#clock.now());
   }
 }
 

@@ -27,6 +27,13 @@ export class Dice {
     return items[this.below(items.length)] ?? items[0];
   }
 
+  /** A UUID of version 4. */
+  uuid(): string {
+    const digits = Array.from({ length: 31 }, () => this.below(16).toString(16)).join("");
+    const groups = /^(.{8})(.{4})(.{3})(.{4})(.{12})$/.exec(digits)?.slice(1) ?? [];
+    return [groups[0], groups[1], `4${groups[2]}`, `8${groups[3]?.slice(1)}`, groups[4]].join("-");
+  }
+
   /** Dice of its own for somebody who throws at a time of their own. */
   another(): Dice {
     return new Dice(Math.floor(this.next() * 2 ** 32));

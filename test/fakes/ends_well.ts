@@ -33,7 +33,8 @@ export async function assertEndsWell(
   assertAttemptsAddUp(await service.entries(), service);
   // What was staged and never accepted is gone, and so is all that was needed only for delivery.
   for (const prefix of ["lane", "lease", "payload", "staged"]) {
-    assertEquals(await Array.fromAsync(service.kv.list({ prefix: [prefix] })), [], prefix);
+    const left = await Array.fromAsync(service.kv.list({ prefix: [prefix] }), ({ key }) => key);
+    assertEquals(left, [], prefix);
   }
 }
 

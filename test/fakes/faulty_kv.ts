@@ -1,4 +1,5 @@
 /** A store whose every call stands under some {@link Trouble}. */
+import { whenHeld } from "./clock_bell.ts";
 import type { Trouble } from "./fault.ts";
 
 export { Fault, type FaultKind } from "./fault.ts";
@@ -57,6 +58,11 @@ function faultyWatch(kv: Deno.Kv, keys: Deno.KvKey[], trouble: Trouble) {
 
 function faultyAtomic(operation: Deno.AtomicOperation, trouble: Trouble): Deno.AtomicOperation {
   const commit = operation.commit.bind(operation);
-  operation.commit = () => trouble.pass(commit);
+  operation.commit = () =>
+    trouble.pass(async () => {
+      const result = await commit();
+      if (result.ok) whenHeld.get(operation)?.();
+      return result;
+    });
   return operation;
 }

@@ -14,6 +14,7 @@ export function faultyClock(clock: Clock, trouble: Trouble): Clock {
       return trouble.passNow(
         () => clock.after(ms, alive),
         () => clock.after(ms + STALL_MS, alive),
+        "timer",
       );
     },
   };

@@ -7,7 +7,7 @@ import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
 import { Worker } from "../../src/deliver/worker.ts";
-import { createEgress } from "../../src/egress/egress.ts";
+import { createEgress, type Egress } from "../../src/egress/egress.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
@@ -37,7 +37,10 @@ export interface TestServiceOptions {
   /** Where to note what reaches the destination, if an earlier service did already. */
   readonly sent?: OutboundRequest[];
   readonly clock?: FakeClock;
+  readonly newId?: () => string;
   readonly destination?: Destination;
+  /** The way out to real destinations; without one, nothing leaves. */
+  readonly egress?: Egress;
   readonly bodyBytes?: number;
   readonly requiredCaveats?: readonly ("target" | "path" | "method" | "destination")[];
   readonly secrets?: readonly string[];
@@ -185,7 +188,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   const events: LogEvent[] = [];
   const { kv, clock, bell, log } = worldOf(options, rawKv, realClock, events);
   const ledger = await openKvLedger({ kv, bell, clock, random, instance, marks: {} });
-  const egress = createEgress({
+  const egress = options.egress ?? createEgress({
     policy: { allowLoopback: false },
     clock,
     resolve: () => Promise.resolve([]),
@@ -193,7 +196,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     answerBytesMax: 1_000,
     extraCa: undefined,
   });
-  const destination = options.destination ?? (() => answered());
+  const destination = options.destination ?? options.egress?.send ?? (() => answered());
   const sent = options.sent ?? [];
   const worker = new Worker({
     ledger,
@@ -206,7 +209,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
         return await destination(request);
       };
       const trouble = options.wrap ?? options.trouble;
-      return await (trouble === undefined ? arrive() : trouble.pass(arrive));
+      return await (trouble === undefined ? arrive() : trouble.pass(arrive, "send"));
     },
     claimant: { instance, boot: crypto.randomUUID() },
     userAgent: "databox-export-service/test",
@@ -230,7 +233,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     waiters,
     refusals: new Refusals({ ledger, clock, log }),
     clock,
-    newId: () => crypto.randomUUID(),
+    newId: options.newId ?? (() => crypto.randomUUID()),
     log,
     rootKeys: () => rootKeys,
     target: "export-service",

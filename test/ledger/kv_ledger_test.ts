@@ -4,7 +4,8 @@ import { acceptExport } from "../../src/exports/export.ts";
 import { instanceOf, type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
-import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
+import { Fault, quiet, STALL_MS } from "../fakes/fault.ts";
+import { faultyKv } from "../fakes/faulty_kv.ts";
 import { testLedger } from "./ledger_contract.ts";
 
 interface Opened extends AsyncDisposable {
@@ -14,8 +15,11 @@ interface Opened extends AsyncDisposable {
   rung(): string[];
 }
 
-async function open(kv: Deno.Kv, close: () => Promise<void> | void = () => {}): Promise<Opened> {
-  const clock = new FakeClock();
+async function open(
+  kv: Deno.Kv,
+  close: () => Promise<void> | void = () => {},
+  clock = new FakeClock(),
+): Promise<Opened> {
   const bell = new ClockBell(clock);
   const ledger = await openKvLedger({
     kv,
@@ -106,4 +110,21 @@ Deno.test("parts staged by a process that died are swept, those of accepted expo
   assertEquals(await opened.ledger.sweep(), 1);
   assertEquals((await keysIn(kv)).filter((key) => key === "payload").length, 16);
   assert(!(await keysIn(kv)).includes("staged"));
+});
+
+Deno.test("a submission that is swept while it is still being staged is refused, and leaves nothing", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const clock = new FakeClock();
+  // The marker is the first call, the parts are the second: they come when the sweeper has been.
+  const fault = new Fault("stalls", 2, clock);
+  await using opened = await open(faultyKv(kv, fault), () => {}, clock);
+  fault.arm();
+  const slow = accepting(clock, 1_000_000);
+  const refused = assertRejects(() => opened.ledger.accept(slow.change, slow.payload));
+  await quiet(fault);
+  clock.jump(3_600_000);
+  assertEquals(await opened.ledger.sweep(), 1);
+  clock.advance(STALL_MS);
+  await refused;
+  assertEquals((await keysIn(kv)).filter((key) => key === "payload" || key === "staged"), []);
 });

@@ -232,7 +232,7 @@ async function headOf({ ledger }: LedgerUnderTest, lane: string): Promise<Held> 
 }
 
 async function claim({ ledger, clock }: LedgerUnderTest, head: Held, claimant = CLAIMANT) {
-  const facts = { now: clock.now(), claimant, leaseMs: 45_000 };
+  const facts = { ...POLICY, now: clock.now(), claimant, leaseMs: 45_000 };
   const change = claimExport(head.record, head.lease, facts);
   return change === undefined ? undefined : await ledger.change(head, change);
 }
