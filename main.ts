@@ -14,6 +14,7 @@ import {
   BACKOFF_JITTER,
   BACKOFF_MS,
   LEASE_MARGIN_MS,
+  RETRY_AFTER_MAX_MS,
   STAGING_MAX_MS,
   STOP_GRACE_MS,
   STOP_TIMEOUT_MS,
@@ -82,6 +83,7 @@ export async function startService(config: Config, secret: string, log: Log): Pr
     checkDestination: egress.checkDestination,
     bodyBytes: config.EXPORT_BODY_LIMIT,
     giveUpAfterMs: config.EXPORT_GIVE_UP_AFTER,
+    unreachableHosts: () => worker.unreachableHosts,
   });
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   bell.listen((lanes) => worker.wake(lanes));
@@ -118,6 +120,8 @@ async function openEgress(config: Config): Promise<Egress> {
 function deliveryPolicy(config: Config): WorkerParts["policy"] {
   return {
     backoff: { delaysMs: BACKOFF_MS, jitter: BACKOFF_JITTER },
+    retryStatuses: config.EXPORT_RETRY_STATUSES,
+    retryAfterMaxMs: RETRY_AFTER_MAX_MS,
     retentionMs: config.EXPORT_RETENTION,
     leaseMs: config.EXPORT_ATTEMPT_TIMEOUT + LEASE_MARGIN_MS,
     parallel: config.EXPORT_PARALLEL,

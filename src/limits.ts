@@ -61,6 +61,14 @@ export const BACKOFF_MS: readonly number[] = [
 ];
 /** Each delay varies by this share either way, so that lanes do not retry in step. */
 export const BACKOFF_JITTER = 0.2;
+/** Longest wait that a destination may ask for with `Retry-After`: the longest delay of ours. */
+export const RETRY_AFTER_MAX_MS = 30 * MINUTE;
+/** Failures in a row, of any lanes, after which a host counts as unreachable. */
+export const HOST_FAILURES_MAX = 5;
+/** An unreachable host is tried again this long after it was last tried, by one export. */
+export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
+/** Failing hosts that are remembered; the one that failed longest ago is forgotten first. */
+export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before a lane is looked at again after the store failed under it. */
 export const STORE_RETRY_MS = SECOND;
 /** A lane that was woken too early is looked at again after this at the latest. */

@@ -35,6 +35,7 @@ const PRESET: Config = {
   EXPORT_RETENTION: 24 * HOUR,
   EXPORT_ATTEMPT_TIMEOUT: 30_000,
   EXPORT_GIVE_UP_AFTER: 24 * HOUR,
+  EXPORT_RETRY_STATUSES: [],
   EXPORT_PARALLEL: 64,
   EXPORT_PARALLEL_PER_HOST: 8,
 };
@@ -69,6 +70,7 @@ const understood: readonly (readonly [keyof Config, text: string, Config[keyof C
   ["EXPORT_PARALLEL", "1", 1],
   ["EXPORT_PARALLEL", "1024", 1_024],
   ["EXPORT_PARALLEL_PER_HOST", " 3 ", 3],
+  ["EXPORT_RETRY_STATUSES", " 429, 503,", [429, 503]],
 ];
 
 for (const [name, text, value] of understood) {
@@ -101,6 +103,7 @@ const refused: readonly (readonly [name: keyof Config, texts: readonly string[],
     ["EXPORT_PARALLEL", ["0", "1025"], /between 1 and 1024/],
     ["EXPORT_PARALLEL", ["", "-1", "1.5", "many"], /such as 8/],
     ["EXPORT_PARALLEL_PER_HOST", ["0", "1025"], /between 1 and 1024/],
+    ["EXPORT_RETRY_STATUSES", ["all", "200", "600", "429 503"], /from 400 to 599/],
   ];
 
 for (const [name, texts, fault] of refused) {
@@ -151,6 +154,7 @@ Deno.test("the settings are shown as an operator writes them", () => {
     EXPORT_RETENTION: "90s",
     EXPORT_ATTEMPT_TIMEOUT: "30s",
     EXPORT_GIVE_UP_AFTER: "0ms",
+    EXPORT_RETRY_STATUSES: [],
     EXPORT_PARALLEL: 64,
     EXPORT_PARALLEL_PER_HOST: 8,
   });

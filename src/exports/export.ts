@@ -111,13 +111,18 @@ function isHeld(lease: Lease, { now, claimant, leaseMs }: ClaimFacts): boolean {
 /** How results are kept and failures retried. */
 export interface SettlePolicy {
   readonly backoff: Backoff;
+  /** Answers with these statuses are no end, but tried again. */
+  readonly retryStatuses: readonly number[];
+  /** The longest wait that a destination may ask for. */
+  readonly retryAfterMaxMs: number;
   /** How long a finished export is kept for its owner, ms. */
   readonly retentionMs: number;
 }
 
 /**
- * Records the outcome of the running attempt and decides the next state. Any answer finishes the
- * export; a failure is retried with backoff until the give-up age, where one last attempt is made.
+ * Records the outcome of the running attempt and decides the next state. An answer finishes the
+ * export, unless its status is one to try again; that and a failure are retried with backoff until
+ * the give-up age, where one last attempt is made.
  *
  * @param facts.chance uniform in [0, 1), for the jitter
  */
@@ -128,7 +133,7 @@ export function settleExport(
   facts: { readonly now: number; readonly chance: number },
 ): Change<Pending | Finished> {
   const { now } = facts;
-  const dueAt = nextAttemptAt(record, outcome, policy.backoff, facts);
+  const dueAt = nextAttemptAt(record, outcome, policy, facts);
   const next: Pending | Finished = dueAt === undefined
     ? {
       ...factsOf(record),
@@ -144,12 +149,25 @@ export function settleExport(
 function nextAttemptAt(
   record: Delivering,
   outcome: Outcome,
-  backoff: Backoff,
+  policy: SettlePolicy,
   { now, chance }: { readonly now: number; readonly chance: number },
 ): number | undefined {
-  if (outcome.kind === "answered" || FAILURES[outcome.code].final) return undefined;
-  if (now >= record.giveUpAt) return undefined;
-  return Math.min(now + backoffMs(backoff, record.attempts, chance), record.giveUpAt);
+  if (isFinal(outcome, policy) || now >= record.giveUpAt) return undefined;
+  const delayMs = askedFor(outcome, policy) ?? backoffMs(policy.backoff, record.attempts, chance);
+  return Math.min(now + delayMs, record.giveUpAt);
+}
+
+function isFinal(outcome: Outcome, { retryStatuses }: SettlePolicy): boolean {
+  return outcome.kind === "answered"
+    ? !retryStatuses.includes(outcome.status)
+    : FAILURES[outcome.code].final;
+}
+
+/** What the destination asks for, but no less than our first delay. */
+function askedFor(outcome: Outcome, policy: SettlePolicy): number | undefined {
+  if (outcome.kind === "failed" || outcome.retryAfterMs === undefined) return undefined;
+  const [leastMs = 0] = policy.backoff.delaysMs;
+  return Math.max(leastMs, Math.min(outcome.retryAfterMs, policy.retryAfterMaxMs));
 }
 
 function resultOf(outcome: Outcome): Result {

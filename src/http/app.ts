@@ -3,12 +3,13 @@ import { Hono } from "hono";
 import { failure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
 import { guard, type GuardParts } from "./guard.ts";
-import { healthRoutes } from "./health.ts";
+import { type HealthParts, healthRoutes } from "./health.ts";
 import { problem } from "./problem.ts";
 import { socketRoutes } from "./socket_routes.ts";
 import type { Sockets } from "./sockets.ts";
 
-export interface AppParts extends ExportRoutesParts, GuardParts {
+export interface AppParts
+  extends ExportRoutesParts, GuardParts, Pick<HealthParts, "unreachableHosts"> {
   /** Without them `/ws/export` is not served. */
   readonly sockets?: Sockets;
 }

@@ -25,16 +25,18 @@ const SHA256 = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862
 const CLAIMANT = { instance: "box", boot: "second" };
 const POLICY: SettlePolicy = {
   backoff: { delaysMs: [5_000, 30_000, 120_000], jitter: 0.2 },
+  retryStatuses: [503],
+  retryAfterMaxMs: 60_000,
   retentionMs: 2 * DAY,
 };
-const ANSWER: Outcome = {
+const ANSWER = {
   kind: "answered",
   status: 200,
   truncated: false,
   answerBytes: 2,
   address: "93.184.215.14",
   ms: 120,
-};
+} as const satisfies Outcome;
 
 function accepted(giveUpAfterMs = DAY): Pending {
   const request = { owner: OWNER, uri: URI, payload: PAYLOAD };
@@ -198,7 +200,7 @@ Deno.test("an attempt whose lease ended without an outcome is entered as lapsed"
 
 // Settled.
 
-for (const status of [100, 200, 204, 302, 404, 429, 500, 503]) {
+for (const status of [100, 200, 204, 302, 404, 429, 500, 502]) {
   Deno.test(`an answer ${status} finishes the export, kept for its owner for the retention time`, () => {
     const later = NOW + 1_000;
     const change = settle(delivering(2), { ...ANSWER, status }, later);
@@ -347,6 +349,52 @@ Deno.test("an attempt that began late is made all the same, and its answer count
 Deno.test("with a give-up age of nothing there is one attempt", () => {
   const { record } = settle(delivering(1, 0), failure("connection_refused"), NOW);
   assertEquals(record.state, "finished");
+});
+
+// Told to come again.
+
+function busy(retryAfterMs?: number): Outcome {
+  return { ...ANSWER, status: 503, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+function dueAfter(outcome: Outcome, record = delivering(1)): number | undefined {
+  const settled = settle(record, outcome, NOW).record;
+  return settled.state === "pending" ? settled.dueAt - NOW : undefined;
+}
+
+Deno.test("an answer whose status is one to try again is tried again with backoff, and entered", () => {
+  assertEquals(dueAfter(busy()), 5_000);
+  assertEquals(dueAfter(busy(), delivering(2)), 30_000);
+  const [entry] = settle(delivering(1), busy(), NOW).entries;
+  assertEquals(entry, {
+    kind: "attempt.ended",
+    at: NOW,
+    id: ID,
+    attempt: 1,
+    ms: ANSWER.ms,
+    address: "93.184.215.14",
+    outcome: "answered",
+    status: 503,
+    answerBytes: 2,
+    next: "retry",
+    dueAt: NOW + 5_000,
+  });
+});
+
+for (const [asked, granted] of [[0, 5_000], [7_000, 7_000], [60_000, 60_000], [DAY, 60_000]]) {
+  Deno.test(`a destination that asks for ${asked} ms of rest gets ${granted} ms`, () => {
+    assertEquals(dueAfter(busy(asked), delivering(2)), granted);
+  });
+}
+
+Deno.test("at the give-up age the last answer is the outcome, whatever its status", () => {
+  const { record } = settle(delivering(3), busy(7_000), NOW + DAY);
+  assertEquals(record.state === "finished" && record.result, {
+    kind: "answered",
+    status: 503,
+    truncated: false,
+    answerBytes: 2,
+  });
 });
 
 // Woken.

@@ -44,6 +44,7 @@ export interface TestServiceOptions {
   readonly bodyBytes?: number;
   readonly requiredCaveats?: readonly ("target" | "path" | "method" | "destination")[];
   readonly secrets?: readonly string[];
+  readonly retryStatuses?: readonly number[];
   readonly parallel?: number;
   readonly parallelPerHost?: number;
   readonly giveUpAfterMs?: number;
@@ -215,6 +216,8 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     userAgent: "databox-export-service/test",
     policy: {
       backoff: { delaysMs: [5_000, 30_000, 120_000, 600_000, 1_800_000], jitter: 0.2 },
+      retryStatuses: options.retryStatuses ?? [],
+      retryAfterMaxMs: 1_800_000,
       retentionMs: options.retentionMs ?? 86_400_000,
       leaseMs: 45_000,
       parallel: options.parallel ?? 64,
@@ -242,6 +245,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     bodyBytes: options.bodyBytes ?? 1_048_576,
     giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
     sockets,
+    unreachableHosts: () => worker.unreachableHosts,
   });
   options.wrap?.arm();
   return new TestService(

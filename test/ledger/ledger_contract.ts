@@ -15,7 +15,12 @@ export interface LedgerUnderTest extends AsyncDisposable {
 }
 
 const CLAIMANT = { instance: "one", boot: "first" };
-const POLICY = { backoff: { delaysMs: [5_000], jitter: 0 }, retentionMs: 60_000 };
+const POLICY = {
+  backoff: { delaysMs: [5_000], jitter: 0 },
+  retryStatuses: [],
+  retryAfterMaxMs: 60_000,
+  retentionMs: 60_000,
+};
 const ANSWER = new TextEncoder().encode("thank you");
 
 /** Declares the whole suite for one kind of ledger. */
