@@ -8,6 +8,7 @@ import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import { EXPIRY_SPREAD_MS, PARTS_IN_COMMIT } from "../limits.ts";
 import type { Bell } from "./bell.ts";
+import { noteFormat, requireFormat } from "./format.ts";
 import { type Batch, type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
@@ -38,8 +39,14 @@ export async function instanceOf(kv: Deno.Kv, candidate: string): Promise<string
   return value ?? candidate;
 }
 
-/** Opens the ledger on a store; reads where the places in lanes left off. */
+/**
+ * Opens the ledger on a store; reads where the places in lanes left off.
+ *
+ * @throws if a newer version wrote the store
+ */
 export async function openKvLedger(parts: KvLedgerParts): Promise<KvLedger> {
+  await requireFormat(parts.kv);
+  await noteFormat(parts.kv);
   const commits = new GroupCommit(parts);
   return new KvLedger(parts, commits, await commits.lastOrder());
 }
