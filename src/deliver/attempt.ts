@@ -56,7 +56,8 @@ export async function attemptExport(
     body: payload,
     signal: parts.signal,
   });
-  const ms = parts.clock.now() - begun;
+  // The clock may have been put back meanwhile.
+  const ms = Math.max(0, parts.clock.now() - begun);
   if (result.kind === "answered") {
     const { body, retryAfter, ...answered } = result;
     const asked = retryAfterMs(retryAfter, parts.clock.now());
