@@ -7,7 +7,10 @@
 export interface Clock {
   /** Wall-clock time, milliseconds since the epoch. */
   now(): number;
-  /** Calls `action` once after `ms` milliseconds, unless the returned function is called first. */
+  /**
+   * Calls `action` once when `ms` milliseconds have passed, whatever the wall clock is put to,
+   * unless the returned function is called first.
+   */
   after(ms: number, action: () => void): () => void;
 }
 

@@ -75,6 +75,13 @@ const settings = z.object({
   EXPORT_RETENTION: duration(DEFAULTS.retentionMs, 1_000, 365 * DAY_MS),
   EXPORT_ATTEMPT_TIMEOUT: duration(DEFAULTS.attemptTimeoutMs, 100, 600_000),
   EXPORT_GIVE_UP_AFTER: duration(DEFAULTS.giveUpAfterMs, 0, 30 * DAY_MS),
+  /** Statuses of answers that are tried again. */
+  EXPORT_RETRY_STATUSES: z.string().default("").transform((text, context) => {
+    const statuses = text.split(",").map((status) => status.trim()).filter((each) => each !== "");
+    if (statuses.every((status) => /^[45]\d\d$/.test(status))) return statuses.map(Number);
+    context.addIssue("must be statuses from 400 to 599 with commas between, such as 429,503");
+    return z.NEVER;
+  }),
   EXPORT_PARALLEL: count(DEFAULTS.parallel, 1_024),
   EXPORT_PARALLEL_PER_HOST: count(DEFAULTS.parallelPerHost, 1_024),
   ...limitSettings,

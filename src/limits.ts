@@ -77,6 +77,14 @@ export const BACKOFF_MS: readonly number[] = [
 ];
 /** Each delay varies by this share either way, so that lanes do not retry in step. */
 export const BACKOFF_JITTER = 0.2;
+/** Longest wait that a destination may ask for with `Retry-After`: the longest delay of ours. */
+export const RETRY_AFTER_MAX_MS = 30 * MINUTE;
+/** Failures in a row, of any lanes, after which a host counts as unreachable. */
+export const HOST_FAILURES_MAX = 5;
+/** An unreachable host is tried again this long after it was last tried, by one export. */
+export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
+/** Failing hosts that are remembered; the one that failed longest ago is forgotten first. */
+export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before a lane is looked at again after the store failed under it. */
 export const STORE_RETRY_MS = SECOND;
 /** A lane that was woken too early is looked at again after this at the latest. */
@@ -106,8 +114,6 @@ export const EXPIRY_SPREAD_MS = 5 * MINUTE;
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Largest floor of free space that can be asked for: 1 TiB. */
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
-/** A start on a disk that is full looks again after this. */
-export const STORAGE_RETRY_MS = SECOND;
 /** Characters kept of a refused destination's host: the longest name of DNS, and a port. */
 export const REFUSED_HOST_CHARS_MAX = 260;
 /** Wait for the store's answer before the service says that it is not ready. */

@@ -12,9 +12,19 @@ export interface LogEvent {
 
 export type Log = (event: LogEvent) => void;
 
-/** Writes lines with their time to `write`; errors are shown as their message. */
+/**
+ * Writes lines with their time to `write`; errors are shown as their message. A line that cannot be
+ * written, such as into a pipe whose reader has gone, is lost, and nothing else is.
+ */
 export function jsonLog(write: (line: string) => void, now: () => number): Log {
-  return (event) => write(JSON.stringify({ at: new Date(now()).toISOString(), ...event }, shown));
+  return (event) => {
+    const line = JSON.stringify({ at: new Date(now()).toISOString(), ...event }, shown);
+    try {
+      write(line);
+    } catch {
+      // There is nobody to tell; the ledger has what must not be lost.
+    }
+  };
 }
 
 function shown(_name: string, value: unknown): unknown {

@@ -28,12 +28,12 @@ import {
   BACKOFF_JITTER,
   BACKOFF_MS,
   LEASE_MARGIN_MS,
+  RETRY_AFTER_MAX_MS,
   STAGING_MAX_MS,
-  STORAGE_RETRY_MS,
 } from "./limits.ts";
 import { openBounds, requestBounds, socketBounds } from "./limit_settings.ts";
 import { type Log } from "./log.ts";
-import { type Disk, watchDisk } from "./machine/disk.ts";
+import { onceWell, watchDisk } from "./machine/disk.ts";
 import { type SecretSource } from "./machine/secret_source.ts";
 import { UsageError } from "./machine/settings.ts";
 import { openStore } from "./machine/store_file.ts";
@@ -94,11 +94,12 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
     checkDestination: egress.checkDestination,
     bodyBytes: config.EXPORT_BODY_LIMIT,
     giveUpAfterMs: config.EXPORT_GIVE_UP_AFTER,
+    unreachableHosts: () => worker.unreachableHosts,
     sockets,
     bounds: requestBounds(config),
   });
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
-  const alarm = onceWell(disk, () => bell.listen((lanes) => worker.wake(lanes)));
+  const alarm = onceWell(disk, clock, () => bell.listen((lanes) => worker.wake(lanes)));
   const server = Deno.serve(
     { hostname: "0.0.0.0", port: config.DATABOX_LOCAL_PORT, onListen: () => {}, ...tls },
     app.fetch,
@@ -209,32 +210,12 @@ function readExtraCa(path: string): Promise<string> {
 function deliveryPolicy(config: Config): WorkerParts["policy"] {
   return {
     backoff: { delaysMs: BACKOFF_MS, jitter: BACKOFF_JITTER },
+    retryStatuses: config.EXPORT_RETRY_STATUSES,
+    retryAfterMaxMs: RETRY_AFTER_MAX_MS,
     retentionMs: config.EXPORT_RETENTION,
     leaseMs: config.EXPORT_ATTEMPT_TIMEOUT + LEASE_MARGIN_MS,
     parallel: config.EXPORT_PARALLEL,
     parallelPerHost: config.EXPORT_PARALLEL_PER_HOST,
-  };
-}
-
-/**
- * Calls `action` as soon as the storage is well. The runtime ends the process where its queue meets
- * a full disk, so the queue is not asked before there is room.
- */
-function onceWell(disk: Disk, action: () => void): { stop(): void } {
-  let stopped = false;
-  let cancel = () => {};
-  const look = async () => {
-    const { kind } = await disk.state();
-    if (stopped) return;
-    if (kind === "well") action();
-    else cancel = clock.after(STORAGE_RETRY_MS, look);
-  };
-  void look();
-  return {
-    stop() {
-      stopped = true;
-      cancel();
-    },
   };
 }
 

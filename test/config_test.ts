@@ -45,6 +45,7 @@ const PRESET: Config = {
   EXPORT_RETENTION: 24 * HOUR,
   EXPORT_ATTEMPT_TIMEOUT: 30_000,
   EXPORT_GIVE_UP_AFTER: 24 * HOUR,
+  EXPORT_RETRY_STATUSES: [],
   EXPORT_PARALLEL: 64,
   EXPORT_PARALLEL_PER_HOST: 8,
   EXPORT_URL_LIMIT: 8_192,
@@ -117,6 +118,7 @@ const understood: readonly (readonly [keyof Config, text: string, Config[keyof C
   ["EXPORT_OPEN", "1000000", 1_000_000],
   ["EXPORT_OPEN_BYTES", "1B", 1],
   ["EXPORT_REQUESTS_PER_SECOND", "1", 1],
+  ["EXPORT_RETRY_STATUSES", " 429, 503,", [429, 503]],
 ];
 
 for (const [name, text, value] of understood) {
@@ -188,6 +190,7 @@ const refused: readonly (readonly [name: keyof Config, texts: readonly string[],
     ["EXPORT_OPEN", ["0", "1000001"], /between 1 and 1000000/],
     ["EXPORT_OPEN_BYTES", ["0B", "65537MiB"], /between 1B and 65536MiB/],
     ["EXPORT_REQUESTS_PER_SECOND", ["0", "1000001"], /between 1 and 1000000/],
+    ["EXPORT_RETRY_STATUSES", ["all", "200", "600", "429 503"], /from 400 to 599/],
   ];
 
 for (const [name, texts, fault] of refused) {
@@ -254,6 +257,7 @@ Deno.test("the settings are shown as an operator writes them", () => {
     EXPORT_RETENTION: "90s",
     EXPORT_ATTEMPT_TIMEOUT: "30s",
     EXPORT_GIVE_UP_AFTER: "0ms",
+    EXPORT_RETRY_STATUSES: [],
     EXPORT_PARALLEL: 64,
     EXPORT_PARALLEL_PER_HOST: 8,
     EXPORT_URL_LIMIT: "8KiB",

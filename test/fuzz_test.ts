@@ -175,8 +175,10 @@ async function converse(port: number, bytes: Uint8Array, turns = 0): Promise<Uin
   })().catch(() => {}); // The service may hang up on nonsense.
   try {
     for (let n = 0; n < bytes.length;) n += await connection.write(bytes.subarray(n));
-    // How far the service gets before it hears the end is its own affair.
-    for (let n = 0; n < turns; n++) await new Promise((resolve) => setTimeout(resolve));
+    // How far the service gets before it hears the end is its own affair, within these turns.
+    for (let n = 0; n < turns && chunks.length === 0; n++) {
+      await new Promise((resolve) => setTimeout(resolve));
+    }
     await connection.closeWrite();
   } catch {
     // As above.
@@ -213,7 +215,7 @@ Deno.test("whatever bytes a connection carries, the service answers without a fa
   const heap = new HeapWatch(numRuns / 5);
   await fc.assert(
     fc.asyncProperty(bytes, async (bytes) => {
-      const answer = decoder.decode(await converse(server.port, bytes));
+      const answer = decoder.decode(await converse(server.port, bytes, 5));
       for (const [, status] of answer.matchAll(/HTTP\/1\.[01] (\d+)/g)) {
         seen.add(Number(status));
         assert(Number(status) < 500, answer);
@@ -226,7 +228,9 @@ Deno.test("whatever bytes a connection carries, the service answers without a fa
     { numRuns: Math.ceil(numRuns / 5), seed },
   );
   assert(heap.growth < HEAP_GROWTH_MAX, "memory grows");
-  for (const status of [200, 400, 401, 404]) assert(seen.has(status), `no answer was ${status}`);
+  for (const status of [200, 400, 401, 404]) {
+    assert(seen.has(status), `no answer was ${status}: ${[...seen]}`);
+  }
   await assertUnharmed(service);
 });
 

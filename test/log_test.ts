@@ -42,6 +42,13 @@ Deno.test("an error is shown by its name and message, wherever it stands, withou
   });
 });
 
+Deno.test("a line that cannot be written is lost, and whoever logs goes on", () => {
+  const log = jsonLog(() => {
+    throw new Deno.errors.BrokenPipe("the reader has gone");
+  }, () => NEW_YEAR);
+  log({ event: "a" });
+});
+
 Deno.test("no text breaks a line in two", () => {
   fc.assert(
     fc.property(

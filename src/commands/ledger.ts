@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { type ChainVerdict, verifyChain } from "../ledger/chain.ts";
+import { requireFormat } from "../ledger/format.ts";
 import { readChains } from "../ledger/read_chains.ts";
 import { runCommand } from "../machine/run_command.ts";
 import { readSettings, UsageError } from "../machine/settings.ts";
@@ -53,6 +54,7 @@ if (import.meta.main) {
     if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
     const store = await openStore(settings.config.EXPORT_KV_PATH);
     try {
+      await requireFormat(store.kv);
       return await printLedger(store.kv, verify, print);
     } finally {
       store.close();

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { ExportRecord, Outcome } from "../exports/record.ts";
 import type { FailureCode } from "../exports/failure.ts";
+import { retryAfterMs } from "./retry_after.ts";
 
 /** One guarded POST, ready to send. */
 export interface OutboundRequest {
@@ -19,6 +20,8 @@ export type SendResult =
     readonly body: Uint8Array;
     readonly truncated: boolean;
     readonly address: string;
+    /** The header of that name, as it came. */
+    readonly retryAfter?: string;
   }
   | {
     readonly kind: "failed";
@@ -53,12 +56,19 @@ export async function attemptExport(
     body: payload,
     signal: parts.signal,
   });
-  const ms = parts.clock.now() - begun;
+  // The clock may have been put back meanwhile.
+  const ms = Math.max(0, parts.clock.now() - begun);
   if (result.kind === "answered") {
-    const { body, ...answered } = result;
+    const { body, retryAfter, ...answered } = result;
+    const asked = retryAfterMs(retryAfter, parts.clock.now());
     return {
       kind: "ended",
-      outcome: { ...answered, answerBytes: body.byteLength, ms },
+      outcome: {
+        ...answered,
+        answerBytes: body.byteLength,
+        ms,
+        ...(asked !== undefined && { retryAfterMs: asked }),
+      },
       answer: body,
     };
   }

@@ -10,12 +10,13 @@ import {
   type SettlePolicy,
   wakeUpAt,
 } from "../exports/export.ts";
-import type { Claimant, Delivering, ExportRecord } from "../exports/record.ts";
+import type { Claimant, Delivering, ExportRecord, Outcome } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Held, Ledger } from "../ledger/ledger.ts";
 import { LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { attemptExport, type Send } from "./attempt.ts";
+import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
 
 export interface WorkerParts {
@@ -40,6 +41,7 @@ export interface WorkerParts {
 export class Worker {
   readonly #parts: WorkerParts;
   readonly #hosts: HostPlaces;
+  readonly #health: HostHealth;
   /** Lanes to look at, oldest wake-up first. */
   readonly #woken = new Set<string>();
   readonly #active = new Set<string>();
@@ -54,6 +56,12 @@ export class Worker {
   constructor(parts: WorkerParts) {
     this.#parts = parts;
     this.#hosts = new HostPlaces(parts.policy.parallelPerHost);
+    this.#health = new HostHealth(parts.policy.leaseMs);
+  }
+
+  /** Hosts that cannot be reached at present, by their last attempts. */
+  get unreachableHosts(): number {
+    return this.#health.unreachable;
   }
 
   /** Wakes every lane with unfinished exports, as after a crash. */
@@ -123,15 +131,22 @@ export class Worker {
     const { ledger, clock, claimant, policy } = this.#parts;
     const held = await ledger.head(lane);
     if (held === undefined) return;
-    const facts = { now: clock.now(), claimant, leaseMs: policy.leaseMs };
+    const facts = { now: clock.now(), claimant, ...policy };
     const claim = claimExport(held.record, held.lease, facts);
     if (claim === undefined) return this.#lookAgain(lane, wakeUpAt(held) - facts.now);
-    if (!this.#hosts.take(placeOf(held.record.uri).host, lane)) return;
+    const { host } = placeOf(held.record.uri);
+    if (!this.#hosts.take(host, lane)) return;
+    // At its give-up age an export has its last attempt, whatever is known of the host.
+    const heldBackMs = facts.now >= held.record.giveUpAt
+      ? 0
+      : this.#health.admit(host, lane, facts.now);
+    if (heldBackMs > 0) return this.#lookAgain(lane, heldBackMs);
     const [claimed, payload] = await Promise.all([
       ledger.change(held, claim),
       ledger.payload(held.record),
     ]);
-    if (claimed !== undefined) await this.#deliver(claimed, payload);
+    if (claimed === undefined) return this.#lookAgain(lane, STORE_RETRY_MS);
+    await this.#deliver(claimed, payload);
   }
 
   async #deliver(claimed: Held<Delivering>, payload: Uint8Array): Promise<void> {
@@ -141,9 +156,11 @@ export class Worker {
     const attempted = await attemptExport(record, payload, { ...this.#parts, signal });
     if (attempted.kind === "stopped") return;
     const { outcome, answer } = attempted;
+    this.#learn(placeOf(record.uri).host, outcome);
     const facts = { now: clock.now(), chance: random() };
     const settlement = settleExport(record, outcome, policy, facts);
     const settled = await this.#settle(claimed, settlement, answer);
+    this.#lookAgain(record.lane, wakeUpAt(settlement) - facts.now);
     log({
       event: "delivery.attempted",
       id: record.id,
@@ -154,6 +171,12 @@ export class Worker {
       ...outcome,
       next: settled === undefined ? "superseded" : settlement.record.state,
     });
+  }
+
+  #learn(host: string, outcome: Outcome): void {
+    const { change, lanes } = this.#health.learn(host, outcome, this.#parts.clock.now());
+    if (change !== undefined) this.#parts.log({ event: `host.${change}`, host });
+    this.wake(lanes);
   }
 
   /** An outcome is worth more than one try: while the lease holds, a failing store is asked again. */
@@ -176,26 +199,27 @@ export class Worker {
   }
 
   /**
-   * Looks at a lane again after `ms`. Its wake-up came too early and is spent: the clock may have
-   * been put back, hence also not much later than usual, for it may be put right again.
+   * Looks at a lane again after `ms` by a timer, which no change of the clock delays as it does a
+   * wake-up; hence also not much later than usual, for what is due may have become so by a change.
    */
   #lookAgain(lane: string, ms: number): void {
     if (ms <= 0 || this.#stopped || this.#resting.has(lane)) return;
-    this.#resting.add(lane);
     this.#after(Math.min(ms, LOOK_AGAIN_MAX_MS), () => {
       this.#resting.delete(lane);
       this.wake([lane]);
     });
+    this.#resting.add(lane);
   }
 
   /** Calls `action` after `ms`, or at once when the worker stops. */
   #after(ms: number, action: () => void): void {
+    let cancel = () => {};
     const run = () => {
       cancel();
       this.#pending.delete(run);
       action();
     };
-    const cancel = this.#parts.clock.after(ms, run);
+    cancel = this.#parts.clock.after(ms, run);
     this.#pending.add(run);
   }
 }

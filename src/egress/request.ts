@@ -38,6 +38,8 @@ export type RequestResult =
     readonly body: Uint8Array;
     readonly truncated: boolean;
     readonly address: string;
+    /** The header of that name, as it came. */
+    readonly retryAfter?: string;
   }
   | {
     readonly kind: "failed";
@@ -80,7 +82,9 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
       // 101 is a protocol that was not asked for: what follows is not HTTP.
       if (status < 200) return { kind: "failed", code: "invalid_answer", address };
       const answer = await readBody(incoming, request.answerBytesMax);
-      return { kind: "answered", status, ...answer, address };
+      const retryAfter = incoming.headers["retry-after"];
+      const asked = retryAfter === undefined ? {} : { retryAfter };
+      return { kind: "answered", status, ...answer, address, ...asked };
     } catch (error) {
       return { kind: "failed", code: failureOf(error), address };
     } finally {

@@ -17,3 +17,8 @@ export function backoffMs(backoff: Backoff, failures: number, chance: number): n
   const delay = delaysMs[Math.min(failures, delaysMs.length) - 1] ?? 0;
   return Math.round(delay * (1 - jitter + 2 * jitter * chance));
 }
+
+/** The longest delay that the schedule can bring, ms. */
+export function longestDelayMs({ delaysMs, jitter }: Backoff): number {
+  return Math.round(Math.max(0, ...delaysMs) * (1 + jitter));
+}

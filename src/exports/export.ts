@@ -3,7 +3,7 @@
  * are arguments; knows no store, no network, no HTTP.
  */
 import { createHash } from "node:crypto";
-import { type Backoff, backoffMs } from "./backoff.ts";
+import { type Backoff, backoffMs, longestDelayMs } from "./backoff.ts";
 import { FAILURES } from "./failure.ts";
 import { type LedgerEntry, placeOf } from "./ledger_entry.ts";
 import type {
@@ -59,6 +59,14 @@ export function acceptExport(
   };
 }
 
+/** What a claim is judged by, besides the record and the lease. */
+export interface ClaimFacts {
+  readonly now: number;
+  readonly claimant: Claimant;
+  readonly leaseMs: number;
+  readonly backoff: Backoff;
+}
+
 /**
  * Claims the export at the head of its lane for one attempt, or declines with `undefined`: not
  * due, leased to somebody else, or finished. A lease of an earlier boot of the same instance is
@@ -67,12 +75,12 @@ export function acceptExport(
 export function claimExport(
   record: ExportRecord,
   lease: Lease | undefined,
-  facts: { readonly now: number; readonly claimant: Claimant; readonly leaseMs: number },
+  facts: ClaimFacts,
 ): Change<Delivering> | undefined {
   const { now, claimant } = facts;
   if (record.state === "finished") return undefined;
-  if (record.state === "pending" && record.dueAt > now) return undefined;
-  if (lease !== undefined && isHeld(lease, now, claimant)) return undefined;
+  if (record.state === "pending" && !isDue(record, facts)) return undefined;
+  if (lease !== undefined && isHeld(lease, facts)) return undefined;
   const { id, uri, payload } = record;
   const attempt = record.attempts + 1;
   const lapsed: LedgerEntry[] = record.state === "delivering"
@@ -88,22 +96,33 @@ export function claimExport(
   };
 }
 
-function isHeld(lease: Lease, now: number, claimant: Claimant): boolean {
-  const ofEarlierBoot = lease.claimant.instance === claimant.instance &&
-    lease.claimant.boot !== claimant.boot;
-  return lease.until > now && !ofEarlierBoot;
+/** A moment further off than any delay was planned by a clock that has since been put back. */
+function isDue({ attempts, dueAt }: Pending, { now, backoff }: ClaimFacts): boolean {
+  return attempts === 0 || dueAt <= now || dueAt > now + longestDelayMs(backoff);
+}
+
+function isHeld(lease: Lease, { now, claimant, leaseMs }: ClaimFacts): boolean {
+  if (lease.until <= now) return false;
+  if (lease.claimant.instance !== claimant.instance) return true;
+  // Our own lease ends later than any that we could take now only if the clock was put back.
+  return lease.claimant.boot === claimant.boot && lease.until <= now + leaseMs;
 }
 
 /** How results are kept and failures retried. */
 export interface SettlePolicy {
   readonly backoff: Backoff;
+  /** Answers with these statuses are no end, but tried again. */
+  readonly retryStatuses: readonly number[];
+  /** The longest wait that a destination may ask for. */
+  readonly retryAfterMaxMs: number;
   /** How long a finished export is kept for its owner, ms. */
   readonly retentionMs: number;
 }
 
 /**
- * Records the outcome of the running attempt and decides the next state. Any answer finishes the
- * export; a failure is retried with backoff until the give-up age, where one last attempt is made.
+ * Records the outcome of the running attempt and decides the next state. An answer finishes the
+ * export, unless its status is one to try again; that and a failure are retried with backoff until
+ * the give-up age, where one last attempt is made.
  *
  * @param facts.chance uniform in [0, 1), for the jitter
  */
@@ -114,7 +133,7 @@ export function settleExport(
   facts: { readonly now: number; readonly chance: number },
 ): Change<Pending | Finished> {
   const { now } = facts;
-  const dueAt = nextAttemptAt(record, outcome, policy.backoff, facts);
+  const dueAt = nextAttemptAt(record, outcome, policy, facts);
   const next: Pending | Finished = dueAt === undefined
     ? {
       ...factsOf(record),
@@ -130,12 +149,25 @@ export function settleExport(
 function nextAttemptAt(
   record: Delivering,
   outcome: Outcome,
-  backoff: Backoff,
+  policy: SettlePolicy,
   { now, chance }: { readonly now: number; readonly chance: number },
 ): number | undefined {
-  if (outcome.kind === "answered" || FAILURES[outcome.code].final) return undefined;
-  if (now >= record.giveUpAt) return undefined;
-  return Math.min(now + backoffMs(backoff, record.attempts, chance), record.giveUpAt);
+  if (isFinal(outcome, policy) || now >= record.giveUpAt) return undefined;
+  const delayMs = askedFor(outcome, policy) ?? backoffMs(policy.backoff, record.attempts, chance);
+  return Math.min(now + delayMs, record.giveUpAt);
+}
+
+function isFinal(outcome: Outcome, { retryStatuses }: SettlePolicy): boolean {
+  return outcome.kind === "answered"
+    ? !retryStatuses.includes(outcome.status)
+    : FAILURES[outcome.code].final;
+}
+
+/** What the destination asks for, but no less than our first delay. */
+function askedFor(outcome: Outcome, policy: SettlePolicy): number | undefined {
+  if (outcome.kind === "failed" || outcome.retryAfterMs === undefined) return undefined;
+  const [leastMs = 0] = policy.backoff.delaysMs;
+  return Math.max(leastMs, Math.min(outcome.retryAfterMs, policy.retryAfterMaxMs));
 }
 
 function resultOf(outcome: Outcome): Result {
@@ -172,13 +204,16 @@ function factsOf({ id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts
   return { id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts };
 }
 
+/** A moment that is past by every clock, also by one that is put back. */
+export const AT_ONCE = 0;
+
 /**
  * When the lane of a changed export must be looked at again: at its next attempt, at the end of
- * its lease, or at once for the export behind it.
+ * its lease, or at once, for the export itself or for the one behind it.
  */
 export function wakeUpAt(
   { record, lease }: { readonly record: ExportRecord; readonly lease?: Lease | undefined },
 ): number {
-  if (record.state === "finished") return record.finishedAt;
-  return record.state === "pending" ? record.dueAt : lease?.until ?? record.acceptedAt;
+  if (record.state === "delivering") return lease?.until ?? AT_ONCE;
+  return record.state === "pending" && record.attempts > 0 ? record.dueAt : AT_ONCE;
 }

@@ -64,6 +64,8 @@ export type Outcome =
     readonly answerBytes: number;
     readonly address: string;
     readonly ms: number;
+    /** How long the destination asks to be left alone. */
+    readonly retryAfterMs?: number;
   }
   | {
     readonly kind: "failed";

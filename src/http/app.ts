@@ -5,12 +5,15 @@ import { failure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
 import { guard, type GuardParts } from "./guard.ts";
 import { headBounds } from "./head_bounds.ts";
-import { healthRoutes } from "./health.ts";
+import { type HealthParts, healthRoutes } from "./health.ts";
 import { problem } from "./problem.ts";
 import { socketRoutes } from "./socket_routes.ts";
 import type { Sockets } from "./sockets.ts";
 
-export interface AppParts extends Omit<ExportRoutesParts & GuardParts, keyof Bounded> {
+export interface AppParts
+  extends
+    Omit<ExportRoutesParts & GuardParts, keyof Bounded>,
+    Pick<HealthParts, "unreachableHosts"> {
   readonly bounds: RequestBounds;
   readonly sockets: Sockets;
 }

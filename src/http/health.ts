@@ -9,9 +9,11 @@ export interface HealthParts {
   readonly ledger: Pick<Ledger, "probe">;
   readonly clock: Clock;
   readonly rootKeys: () => { readonly complete: boolean };
+  /** Hosts that cannot be reached at present. */
+  readonly unreachableHosts: () => number;
 }
 
-export function healthRoutes({ ledger, clock, rootKeys }: HealthParts): Hono {
+export function healthRoutes({ ledger, clock, rootKeys, unreachableHosts }: HealthParts): Hono {
   return new Hono()
     .get("/live", (c) => c.json({ status: "live" }))
     .get("/ready", async (c) => {
@@ -19,7 +21,8 @@ export function healthRoutes({ ledger, clock, rootKeys }: HealthParts): Hono {
       if (!await answersInTime(ledger.probe(), clock)) {
         return problem("not_ready", "The store does not take writes.");
       }
-      return c.json({ status: "ready" });
+      const count = unreachableHosts();
+      return c.json({ status: "ready", ...(count > 0 && { unreachable_hosts: count }) });
     });
 }
 

@@ -15,10 +15,10 @@ export type Drawn =
 
 /**
  * Draws one request from a bucket that will be full at `fullAt`; one that never was drawn from is
- * full. A clock that was put back costs at most one bucket.
+ * full. So is one that would take longer to fill than it can: the clock was put back.
  */
 export function draw(fullAt: number | undefined, now: number, perSecond: number): Drawn {
-  const before = Math.min(Math.max(fullAt ?? now, now), now + BURST_MS);
+  const before = fullAt === undefined || fullAt > now + BURST_MS ? now : Math.max(fullAt, now);
   const after = before + 1_000 / perSecond;
   return after - now <= BURST_MS
     ? { kind: "admitted", fullAt: after }

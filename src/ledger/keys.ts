@@ -2,6 +2,8 @@
 
 /** Builders of all keys; the comment says what the value is. */
 export const keys = {
+  /** Format of the store, a number; absent in one of the first version. */
+  format: (): Deno.KvKey => ["format"],
   /** This store's name, made at its first opening. */
   instance: (): Deno.KvKey => ["instance"],
   /** {@link StoredExport}. */

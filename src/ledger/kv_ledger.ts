@@ -6,9 +6,10 @@ import type { Clock } from "../clock.ts";
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import { PARTS_IN_COMMIT, STAGING_MAX_MS } from "../limits.ts";
+import { PARTS_IN_COMMIT } from "../limits.ts";
 import type { Bell } from "./bell.ts";
 import { finishing } from "./finish.ts";
+import { noteFormat, requireFormat } from "./format.ts";
 import { type Batch, type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
@@ -37,8 +38,14 @@ export interface KvLedgerParts {
   readonly openMax: OpenBounds;
 }
 
-/** Opens the ledger on a store; reads where the places in lanes left off, and what is open. */
+/**
+ * Opens the ledger on a store; reads where the places in lanes left off, and what is open.
+ *
+ * @throws if a newer version wrote the store
+ */
 export async function openKvLedger(parts: KvLedgerParts): Promise<KvLedger> {
+  await requireFormat(parts.kv);
+  await noteFormat(parts.kv);
   const commits = new GroupCommit(parts);
   await writeDecoy(parts.kv);
   const open = await countOpen(parts.kv, parts.openMax);
@@ -233,6 +240,6 @@ export class KvLedger implements Ledger {
 
   /** Removes what was staged and never accepted; answers how many. */
   sweep(): Promise<number> {
-    return sweepStaged(this.#kv, this.#clock.now() - STAGING_MAX_MS);
+    return sweepStaged(this.#kv, this.#clock.now());
   }
 }

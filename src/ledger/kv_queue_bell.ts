@@ -27,7 +27,7 @@ export class KvQueueBell implements Bell {
 
   arm(commit: Deno.AtomicOperation, wakeUps: readonly WakeUp[]): () => void {
     const now = this.#clock.now();
-    const messages = this.#missing(wakeUps);
+    const messages = this.#missing(wakeUps, now);
     for (const [at, lanes] of messages) {
       const message: Message = { kind: "wake-up", at, lanes: [...lanes] };
       commit.enqueue(message, { delay: Math.max(0, at - now) });
@@ -50,10 +50,10 @@ export class KvQueueBell implements Bell {
   }
 
   /** The wake-ups that no committed message covers, by the moment their message falls due. */
-  #missing(wakeUps: readonly WakeUp[]): Map<number, Set<string>> {
+  #missing(wakeUps: readonly WakeUp[], now: number): Map<number, Set<string>> {
     const missing = new Map<number, Set<string>>();
     for (const { lane, at } of wakeUps) {
-      const moment = Math.ceil((at + 1) / WAKE_UP_GRAIN_MS) * WAKE_UP_GRAIN_MS;
+      const moment = Math.ceil((Math.max(at, now) + 1) / WAKE_UP_GRAIN_MS) * WAKE_UP_GRAIN_MS;
       if (this.#armed.get(moment)?.has(lane)) continue;
       const lanes = missing.get(moment) ?? new Set();
       missing.set(moment, lanes.add(lane));

@@ -3,7 +3,7 @@
  * A marker says that they are not accepted yet; the accepting commit removes it, and only if it is
  * untouched. What was never accepted is found by its marker and removed.
  */
-import { COMMIT_BYTES_MAX, PART_BYTES } from "../limits.ts";
+import { COMMIT_BYTES_MAX, PART_BYTES, STAGING_MAX_MS } from "../limits.ts";
 import { keys } from "./keys.ts";
 
 interface Marker {
@@ -25,27 +25,29 @@ export async function stage(
   const key = keys.staged(id);
   const marker: Marker = { at: now, parts: parts.length };
   const { versionstamp } = await kv.set(key, marker);
-  const check = { key, versionstamp };
-  await writeParts(kv, parts.map((value, n) => ({ key: keys.payload(id, n), value })), [check]);
-  return check;
+  const untouched = { key, versionstamp };
+  // Swept meanwhile, parts would be written that no marker tells of.
+  await writeParts(kv, parts.map((value, n) => ({ key: keys.payload(id, n), value })), untouched);
+  return untouched;
 }
 
 /**
  * Writes parts that are too many for one commit.
  *
- * @throws if a check fails: what is staged may be swept meanwhile, and no part may come after that
+ * @throws if what `checks` name has changed
  */
 export async function writeParts(
   kv: Deno.Kv,
   parts: readonly { key: Deno.KvKey; value: Uint8Array; expireIn?: number }[],
-  checks: readonly Deno.AtomicCheck[] = [],
+  ...checks: readonly Deno.AtomicCheck[]
 ): Promise<void> {
   for (let first = 0; first < parts.length; first += PARTS_PER_COMMIT) {
     const commit = kv.atomic().check(...checks);
     for (const { key, value, expireIn } of parts.slice(first, first + PARTS_PER_COMMIT)) {
       commit.set(key, value, expireIn === undefined ? {} : { expireIn });
     }
-    if (!(await commit.commit()).ok) throw new Error("Cannot write parts: a check failed");
+    const { ok } = await commit.commit();
+    if (!ok) throw new Error("Cannot write parts: what they belong to was changed");
   }
 }
 
@@ -63,12 +65,15 @@ export async function abandon(kv: Deno.Kv, id: string): Promise<void> {
   await removal.commit();
 }
 
-/** Removes everything staged before `before` (ms since the epoch) and never accepted. */
-export async function sweepStaged(kv: Deno.Kv, before: number): Promise<number> {
+/**
+ * Removes what was staged longer than {@link STAGING_MAX_MS} before `now` and never accepted, or
+ * that long after it: then the clock has been put back.
+ */
+export async function sweepStaged(kv: Deno.Kv, now: number): Promise<number> {
   let removed = 0;
   for await (const { key, value } of kv.list<Marker>({ prefix: keys.stagings() })) {
     const id = key.at(-1);
-    if (typeof id !== "string" || value.at >= before) continue;
+    if (typeof id !== "string" || Math.abs(now - value.at) <= STAGING_MAX_MS) continue;
     await abandon(kv, id);
     removed++;
   }

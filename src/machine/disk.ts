@@ -11,6 +11,8 @@ import { roomState, type StorageState } from "../ledger/storage.ts";
 
 /** A look is worth this long; what the store itself takes meanwhile is counted. */
 const LOOK_MS = 250;
+/** A start on a disk that is full looks again after this. */
+const LOOK_AGAIN_MS = 1_000;
 
 export interface Disk {
   /** The state once `bytes` more are written, by a look of at most {@link LOOK_MS} ago. */
@@ -57,6 +59,33 @@ export async function watchDisk(
       return roomState(seen.diskBytes - takenBytes, seen.reusableBytes, floorBytes);
     },
     close: () => file.close(),
+  };
+}
+
+/**
+ * Calls `action` as soon as the disk is well. The runtime ends the process where the queue of a store
+ * meets a full disk, so the queue is not asked before there is room.
+ */
+export function onceWell(
+  disk: Disk,
+  clock: Pick<Clock, "after">,
+  action: () => void,
+): { stop(): void } {
+  let stopped = false;
+  let cancel = () => {};
+  const look = async () => {
+    // A look fails while another process holds the store.
+    const state = await disk.state().catch(() => undefined);
+    if (stopped) return;
+    if (state?.kind === "well") action();
+    else cancel = clock.after(LOOK_AGAIN_MS, look);
+  };
+  void look();
+  return {
+    stop() {
+      stopped = true;
+      cancel();
+    },
   };
 }
 

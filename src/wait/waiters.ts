@@ -45,6 +45,7 @@ export class Waiters<T> {
   ): Promise<T | undefined> {
     if (this.#closed || signal.aborted || timeoutMs <= 0) return Promise.resolve(undefined);
     return new Promise((resolve) => {
+      let cancelTimer = () => {};
       const settle = (value: T | undefined) => {
         cancelTimer();
         signal.removeEventListener("abort", end);
@@ -53,9 +54,9 @@ export class Waiters<T> {
       };
       const end = () => settle(undefined);
       const waiter: Waiter<T> = { offer: (value) => enough(value) && settle(value), end };
-      const cancelTimer = this.#clock.after(timeoutMs, end);
       signal.addEventListener("abort", end);
       try {
+        cancelTimer = this.#clock.after(timeoutMs, end);
         this.#join(id, waiter);
       } catch {
         end(); // As in #fanOut.

@@ -103,6 +103,17 @@ Deno.test("a failure keeps the address and the rule that it came with", async ()
   });
 });
 
+Deno.test("an attempt over which the clock was put back has taken no time, not less", async () => {
+  const clock = new FakeClock();
+  const send = () => {
+    clock.jump(-3_600_000);
+    return Promise.resolve<SendResult>({ kind: "failed", code: "timed_out" });
+  };
+  const parts = { send, clock, userAgent: "", signal: new AbortController().signal };
+  const attempted = await attemptExport(RECORD, PAYLOAD, parts);
+  assertEquals(attempted.kind === "ended" && attempted.outcome.ms, 0);
+});
+
 Deno.test("a stopped attempt has no outcome: nobody knows whether it arrived", async () => {
   const stopped: SendResult = { kind: "failed", code: "stopped", address: "93.184.215.14" };
   assertEquals((await attempt(stopped)).attempted, { kind: "stopped" });

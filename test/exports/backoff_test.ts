@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { type Backoff, backoffMs } from "../../src/exports/backoff.ts";
+import { type Backoff, backoffMs, longestDelayMs } from "../../src/exports/backoff.ts";
 import { BACKOFF_JITTER, BACKOFF_MS } from "../../src/limits.ts";
 
 const RULED: Backoff = { delaysMs: BACKOFF_MS, jitter: BACKOFF_JITTER };
@@ -51,4 +51,13 @@ Deno.test("without jitter chance changes nothing", () => {
 
 Deno.test("a schedule without delays is one of delays of nothing", () => {
   assertEquals(backoffMs({ delaysMs: [], jitter: 0.2 }, 1, 0.9), 0);
+});
+
+Deno.test("no chance brings a delay that is longer than the longest", () => {
+  assertEquals(longestDelayMs({ delaysMs: [], jitter: 0.2 }), 0);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 20 }), chance, (failures, chance) => {
+      assert(backoffMs(RULED, failures, chance) <= longestDelayMs(RULED));
+    }),
+  );
 });

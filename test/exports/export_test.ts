@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import fc from "fast-check";
 import {
   acceptExport,
+  AT_ONCE,
   claimExport,
   laneOf,
   settleExport,
@@ -24,16 +25,18 @@ const SHA256 = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862
 const CLAIMANT = { instance: "box", boot: "second" };
 const POLICY: SettlePolicy = {
   backoff: { delaysMs: [5_000, 30_000, 120_000], jitter: 0.2 },
+  retryStatuses: [503],
+  retryAfterMaxMs: 60_000,
   retentionMs: 2 * DAY,
 };
-const ANSWER: Outcome = {
+const ANSWER = {
   kind: "answered",
   status: 200,
   truncated: false,
   answerBytes: 2,
   address: "93.184.215.14",
   ms: 120,
-};
+} as const satisfies Outcome;
 
 function accepted(giveUpAfterMs = DAY): Pending {
   const request = { owner: OWNER, uri: URI, payload: PAYLOAD };
@@ -56,7 +59,7 @@ function lease(until: number, claimant = CLAIMANT): Lease {
 }
 
 function claim(record: Parameters<typeof claimExport>[0], held: Lease | undefined, now: number) {
-  return claimExport(record, held, { now, claimant: CLAIMANT, leaseMs: LEASE_MS });
+  return claimExport(record, held, { ...POLICY, now, claimant: CLAIMANT, leaseMs: LEASE_MS });
 }
 
 /** The claim of what must be claimable. */
@@ -139,6 +142,18 @@ Deno.test("an export is claimed from the moment it is due, and not before", () =
   assertEquals(change?.lease?.attempt, 4);
 });
 
+Deno.test("a moment that no delay reaches was planned before the clock was put back, and is over", () => {
+  const longest = { ...accepted(), attempts: 3, dueAt: NOW + 144_000 };
+  assertEquals(claim(longest, undefined, NOW), undefined);
+  assertEquals(claim({ ...longest, dueAt: NOW + 144_001 }, undefined, NOW)?.record.attempts, 4);
+});
+
+Deno.test("what was never tried is due, however far the clock was put back", () => {
+  for (const backMs of [1, 60_000, DAY]) {
+    assertEquals(claim(accepted(), undefined, NOW - backMs)?.record, delivering(1));
+  }
+});
+
 Deno.test("a finished export is never claimed again", () => {
   assertEquals(claim(finished(), undefined, NOW + 10 * DAY), undefined);
 });
@@ -147,6 +162,12 @@ const holders: readonly (readonly [string, Lease | undefined, claimed: boolean])
   ["nobody", undefined, true],
   ["this very run, still", lease(NOW + 1), false],
   ["this very run, until just now", lease(NOW), true],
+  ["this very run, as long as can be", lease(NOW + LEASE_MS), false],
+  ["this very run, by a clock since put back", lease(NOW + LEASE_MS + 1), true],
+  ["another instance, whose clock is ahead", {
+    ...lease(NOW + LEASE_MS + 1),
+    claimant: { instance: "other", boot: "first" },
+  }, false],
   ["an earlier run of this instance, still", lease(NOW + 1, { ...CLAIMANT, boot: "first" }), true],
   ["another instance, still", lease(NOW + 1, { instance: "other", boot: "first" }), false],
   ["a run of the same name of another instance", {
@@ -179,7 +200,7 @@ Deno.test("an attempt whose lease ended without an outcome is entered as lapsed"
 
 // Settled.
 
-for (const status of [100, 200, 204, 302, 404, 429, 500, 503]) {
+for (const status of [100, 200, 204, 302, 404, 429, 500, 502]) {
   Deno.test(`an answer ${status} finishes the export, kept for its owner for the retention time`, () => {
     const later = NOW + 1_000;
     const change = settle(delivering(2), { ...ANSWER, status }, later);
@@ -330,10 +351,56 @@ Deno.test("with a give-up age of nothing there is one attempt", () => {
   assertEquals(record.state, "finished");
 });
 
+// Told to come again.
+
+function busy(retryAfterMs?: number): Outcome {
+  return { ...ANSWER, status: 503, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+function dueAfter(outcome: Outcome, record = delivering(1)): number | undefined {
+  const settled = settle(record, outcome, NOW).record;
+  return settled.state === "pending" ? settled.dueAt - NOW : undefined;
+}
+
+Deno.test("an answer whose status is one to try again is tried again with backoff, and entered", () => {
+  assertEquals(dueAfter(busy()), 5_000);
+  assertEquals(dueAfter(busy(), delivering(2)), 30_000);
+  const [entry] = settle(delivering(1), busy(), NOW).entries;
+  assertEquals(entry, {
+    kind: "attempt.ended",
+    at: NOW,
+    id: ID,
+    attempt: 1,
+    ms: ANSWER.ms,
+    address: "93.184.215.14",
+    outcome: "answered",
+    status: 503,
+    answerBytes: 2,
+    next: "retry",
+    dueAt: NOW + 5_000,
+  });
+});
+
+for (const [asked, granted] of [[0, 5_000], [7_000, 7_000], [60_000, 60_000], [DAY, 60_000]]) {
+  Deno.test(`a destination that asks for ${asked} ms of rest gets ${granted} ms`, () => {
+    assertEquals(dueAfter(busy(asked), delivering(2)), granted);
+  });
+}
+
+Deno.test("at the give-up age the last answer is the outcome, whatever its status", () => {
+  const { record } = settle(delivering(3), busy(7_000), NOW + DAY);
+  assertEquals(record.state === "finished" && record.result, {
+    kind: "answered",
+    status: 503,
+    truncated: false,
+    answerBytes: 2,
+  });
+});
+
 // Woken.
 
 Deno.test("an accepted export is looked at at once", () => {
-  assertEquals(wakeUpAt({ record: accepted() }), NOW);
+  assertEquals(wakeUpAt({ record: accepted() }), AT_ONCE);
 });
 
 Deno.test("an export that waits for an attempt is looked at when it is due", () => {
@@ -345,12 +412,12 @@ Deno.test("a claimed export is looked at when its lease ends", () => {
 });
 
 Deno.test("an export in nobody's hands is overdue", () => {
-  assertEquals(wakeUpAt({ record: delivering(1) }), NOW);
+  assertEquals(wakeUpAt({ record: delivering(1) }), AT_ONCE);
 });
 
 Deno.test("when an export is finished, the one behind it is looked at at once", () => {
   const change = settle(delivering(1), ANSWER, NOW + 7);
-  assertEquals(wakeUpAt(change), NOW + 7);
+  assertEquals(wakeUpAt(change), AT_ONCE);
 });
 
 // Whole lives.
@@ -392,11 +459,12 @@ Deno.test("in every life attempts only grow, each is entered, and nothing follow
         now += ms;
         const ended = settle(started.record, outcome, now, chance);
         assertEquals([ended.record.attempts, ended.lease], [attempts, undefined]);
-        assert(wakeUpAt(ended) >= now);
+        const next = wakeUpAt(ended);
+        assert(next === AT_ONCE || next >= now);
         entries.push(...ended.entries);
         record = ended.record;
         held = ended.lease;
-        now = wakeUpAt(ended);
+        now = Math.max(now, next);
       }
       const started = entries.filter(({ kind }) => kind === "attempt.started");
       const ended = entries.filter(({ kind }) =>

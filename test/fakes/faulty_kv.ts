@@ -1,61 +1,26 @@
-/**
- * A store whose n-th call goes wrong: it fails, it lies (does what it was asked and reports
- * failure), or it crashes (that call and every later one fail).
- */
+/** A store whose every call stands under some {@link Trouble}. */
+import { whenHeld } from "./clock_bell.ts";
+import type { Trouble } from "./fault.ts";
 
-export type FaultKind = "fails" | "lies" | "crashes";
+export { Fault, type FaultKind } from "./fault.ts";
 
-export class Fault {
-  readonly #kind: FaultKind;
-  readonly #nth: number;
-  #calls = 0;
-  #armed = false;
-
-  constructor(kind: FaultKind, nth: number) {
-    this.#kind = kind;
-    this.#nth = nth;
-  }
-
-  /** Counts from now on. */
-  arm(): void {
-    this.#armed = true;
-  }
-
-  /** Lets everything pass from now on. */
-  disarm(): void {
-    this.#armed = false;
-  }
-
-  /** Whether the run was long enough for the fault to happen. */
-  get happened(): boolean {
-    return this.#calls >= this.#nth;
-  }
-
-  async pass<T>(call: () => Promise<T>): Promise<T> {
-    if (!this.#armed) return await call();
-    this.#calls++;
-    const hit = this.#kind === "crashes" ? this.#calls >= this.#nth : this.#calls === this.#nth;
-    if (!hit) return await call();
-    if (this.#kind === "lies") await call();
-    throw new TypeError(`call ${this.#calls} ${this.#kind}`);
-  }
-}
-
-/** `kv`, but every call passes through `fault`. Watches are left alone: they only read. */
-export function faultyKv(kv: Deno.Kv, fault: Fault): Deno.Kv {
+/** `kv`, but every call passes through `trouble`. */
+export function faultyKv(kv: Deno.Kv, trouble: Trouble): Deno.Kv {
   return new Proxy(kv, {
     get(target, name) {
       switch (name) {
         case "get":
-          return (...args: Parameters<Deno.Kv["get"]>) => fault.pass(() => target.get(...args));
+          return (...args: Parameters<Deno.Kv["get"]>) => trouble.pass(() => target.get(...args));
         case "getMany":
-          return (keys: Deno.KvKey[]) => fault.pass(() => target.getMany(keys));
+          return (keys: Deno.KvKey[]) => trouble.pass(() => target.getMany(keys));
         case "set":
-          return (...args: Parameters<Deno.Kv["set"]>) => fault.pass(() => target.set(...args));
+          return (...args: Parameters<Deno.Kv["set"]>) => trouble.pass(() => target.set(...args));
         case "list":
-          return (...args: Parameters<Deno.Kv["list"]>) => faultyList(target, args, fault);
+          return (...args: Parameters<Deno.Kv["list"]>) => faultyList(target, args, trouble);
+        case "watch":
+          return (keys: Deno.KvKey[]) => faultyWatch(target, keys, trouble);
         case "atomic":
-          return () => faultyAtomic(target.atomic(), fault);
+          return () => faultyAtomic(target.atomic(), trouble);
         default: {
           const member: unknown = Reflect.get(target, name, target);
           return typeof member === "function" ? member.bind(target) : member;
@@ -65,17 +30,39 @@ export function faultyKv(kv: Deno.Kv, fault: Fault): Deno.Kv {
   });
 }
 
-async function* faultyList(kv: Deno.Kv, args: Parameters<Deno.Kv["list"]>, fault: Fault) {
+async function* faultyList(kv: Deno.Kv, args: Parameters<Deno.Kv["list"]>, trouble: Trouble) {
   const entries = kv.list(...args);
   for (;;) {
-    const { done, value } = await fault.pass(() => entries.next());
+    const { done, value } = await trouble.pass(() => entries.next());
     if (done) return;
     yield value;
   }
 }
 
-function faultyAtomic(operation: Deno.AtomicOperation, fault: Fault): Deno.AtomicOperation {
+/** A watch that cannot begin, or ends in an error instead of its first news. */
+function faultyWatch(kv: Deno.Kv, keys: Deno.KvKey[], trouble: Trouble) {
+  const watch = kv.watch<Uint8Array[]>(keys);
+  const failing = () =>
+    watch.pipeThrough(
+      new TransformStream({
+        transform: (_, controller) => controller.error(new TypeError("The watch fails")),
+      }),
+    );
+  try {
+    return trouble.passNow(() => watch, failing);
+  } catch (error) {
+    void watch.cancel();
+    throw error;
+  }
+}
+
+function faultyAtomic(operation: Deno.AtomicOperation, trouble: Trouble): Deno.AtomicOperation {
   const commit = operation.commit.bind(operation);
-  operation.commit = () => fault.pass(commit);
+  operation.commit = () =>
+    trouble.pass(async () => {
+      const result = await commit();
+      if (result.ok) whenHeld.get(operation)?.();
+      return result;
+    });
   return operation;
 }

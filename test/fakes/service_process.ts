@@ -82,6 +82,11 @@ export class ServiceProcess implements AsyncDisposable {
     return `${this.lines.join("\n")}\n${await this.#errors}`;
   }
 
+  /** The port it listens on, once it does. */
+  async listening(): Promise<number> {
+    return this.port = Number((await this.logged("service.listening")).port);
+  }
+
   /** Sends a signal and waits for the end. */
   async kill(signal: Deno.Signal): Promise<Deno.CommandStatus> {
     this.#child.kill(signal);
@@ -113,11 +118,15 @@ export class ServiceProcess implements AsyncDisposable {
   }
 }
 
-/** Starts the service on a free port, with loopback open, and waits until it listens. */
-export async function startProcess(options: StartOptions): Promise<ServiceProcess> {
+/** Starts the service on a free port, with loopback open. */
+export function spawnProcess(options: StartOptions): ServiceProcess {
   const env = { DATABOX_LOCAL_PORT: "0", EXPORT_UNSAFE_ALLOW_LOOPBACK: "1", ...options.env };
-  const service = new ServiceProcess(spawn("start", { ...options, env }));
-  const { port } = await service.logged("service.listening");
-  service.port = Number(port);
+  return new ServiceProcess(spawn("start", { ...options, env }));
+}
+
+/** The same, and waits until it listens. */
+export async function startProcess(options: StartOptions): Promise<ServiceProcess> {
+  const service = spawnProcess(options);
+  await service.listening();
   return service;
 }

@@ -7,7 +7,7 @@ import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
 import { Worker } from "../../src/deliver/worker.ts";
-import { createEgress } from "../../src/egress/egress.ts";
+import { createEgress, type Egress } from "../../src/egress/egress.ts";
 import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
@@ -21,7 +21,9 @@ import type { Storage } from "../../src/ledger/storage.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
 import { ClockBell } from "./clock_bell.ts";
-import { type Fault, faultyKv } from "./faulty_kv.ts";
+import type { Fault, Trouble } from "./fault.ts";
+import { faultyKv } from "./faulty_kv.ts";
+import { faultyBell, faultyClock, faultyLog } from "./faulty_parts.ts";
 import { FakeClock } from "./fake_clock.ts";
 
 export const SECRET = "a secret of the tests";
@@ -45,13 +47,19 @@ export interface TestServiceOptions {
   readonly kv?: Deno.Kv;
   /** Goes wrong under the service once it is open. */
   readonly wrap?: Fault;
+  /** The same, from the beginning, and also over its timers, its log and its bell. */
+  readonly trouble?: Trouble;
   /** Where to note what reaches the destination, if an earlier service did already. */
   readonly sent?: OutboundRequest[];
   readonly clock?: FakeClock;
+  readonly newId?: () => string;
   readonly destination?: Destination;
+  /** The way out to real destinations; without one, nothing leaves. */
+  readonly egress?: Egress;
   readonly bodyBytes?: number;
   readonly requiredCaveats?: readonly ("target" | "path" | "method" | "destination")[];
   readonly secrets?: readonly string[];
+  readonly retryStatuses?: readonly number[];
   readonly parallel?: number;
   readonly parallelPerHost?: number;
   readonly giveUpAfterMs?: number;
@@ -79,8 +87,6 @@ export function answered(body = "ok", status = 200): SendResult {
 }
 
 export class TestService implements AsyncDisposable {
-  readonly log: LogEvent[] = [];
-
   constructor(
     readonly app: Hono,
     readonly kv: Deno.Kv,
@@ -91,6 +97,7 @@ export class TestService implements AsyncDisposable {
     /** Requests that reached the destination, in order. */
     readonly sent: OutboundRequest[],
     readonly sockets: Sockets,
+    readonly log: LogEvent[],
     private readonly ownsKv: boolean,
   ) {}
 
@@ -176,14 +183,36 @@ async function receiptIn(response: Response): Promise<Receipt> {
   return JSON.parse(text);
 }
 
+/** What the rooms get of the world outside, under trouble if there is to be some. */
+function worldOf(
+  { wrap, trouble }: TestServiceOptions,
+  rawKv: Deno.Kv,
+  realClock: FakeClock,
+  events: LogEvent[],
+) {
+  const note = (event: LogEvent) => void events.push(event);
+  const bell = new ClockBell(realClock);
+  if (trouble === undefined) {
+    const kv = wrap === undefined ? rawKv : faultyKv(rawKv, wrap);
+    return { kv, clock: realClock, bell, log: note };
+  }
+  const clock = faultyClock(realClock, trouble);
+  return {
+    kv: faultyKv(rawKv, trouble),
+    clock,
+    bell: faultyBell(bell, trouble),
+    log: faultyLog(note, clock, trouble),
+  };
+}
+
 /** Starts a service; each gets a store of its own unless one is given. */
 export async function openTestService(options: TestServiceOptions = {}): Promise<TestService> {
-  const clock = options.clock ?? new FakeClock();
+  const realClock = options.clock ?? new FakeClock();
   const rawKv = options.kv ?? await Deno.openKv(":memory:");
   const random = () => 0.5;
   const instance = await instanceOf(rawKv, "the-instance");
-  const kv = options.wrap === undefined ? rawKv : faultyKv(rawKv, options.wrap);
-  const bell = new ClockBell(clock);
+  const events: LogEvent[] = [];
+  const { kv, clock, bell, log } = worldOf(options, rawKv, realClock, events);
   const storage = options.storage ?? (() => Promise.resolve({ kind: "well" } as const));
   const ledger = await openKvLedger({
     kv,
@@ -195,7 +224,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     marks: {},
     openMax: options.openMax ?? { exports: 10_000, bytes: 268_435_456 },
   });
-  const egress = createEgress({
+  const egress = options.egress ?? createEgress({
     policy: DEFAULT_POLICY,
     ownAddresses: () => [],
     clock,
@@ -204,8 +233,8 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     answerBytesMax: 1_000,
     extraCa: undefined,
   });
-  const destination = options.destination ?? (() => answered());
-  const log: (event: LogEvent) => void = (event) => service.log.push(event);
+  const destination = options.destination ?? options.egress?.send ?? (() => answered());
+  const sent = options.sent ?? [];
   const worker = new Worker({
     ledger,
     clock,
@@ -213,15 +242,18 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     log,
     send: async (request) => {
       const arrive = async () => {
-        service.sent.push(request);
+        sent.push(request);
         return await destination(request);
       };
-      return await (options.wrap === undefined ? arrive() : options.wrap.pass(arrive));
+      const trouble = options.wrap ?? options.trouble;
+      return await (trouble === undefined ? arrive() : trouble.pass(arrive, "send"));
     },
     claimant: { instance, boot: crypto.randomUUID() },
     userAgent: "databox-export-service/test",
     policy: {
       backoff: { delaysMs: [5_000, 30_000, 120_000, 600_000, 1_800_000], jitter: 0.2 },
+      retryStatuses: options.retryStatuses ?? [],
+      retryAfterMaxMs: 1_800_000,
       retentionMs: options.retentionMs ?? 86_400_000,
       leaseMs: 45_000,
       parallel: options.parallel ?? 64,
@@ -240,7 +272,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     waiters,
     refusals: new Refusals({ ledger, clock, log }),
     clock,
-    newId: () => crypto.randomUUID(),
+    newId: options.newId ?? (() => crypto.randomUUID()),
     log,
     rootKeys: () => ({ keys: rootKeys, complete: options.keysComplete ?? rootKeys.length > 0 }),
     target: "export-service",
@@ -250,18 +282,19 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
     sockets,
     bounds: { ...BOUNDS, ...options.bounds },
+    unreachableHosts: () => worker.unreachableHosts,
   });
-  const service = new TestService(
+  options.wrap?.arm();
+  return new TestService(
     app,
     rawKv,
-    clock,
+    realClock,
     ledger,
     worker,
     waiters,
-    options.sent ?? [],
+    sent,
     sockets,
+    events,
     options.kv === undefined,
   );
-  options.wrap?.arm();
-  return service;
 }

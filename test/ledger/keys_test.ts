@@ -77,6 +77,7 @@ const LANE = "x".repeat(22);
 
 /** Every key there is, at its largest. */
 const all: Record<keyof typeof keys, Deno.KvKey> = {
+  format: keys.format(),
   instance: keys.instance(),
   export: keys.export(ID),
   payload: keys.payload(ID, 160),

@@ -5,7 +5,8 @@ import { instanceOf } from "../../src/ledger/instance.ts";
 import { type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
-import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
+import { Fault, quiet, STALL_MS } from "../fakes/fault.ts";
+import { faultyKv } from "../fakes/faulty_kv.ts";
 import { testLedger } from "./ledger_contract.ts";
 
 interface Opened extends AsyncDisposable {
@@ -15,8 +16,11 @@ interface Opened extends AsyncDisposable {
   rung(): string[];
 }
 
-async function open(kv: Deno.Kv, close: () => Promise<void> | void = () => {}): Promise<Opened> {
-  const clock = new FakeClock();
+async function open(
+  kv: Deno.Kv,
+  close: () => Promise<void> | void = () => {},
+  clock = new FakeClock(),
+): Promise<Opened> {
   const bell = new ClockBell(clock);
   const ledger = await openKvLedger({
     kv,
@@ -111,36 +115,19 @@ Deno.test("parts staged by a process that died are swept, those of accepted expo
   assert(!(await keysIn(kv)).includes("staged"));
 });
 
-Deno.test("a payload that is swept while it is still being staged leaves nothing behind", async () => {
+Deno.test("a submission that is swept while it is still being staged is refused, and leaves nothing", async () => {
   const kv = await Deno.openKv(":memory:");
-  const pause = new Pause(2);
-  await using opened = await open(faultyKv(kv, pause));
-  const { clock, ledger } = opened;
-  const { change, payload } = accepting(clock, 1_000_000);
-  // As after a sleep of the whole machine, between the first parts and the next ones.
-  pause.meanwhile = async () => {
-    clock.advance(600_001);
-    await ledger.sweep();
-  };
-  await assertRejects(() => ledger.accept(change, payload));
-  const kept = await keysIn(kv);
-  assertEquals(kept.filter((key) => key === "payload" || key === "staged"), []);
+  const clock = new FakeClock();
+  // The marker is the first call, the parts are the second: they come when the sweeper has been.
+  const fault = new Fault("stalls", 2, clock);
+  await using opened = await open(faultyKv(kv, fault), () => {}, clock);
+  fault.arm();
+  const slow = accepting(clock, 1_000_000);
+  const refused = assertRejects(() => opened.ledger.accept(slow.change, slow.payload));
+  await quiet(fault);
+  clock.jump(3_600_000);
+  assertEquals(await opened.ledger.sweep(), 1);
+  clock.advance(STALL_MS);
+  await refused;
+  assertEquals((await keysIn(kv)).filter((key) => key === "payload" || key === "staged"), []);
 });
-
-/** Nothing goes wrong, but something happens after the n-th call. */
-class Pause extends Fault {
-  readonly #nth: number;
-  #calls = 0;
-  meanwhile: (() => Promise<void>) | undefined;
-
-  constructor(nth: number) {
-    super("fails", Infinity);
-    this.#nth = nth;
-  }
-
-  override async pass<T>(call: () => Promise<T>): Promise<T> {
-    const result = await call();
-    if (this.meanwhile !== undefined && ++this.#calls === this.#nth) await this.meanwhile();
-    return result;
-  }
-}

@@ -15,7 +15,12 @@ export interface LedgerUnderTest extends AsyncDisposable {
 }
 
 const CLAIMANT = { instance: "one", boot: "first" };
-const POLICY = { backoff: { delaysMs: [5_000], jitter: 0 }, retentionMs: 60_000 };
+const POLICY = {
+  backoff: { delaysMs: [5_000], jitter: 0 },
+  retryStatuses: [],
+  retryAfterMaxMs: 60_000,
+  retentionMs: 60_000,
+};
 const ANSWER = new TextEncoder().encode("thank you");
 
 /** Declares the whole suite for one kind of ledger. */
@@ -239,7 +244,7 @@ async function headOf({ ledger }: LedgerUnderTest, lane: string): Promise<Held> 
 }
 
 async function claim({ ledger, clock }: LedgerUnderTest, head: Held, claimant = CLAIMANT) {
-  const facts = { now: clock.now(), claimant, leaseMs: 45_000 };
+  const facts = { ...POLICY, now: clock.now(), claimant, leaseMs: 45_000 };
   const change = claimExport(head.record, head.lease, facts);
   return change === undefined ? undefined : await ledger.change(head, change);
 }

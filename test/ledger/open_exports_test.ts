@@ -27,7 +27,8 @@ async function open(kv: Deno.Kv) {
   const finish = async (lane: string) => {
     const claimant = { instance, boot: "first" };
     const head = defined(await ledger.head(lane));
-    const facts = { now: clock.now(), claimant, leaseMs: 1_000 };
+    const backoff = { delaysMs: [1_000], jitter: 0 };
+    const facts = { now: clock.now(), claimant, leaseMs: 1_000, backoff };
     const held = defined(
       await ledger.change(head, defined(claimExport(head.record, head.lease, facts))),
     );
@@ -39,7 +40,7 @@ async function open(kv: Deno.Kv) {
       address: "192.0.2.1",
       ms: 1,
     } as const;
-    const policy = { backoff: { delaysMs: [1_000], jitter: 0 }, retentionMs: 60_000 };
+    const policy = { backoff, retryStatuses: [], retryAfterMaxMs: 0, retentionMs: 60_000 };
     const end = settleExport(held.record, outcome, policy, { now: clock.now(), chance: 0 });
     defined(await ledger.change(held, end));
   };

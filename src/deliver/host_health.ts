@@ -1,0 +1,109 @@
+/**
+ * Which hosts cannot be reached. One that failed several times in a row is tried by one export at
+ * a time, now and then, until it says anything at all. Kept in memory only: it is learnt again by
+ * use. Never decides what becomes of an export.
+ */
+import type { Outcome } from "../exports/record.ts";
+import { HOST_FAILURES_MAX, HOST_PROBE_INTERVAL_MS, HOSTS_REMEMBERED_MAX } from "../limits.ts";
+
+/** What is known of a host that failed. */
+export interface HostState {
+  /** Failures since it last said anything. */
+  readonly failures: number;
+  /** Not to be tried before this, once it counts as unreachable. */
+  readonly probeAt: number;
+}
+
+/** What the end of an attempt says of its host; nothing where none was connected to. */
+export function reached(outcome: Outcome): boolean | undefined {
+  if (outcome.kind === "answered") return true;
+  switch (outcome.code) {
+    case "dns_error":
+    case "connection_refused":
+    case "unreachable":
+    case "timed_out":
+      return false;
+    case "destination_refused":
+      return undefined;
+    default:
+      // It hung up, or spoke nonsense: it is there.
+      return true;
+  }
+}
+
+export function isUnreachable(state: HostState | undefined): boolean {
+  return state !== undefined && state.failures >= HOST_FAILURES_MAX;
+}
+
+/**
+ * Milliseconds until a host in this state may be tried; 0 for now.
+ *
+ * @param longestMs a wait longer than this was set by a clock that has since been put back
+ */
+export function waitMs(state: HostState | undefined, now: number, longestMs: number): number {
+  if (state === undefined || !isUnreachable(state)) return 0;
+  const ms = state.probeAt - now;
+  return ms > 0 && ms <= longestMs ? ms : 0;
+}
+
+/** What an attempt taught of its host. */
+export interface Lesson {
+  readonly change: "unreachable" | "reachable" | undefined;
+  /** Lanes that need not be held back any longer. */
+  readonly lanes: readonly string[];
+}
+
+export class HostHealth {
+  /** A probe that has brought nothing after this is lost. */
+  readonly #probeMs: number;
+  readonly #states = new Map<string, HostState>();
+  /** Lanes that are held back, by host. */
+  readonly #held = new Map<string, Set<string>>();
+
+  constructor(probeMs: number) {
+    this.#probeMs = probeMs;
+  }
+
+  /** Hosts that count as unreachable. */
+  get unreachable(): number {
+    return [...this.#states.values()].filter(isUnreachable).length;
+  }
+
+  /**
+   * Lets `lane` try `host` now with 0, or tells how many milliseconds to hold it back. Whoever is
+   * let through to an unreachable host is its probe; others wait for what it brings.
+   */
+  admit(host: string, lane: string, now: number): number {
+    const state = this.#states.get(host);
+    const ms = waitMs(state, now, Math.max(this.#probeMs, HOST_PROBE_INTERVAL_MS));
+    if (ms > 0) {
+      this.#held.set(host, (this.#held.get(host) ?? new Set()).add(lane));
+    } else if (state !== undefined && isUnreachable(state)) {
+      this.#states.set(host, { ...state, probeAt: now + this.#probeMs });
+    }
+    return ms;
+  }
+
+  /** Learns how an attempt ended. */
+  learn(host: string, outcome: Outcome, now: number): Lesson {
+    const before = isUnreachable(this.#states.get(host));
+    const said = reached(outcome);
+    if (said === false) this.#fail(host, now);
+    if (said === true) this.#states.delete(host);
+    const after = isUnreachable(this.#states.get(host));
+    const lanes = before && !after ? [...this.#held.get(host) ?? []] : [];
+    if (!after) this.#held.delete(host);
+    if (before === after) return { change: undefined, lanes };
+    return { change: after ? "unreachable" : "reachable", lanes };
+  }
+
+  #fail(host: string, now: number): void {
+    const failures = (this.#states.get(host)?.failures ?? 0) + 1;
+    this.#states.delete(host);
+    this.#states.set(host, { failures, probeAt: now + HOST_PROBE_INTERVAL_MS });
+    const [oldest] = this.#states.keys();
+    if (this.#states.size <= HOSTS_REMEMBERED_MAX || oldest === undefined) return;
+    this.#states.delete(oldest);
+    this.#held.delete(oldest);
+  }
+}

@@ -1,0 +1,145 @@
+/** Hosts that cannot be reached: when that is said of one, who may try it, and how it ends. */
+import { assertEquals } from "@std/assert";
+import { HostHealth, reached } from "../../src/deliver/host_health.ts";
+import { type FailureCode, FAILURES } from "../../src/exports/failure.ts";
+import type { Outcome } from "../../src/exports/record.ts";
+import { answered, openTestService } from "../fakes/test_service.ts";
+
+const PROBE_MS = 45_000;
+const NOW = Date.UTC(2030, 0, 1);
+const REFUSED: Outcome = { kind: "failed", code: "connection_refused", ms: 1 };
+const ANSWERED: Outcome = {
+  kind: "answered",
+  status: 500,
+  truncated: false,
+  answerBytes: 0,
+  address: "192.0.2.1",
+  ms: 1,
+};
+
+/** A host that has just failed for the fifth time in a row. */
+function unreachable(): HostHealth {
+  const health = new HostHealth(PROBE_MS);
+  for (let n = 1; n < 5; n++) assertEquals(health.learn("host", REFUSED, NOW).change, undefined);
+  assertEquals(health.learn("host", REFUSED, NOW).change, "unreachable");
+  return health;
+}
+
+for (const code of Object.keys(FAILURES) as FailureCode[]) { // Object.keys forgets their type.
+  const silent = ["dns_error", "connection_refused", "unreachable", "timed_out"].includes(code);
+  const expected = code === "destination_refused" ? undefined : !silent;
+  Deno.test(`${code} says of its host: ${expected === undefined ? "nothing" : expected}`, () => {
+    assertEquals(reached({ kind: "failed", code, ms: 1 }), expected);
+  });
+}
+
+Deno.test("a host is unreachable after five failures in a row, and no answer between", () => {
+  const health = new HostHealth(PROBE_MS);
+  for (let n = 0; n < 20; n++) {
+    const outcome = n % 5 === 4 ? ANSWERED : REFUSED;
+    assertEquals(health.learn("host", outcome, NOW), { change: undefined, lanes: [] });
+  }
+  assertEquals(health.unreachable, 0);
+  assertEquals(unreachable().unreachable, 1);
+});
+
+Deno.test("an unreachable host is tried by one lane after 30 s, while the others are held back", () => {
+  const health = unreachable();
+  assertEquals(health.admit("host", "a", NOW), 30_000);
+  assertEquals(health.admit("other", "a", NOW), 0);
+  assertEquals(health.admit("host", "a", NOW + 30_000), 0);
+  assertEquals(health.admit("host", "b", NOW + 30_000), PROBE_MS);
+  assertEquals(health.learn("host", REFUSED, NOW + 31_000), { change: undefined, lanes: [] });
+  assertEquals(health.admit("host", "b", NOW + 31_000), 30_000);
+});
+
+Deno.test("a probe that never comes back is followed by another", () => {
+  const health = unreachable();
+  assertEquals(health.admit("host", "a", NOW + 30_000), 0);
+  assertEquals(health.admit("host", "b", NOW + 30_000 + PROBE_MS), 0);
+});
+
+Deno.test("the first sign of life lets everybody through who was held back", () => {
+  const health = unreachable();
+  for (const lane of ["a", "b"]) health.admit("host", lane, NOW);
+  const lesson = health.learn("host", ANSWERED, NOW);
+  assertEquals(lesson, { change: "reachable", lanes: ["a", "b"] });
+  assertEquals(health.unreachable, 0);
+  assertEquals(health.admit("host", "c", NOW), 0);
+});
+
+Deno.test("a clock that is put back does not hold anybody back for longer", () => {
+  assertEquals(unreachable().admit("host", "a", NOW - 3_600_000), 0);
+});
+
+Deno.test("of failing hosts only a thousand are remembered", () => {
+  const health = new HostHealth(PROBE_MS);
+  for (let round = 0; round < 5; round++) health.learn("first", REFUSED, NOW);
+  for (let n = 0; n < 1_000; n++) health.learn(`host ${n}`, REFUSED, NOW);
+  assertEquals(health.unreachable, 0);
+});
+
+Deno.test("a host that is down is tried by one export at a time, seen in log and health, and none is lost", async () => {
+  let down = true;
+  await using service = await openTestService({
+    destination: () => down ? { kind: "failed", code: "connection_refused" } : answered(),
+  });
+  const { clock, worker, sent } = service;
+  const ids: string[] = [];
+  for (let owner = 0; owner < 20; owner++) {
+    const token = service.token({ identifier: `${owner}` });
+    ids.push((await service.submit("{}", { token })).id);
+    await worker.idle();
+  }
+  assertEquals(sent.length, 5, "the others were not tried");
+  assertEquals(service.log.filter(({ event }) => event === "host.unreachable").length, 1);
+  const health = await service.app.request("/health/ready");
+  assertEquals([health.status, await health.json()], [200, {
+    status: "ready",
+    unreachable_hosts: 1,
+  }]);
+  for (let probes = 1; probes <= 4; probes++) {
+    clock.advance(30_000);
+    await worker.idle();
+    assertEquals(sent.length, 5 + probes, "one probe every 30 s");
+  }
+  down = false;
+  clock.advance(30_000);
+  await worker.idle();
+  clock.advance(120_000);
+  await worker.idle();
+  assertEquals(service.log.filter(({ event }) => event === "host.reachable").length, 1);
+  const finished = service.log.filter(({ next }) => next === "finished");
+  assertEquals(finished.map(({ id }) => id).toSorted(), ids.toSorted());
+  assertEquals(await (await service.app.request("/health/ready")).json(), { status: "ready" });
+});
+
+Deno.test("503 is tried again where the operator says so, after the time that the destination asks for", async () => {
+  const answers = [{ ...answered("busy", 503), retryAfter: "60" }, answered("done")];
+  await using service = await openTestService({
+    retryStatuses: [503],
+    destination: () => answers.shift() ?? answered("again?"),
+  });
+  const { id } = await service.submit();
+  await service.worker.idle();
+  assertEquals((await service.poll(id)).state, "Processing");
+  service.clock.advance(59_999);
+  await service.worker.idle();
+  assertEquals(service.sent.length, 1);
+  service.clock.advance(1);
+  await service.worker.idle();
+  const { ext_response } = await service.poll(id);
+  assertEquals(ext_response, { status: "200 OK", body: "done" });
+});
+
+Deno.test("what is final is final at once: a bad certificate and a refused destination", async () => {
+  for (const code of ["certificate_invalid", "destination_refused"] as const) {
+    await using service = await openTestService({ destination: () => ({ kind: "failed", code }) });
+    const { id } = await service.submit();
+    await service.worker.idle();
+    assertEquals((await service.poll(id)).state, "Finished");
+    service.clock.advance(86_400_000);
+    await service.worker.idle();
+    assertEquals(service.sent.length, 1);
+  }
+});

@@ -1,0 +1,73 @@
+/** Stores of other versions: an earlier one is opened and its exports finish, a newer one is refused. */
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { FORMAT } from "../src/ledger/format.ts";
+import { verifyChain } from "../src/ledger/chain.ts";
+import { readChains } from "../src/ledger/read_chains.ts";
+import exports from "./fixtures/store_0.1/exports.json" with { type: "json" };
+import { runTask } from "./fakes/service_process.ts";
+import { openTestService } from "./fakes/test_service.ts";
+
+const FORMAT_KEY = ["format"];
+
+async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await story(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a store of version 0.1 opens, and its exports finish in their order", () =>
+  withFolder(async (folder) => {
+    const fixture = new URL("fixtures/store_0.1/export.kv", import.meta.url);
+    await Deno.copyFile(fixture, `${folder}/export.kv`);
+    const kv = await Deno.openKv(`${folder}/export.kv`);
+    {
+      await using service = await openTestService({ kv });
+      await service.worker.wakeAll();
+      await service.worker.idle();
+      for (const { id, uri } of exports) {
+        const token = service.token({ path: "/export", destination: uri });
+        const { state, ext_response } = await service.poll(id, { uri, token });
+        // The first one was answered before.
+        const body = id === exports[0]?.id ? "thank you" : "ok";
+        assertEquals([state, ext_response], ["Finished", { status: "200 OK", body }]);
+      }
+      const sent = service.sent.map(({ uri, body }) => `${uri} ${new TextDecoder().decode(body)}`);
+      for (const host of ["down", "slow"]) {
+        const expected = exports.filter(({ uri }) => uri.includes(host));
+        assertEquals(
+          sent.filter((each) => each.includes(host)),
+          expected.map(({ uri, data }) => `${uri} ${data}`),
+        );
+      }
+      assertEquals(sent.length, 4);
+      for await (const { instance, entries, end } of readChains(kv)) {
+        assertEquals((await verifyChain(instance, entries, end)).kind, "intact");
+      }
+      assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT);
+    }
+    kv.close();
+  }));
+
+Deno.test("a store of a newer format is refused, and keeps its format", async () => {
+  const kv = await Deno.openKv(":memory:");
+  await kv.set(FORMAT_KEY, FORMAT + 1);
+  await assertRejects(() => openTestService({ kv }), Error, "this version knows 1");
+  assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT + 1);
+  kv.close();
+});
+
+Deno.test("the process says that the store is newer than itself, and exits 1", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/data`);
+    const kv = await Deno.openKv(`${folder}/data/export.kv`);
+    await kv.set(FORMAT_KEY, FORMAT + 1);
+    kv.close();
+    const env = { EXPORT_SECRET: "a secret of the tests", DATABOX_LOCAL_PORT: "0" };
+    const { code, stdout, stderr } = await runTask("start", { folder, env });
+    assertEquals(code, 1);
+    assertMatch(stderr, /has format 2, and this version knows 1; start the version that wrote it/);
+    assert(!stdout.includes("service.listening"));
+  }));
