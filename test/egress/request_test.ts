@@ -15,6 +15,14 @@ Deno.test("any status is an answer", async () => {
   assertEquals(await outcome(untilClosed), answered(599, "until the end"));
 });
 
+Deno.test("when a destination says when to come back, that is passed on as it came", async () => {
+  const head = "HTTP/1.1 429 Slow down\r\ncontent-length: 0\r\n";
+  assertEquals(await outcome(answering(`${head}retry-after: 120\r\n\r\n`)), {
+    ...answered(429, ""),
+    retryAfter: "120",
+  });
+});
+
 Deno.test("a redirect is an answer and is not followed", async () => {
   for (const status of [301, 302, 303, 307, 308]) {
     await using target = listen(answering("HTTP/1.1 200 OK\r\n\r\n"));
