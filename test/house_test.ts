@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import denoJson from "../deno.json" with { type: "json" };
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
@@ -184,4 +185,12 @@ Deno.test("a function fits on a screen: 60 lines at most", async () => {
       assert(length <= 60, `${path}:${start + 1} has ${length} lines`);
     }
   }
+});
+
+Deno.test("every permission of the service is explained, and no other is", async () => {
+  const explained = await Deno.readTextFile(join(ROOT, "SECURITY.md"));
+  const flags = denoJson.tasks.start.match(/--(allow|deny)-\w+(=('[^']*'|\S+))?/g) ?? [];
+  const written = flags.map((flag) => flag.startsWith("--deny-net") ? "--deny-net=…" : flag);
+  const rows = [...explained.matchAll(/^\| `(--[^`]+)` *\|/gm)].map(([, flag = ""]) => flag);
+  assertEquals(rows.toSorted(), written.toSorted());
 });
