@@ -33,6 +33,7 @@ import {
 } from "./limits.ts";
 import { openBounds, requestBounds, socketBounds } from "./limit_settings.ts";
 import { type Log } from "./log.ts";
+import { listen } from "./machine/listener.ts";
 import { onceWell, watchDisk } from "./machine/disk.ts";
 import { type SecretSource } from "./machine/secret_source.ts";
 import { UsageError } from "./machine/settings.ts";
@@ -100,19 +101,17 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
   });
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   const alarm = onceWell(disk, clock, () => bell.listen((lanes) => worker.wake(lanes)));
-  const server = Deno.serve(
-    { hostname: "0.0.0.0", port: config.DATABOX_LOCAL_PORT, onListen: () => {}, ...tls },
-    app.fetch,
-  );
+  const port = config.DATABOX_LOCAL_PORT;
+  const listener = listen({ port, tls, handler: app.fetch, clock, log });
   void worker.wakeAll();
   return {
-    port: server.addr.port,
+    port: listener.port,
     async stop(graceMs) {
       sweeper.stop();
       alarm.stop();
       waiters.close();
       const rest = [sockets.close(), worker.stop(graceMs), secrets.stop()];
-      await Promise.all([server.shutdown(), ...rest]);
+      await Promise.all([listener.stop(), ...rest]);
       refusals.flush();
       await close();
     },

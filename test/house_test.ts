@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   arbiter: ["zmtp", "clock", "limits", "log"],
   deliver: ["exports", "ledger", "limits", "clock", "log"],
   http: ["exports", "authorise", "ledger", "wait", "limits", "clock", "log"],
-  machine: ["arbiter", "clock", "config", "ledger"],
+  machine: ["arbiter", "clock", "config", "ledger", "log"],
   config: ["authorise", "egress", "limit_settings", "limits", "quantities", "units"],
   limit_settings: ["limits", "quantities", "units"],
   quantities: ["limits", "units"],

@@ -265,3 +265,23 @@ Deno.test("a secret from a file or the environment is used, and never printed", 
     const { settings } = await service.logged("service.starting");
     assert(JSON.stringify(settings).includes('"EXPORT_SECRET":"set"'));
   }));
+
+Deno.test("whoever takes every connection there can be does not end the service: it listens again", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    await using service = await startProcess({ folder, env, descriptors: 120 });
+    const held: Deno.Conn[] = [];
+    const hold = async () => {
+      const { port } = service;
+      for (let n = 0; n < 400; n++) held.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+    };
+    // Where nobody listens any more, a connection is refused.
+    await hold().catch(() => {});
+    await service.logged("listener.failed");
+    for (const conn of held) conn.close();
+    await service.logged("listener.recovered");
+    const uri = destination.uri();
+    const { id } = await ask(service, { id: "", uri, data: "{}" });
+    assertEquals((await outcome(service, id, uri)).state, "Finished");
+    assertEquals((await service.kill("SIGTERM")).code, 0);
+  }));

@@ -20,11 +20,14 @@ export interface StartOptions {
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** How many files and sockets it may have open; by default, as many as the tests. */
+  readonly descriptors?: number;
 }
 
-function spawn(task: Task, { folder, env = {}, args = [] }: StartOptions) {
-  return new Deno.Command(Deno.execPath(), {
-    args: [...argumentsOf(task), ...args],
+function spawn(task: Task, { folder, env = {}, args = [], descriptors }: StartOptions) {
+  const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors} && `;
+  return new Deno.Command("sh", {
+    args: ["-c", `${limit}exec "$0" "$@"`, Deno.execPath(), ...argumentsOf(task), ...args],
     cwd: folder,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",

@@ -1,0 +1,65 @@
+/**
+ * Listens, and listens again where the runtime has given up: it does so when no file descriptor is
+ * left for one more connection, which anybody may bring about. Never looks at a request.
+ */
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+
+/** Connections that were held may be gone by then, and descriptors with them. */
+const LISTEN_AGAIN_MS = 1_000;
+
+export interface Listener {
+  readonly port: number;
+  /** Takes no further connection; resolves when every request is answered. */
+  stop(): Promise<void>;
+}
+
+export interface ListenOptions {
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Certificate and key, PEM; without them, plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly handler: Deno.ServeHandler;
+  readonly clock: Pick<Clock, "after">;
+  readonly log: Log;
+}
+
+/** @throws {Deno.errors.AddrInUse} if somebody else has the port at the start */
+export function listen({ port, tls, handler, clock, log }: ListenOptions): Listener {
+  let stopped = false;
+  let cancel = () => {};
+  const serve = (port: number) => {
+    const server = Deno.serve(
+      { hostname: "0.0.0.0", port, onListen: () => {}, ...tls },
+      handler,
+    );
+    server.finished.catch((error) => {
+      log({ event: "listener.failed", error });
+      again();
+    });
+    return server;
+  };
+  let server = serve(port);
+  const own = server.addr.port;
+  const again = () => {
+    if (stopped) return;
+    cancel = clock.after(LISTEN_AGAIN_MS, () => {
+      try {
+        server = serve(own);
+        log({ event: "listener.recovered" });
+      } catch (error) {
+        log({ event: "listener.failed", error });
+        again();
+      }
+    });
+  };
+  return {
+    port: own,
+    async stop() {
+      stopped = true;
+      cancel();
+      // Of a server that has failed this is rejected; it has nothing left to answer.
+      await server.shutdown().catch(() => {});
+    },
+  };
+}
