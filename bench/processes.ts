@@ -11,6 +11,10 @@ export interface Bench extends AsyncDisposable {
   readonly startUpMs: number;
   /** Resident memory of the service, MiB. */
   memory(): string;
+  /** Memory and open files of the service, and the size of its store, now. */
+  look(): { readonly memoryMiB: number; readonly files: number; readonly storeMiB: number };
+  /** Exports finished according to the service's log. */
+  finished(): number;
   /** Exports finished according to the service's log, and those that arrived. */
   counts(): Promise<{ readonly submitted: number; readonly arrived: number }>;
 }
@@ -35,6 +39,12 @@ export async function startBench(env: Readonly<Record<string, string>>): Promise
     destination,
     startUpMs,
     memory: () => residentMiB(service.pid),
+    look: () => ({
+      memoryMiB: Number(residentMiB(service.pid)),
+      files: Number(said(`ls /proc/${service.pid}/fd | wc -l`)),
+      storeMiB: Number(said(`du -sk ${folder}/data | cut -f1`)) / 1_024,
+    }),
+    finished: () => service.count('"next":"finished"'),
     async counts() {
       const submitted = service.count('"next":"finished"');
       return { submitted, arrived: Number(await (await fetch(destination)).text()) };
@@ -84,6 +94,11 @@ function spawn(args: string[], cwd: string, env: Readonly<Record<string, string>
       await reading;
     },
   };
+}
+
+function said(command: string): string {
+  const { stdout } = new Deno.Command("sh", { args: ["-c", command] }).outputSync();
+  return new TextDecoder().decode(stdout).trim();
 }
 
 /** What `ps` says; the runtime lets nobody read `/proc` who does not have every permission. */

@@ -1,0 +1,155 @@
+// deno-lint-ignore-file no-console -- figures are printed
+/**
+ * `deno task soak [--minutes 30] [--picture FILE]`: mixed load for a long time. Apps submit to
+ * destinations that answer, are slow, say no, are down or hang up; they poll, listen on sockets,
+ * repeat themselves, come with wrong tokens, and vanish. Every ten seconds memory, open files and the store are
+ * looked at; the curves are drawn, and every export must have come to its end.
+ */
+import { parseArgs } from "node:util";
+import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
+import { chart, type Curve } from "./chart.ts";
+import { startBench } from "./processes.ts";
+
+const SECRET = "a secret of the soak";
+const SAMPLE_MS = 10_000;
+const APPS = 8;
+/** Between two doings of an app: some 40 exports a second in all, so that the machine is not the limit. */
+const PAUSE_MS = 150;
+const SETTINGS = {
+  EXPORT_SECRET: SECRET,
+  // Short, so that what is kept for a time is seen to go.
+  EXPORT_RETENTION: "60s",
+  EXPORT_GIVE_UP_AFTER: "20s",
+  EXPORT_ATTEMPT_TIMEOUT: "2s",
+};
+
+interface Sample {
+  readonly seconds: number;
+  readonly memoryMiB: number;
+  readonly files: number;
+  readonly storeMiB: number;
+}
+
+/** Destinations that misbehave, and one that does not. */
+function startDestinations() {
+  const serve = (handler: (request: Request) => Response | Promise<Response>) =>
+    Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handler);
+  const read = async (request: Request) => void await request.text();
+  const servers = [
+    serve(async (request) => (await read(request), new Response("ok"))),
+    serve(async (request) => {
+      await read(request);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return new Response("late");
+    }),
+    serve(async (request) => (await read(request), new Response("no", { status: 500 }))),
+    serve(async (request) => (await read(request), new Response("x".repeat(200_000)))),
+  ];
+  const hangsUp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  void (async () => {
+    for await (const conn of hangsUp) conn.close();
+  })();
+  const ports = [...servers.map(({ addr }) => addr.port), hangsUp.addr.port, 9];
+  return ports.map((port) => `http://127.0.0.1:${port}/in`);
+}
+
+/** What one app does until the time is over; tells how many exports it saw to their end. */
+async function app(n: number, uris: readonly string[], api: string, until: number) {
+  const headersFor = (path: string, method: string, destination: string) => ({
+    "x-api-key": mintToken(SECRET, {
+      identifier: `app ${n}`,
+      caveats: exportCaveats({ target: "export-service", path, method, destination }),
+    }),
+  });
+  let ended = 0;
+  const ask = async (uri: string, id: string, more: RequestInit = {}) => {
+    const body = JSON.stringify({
+      id,
+      uri,
+      data: JSON.stringify({ n, filling: "x".repeat(1_000) }),
+    });
+    const headers = headersFor("/lp/export", "POST", uri);
+    const response = await fetch(`${api}?timeout=2`, { method: "POST", headers, body, ...more });
+    return await response.json();
+  };
+  const viaPolls = async (uri: string) => {
+    let { id, state } = await ask(uri, "");
+    while (state !== "Finished" && performance.now() < until + 40_000) {
+      ({ state } = await ask(uri, id));
+    }
+    if (state === "Finished") ended++;
+  };
+  const viaSocket = (uri: string) =>
+    new Promise<void>((resolve) => {
+      const url = api.replace("http:", "ws:").replace("/lp/", "/ws/");
+      const socket = new WebSocket(url, { headers: headersFor("/ws/export", "GET", uri) });
+      socket.onopen = () => socket.send(JSON.stringify({ id: "", uri, data: "{}" }));
+      socket.onmessage = ({ data }) => {
+        if (JSON.parse(data).state !== "Finished") return;
+        ended++;
+        socket.close();
+      };
+      socket.onerror = socket.onclose = () => resolve();
+    });
+  const vanish = async (uri: string) => {
+    await ask(uri, "", { signal: AbortSignal.timeout(1) }).catch(() => {});
+  };
+  const wrong = async () => {
+    const headers = { "x-api-key": "wrong" };
+    await (await fetch(api, { method: "POST", headers, body: "{}" })).body?.cancel();
+  };
+  const running = new Set<Promise<void>>();
+  for (let turn = n; performance.now() < until; turn++) {
+    const uri = uris[turn % uris.length] ?? "";
+    const doing = [viaPolls, viaPolls, viaSocket, vanish, wrong][turn % 5] ?? viaPolls;
+    const one = doing(uri).catch(() => {}).finally(() => running.delete(one));
+    running.add(one);
+    if (running.size > 50) await Promise.race(running);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+  await Promise.all(running);
+  return ended;
+}
+
+function curvesOf(samples: readonly Sample[]): Curve[] {
+  const points = (of: (sample: Sample) => number) =>
+    samples.map((sample) => [sample.seconds / 60, of(sample)] as const);
+  return [
+    { name: "resident memory, MiB", points: points(({ memoryMiB }) => memoryMiB) },
+    { name: "open files and sockets", points: points(({ files }) => files) },
+    { name: "store, MiB", points: points(({ storeMiB }) => storeMiB) },
+  ];
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: "string", default: "30" },
+      picture: { type: "string", default: "bench/soak.svg" },
+    },
+  });
+  await using bench = await startBench(SETTINGS);
+  const uris = startDestinations();
+  const begun = performance.now();
+  const until = begun + Number(values.minutes) * 60_000;
+  const samples: Sample[] = [];
+  const sample = () => {
+    const seconds = Math.round((performance.now() - begun) / 1_000);
+    samples.push({ seconds, ...bench.look() });
+    const { memoryMiB, files, storeMiB } = samples.at(-1) ??
+      { memoryMiB: 0, files: 0, storeMiB: 0 };
+    console.log(`${seconds} s  ${memoryMiB} MiB  ${files} files  store ${storeMiB} MiB`);
+  };
+  const sampling = setInterval(sample, SAMPLE_MS);
+  const apps = Array.from({ length: APPS }, (_, n) => app(n, uris, bench.api, until));
+  const ended = (await Promise.all(apps)).reduce((sum, each) => sum + each, 0);
+  clearInterval(sampling);
+  sample();
+  await Deno.writeTextFile(
+    values.picture,
+    chart("The service under mixed load", "minutes", curvesOf(samples)),
+  );
+  console.log(
+    `${ended} exports seen to their end, ${bench.finished()} finished; ${values.picture}`,
+  );
+}
