@@ -1,5 +1,6 @@
 /** The table of conformance names tests that there are: it cannot outlive them. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
+import { assertTest } from "./fakes/named_test.ts";
 
 const ITEMS = 60;
 
@@ -28,11 +29,6 @@ Deno.test("every item of the contract has a verdict and a test that there is", a
   assertEquals(rows.map(({ number }) => number), Array.from({ length: ITEMS }, (_, n) => n + 1));
   for (const { number, verdict, tests } of rows) {
     assertMatch(verdict, /^(kept|better|ruled)\b/, `item ${number}`);
-    for (const { file, title } of tests) {
-      assert(title.length > 10, `item ${number} names no test`);
-      const source = await Deno.readTextFile(here(file));
-      const named = ['"', "`"].some((quote) => source.includes(`${quote}${title}`));
-      assert(named, `item ${number}: ${file} has no test "${title}"`);
-    }
+    for (const { file, title } of tests) await assertTest(file, title, `item ${number}`);
   }
 });

@@ -188,10 +188,40 @@ Deno.test("a store whose file is taken away: what is accepted is in the file tha
     for (const id of [...accepted, answer.id]) await finished(service, uri, id);
   }));
 
+/** What the operator of a service that does not start is told. */
+async function startFault(folder: string): Promise<string> {
+  const { code, stderr } = await runTask("start", { folder, env: { EXPORT_SECRET: SECRET } });
+  assertEquals(code, 1);
+  return stderr;
+}
+
 Deno.test("a store that is damaged is not started on, and the fault names the file", () =>
   withFolder(async (folder) => {
-    await Deno.writeTextFile(`${folder}/data/export.kv`, "not a store".repeat(1_000));
-    const { code, stderr } = await runTask("start", { folder, env: { EXPORT_SECRET: SECRET } });
-    assertEquals(code, 1);
-    assertMatch(stderr, /Cannot open the store at "data\/export\.kv": .*not a database/);
+    const path = `${folder}/data/export.kv`;
+    await (await start(folder)).kill("SIGTERM");
+    const whole = await Deno.readFile(path);
+    // All but the first page.
+    await Deno.writeFile(path, whole.map((byte, n) => n < 4_096 ? byte : byte ^ n & 0xff));
+    assertMatch(await startFault(folder), /at "data\/export\.kv": .*malformed/);
+    await Deno.writeTextFile(path, "not a store".repeat(1_000));
+    assertMatch(await startFault(folder), /at "data\/export\.kv": .*not a database/);
+    await Deno.writeFile(path, whole);
+    await using service = await start(folder);
+    assert(await isReady(service));
   }));
+
+Deno.test({
+  name: "a store that may not be written is not started on, and the fault says so",
+  ignore: noSmallDisk,
+  fn: () =>
+    withFolder((folder) =>
+      withSmallDisk(`${folder}/data`, async () => {
+        await (await start(folder, SMALL)).kill("SIGTERM");
+        assert(await run("mount", ["-o", "remount,ro", `${folder}/data`]));
+        assertMatch(await startFault(folder), /at "data\/export\.kv": Read-only file system/);
+        assert(await run("mount", ["-o", "remount,rw", `${folder}/data`]));
+        await using service = await start(folder, SMALL);
+        assert(await isReady(service));
+      })
+    ),
+});

@@ -1,7 +1,7 @@
 /** Destinations that misbehave, by the words with which the README names them; real sockets. */
 import { once } from "node:events";
 import { createServer } from "node:tls";
-import { type Act, answering, hear, listen, say, silent } from "../egress/destination.ts";
+import { type Act, answering, flooding, hear, listen, say, silent } from "../egress/destination.ts";
 
 export interface Misbehaving extends AsyncDisposable {
   readonly uri: string;
@@ -21,11 +21,11 @@ const ACTS: Readonly<Record<string, Act>> = {
     "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
   ),
   "drips its answer without end": dripping(CHUNKED, "1\r\nx\r\n"),
-  "answers faster than we read, without end": async (conn) => {
-    await hear(conn);
-    for (await say(conn, "HTTP/1.1 200 OK\r\n\r\n");;) await say(conn, "x".repeat(10_000));
-  },
-  "sends interim answers (1xx) without end": dripping("", HINT),
+  "answers faster than we read, without end": flooding(
+    "HTTP/1.1 200 OK\r\n\r\n",
+    "x".repeat(10_000),
+  ),
+  "sends interim answers (1xx) without end": flooding("", HINT),
   "says 100 and 103 before its answer": answering(`HTTP/1.1 100 Continue\r\n\r\n${HINT}${OK}`),
   "switches protocols (101)": answering(
     "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",

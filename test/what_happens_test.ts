@@ -1,0 +1,112 @@
+/** "What happens when…" in the README: every line has its tests, and no test is left without its line. */
+import { assertEquals } from "@std/assert";
+import { assertTest } from "./fakes/named_test.ts";
+
+/** By the words of the line: where it is shown. */
+const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: string])[]>> = {
+  "the destination is down": [
+    ["main_path_test.ts", "an unreachable destination is tried again after 5 s, 30 s, 2 min"],
+    ["main_path_test.ts", "an export that is given up is Finished with an error"],
+    ["main_path_test.ts", "a destination that never answers holds its own lane only"],
+  ],
+  "nobody can reach its host": [
+    ["deliver/host_health_test.ts", "a host that is down is tried by one export at a time"],
+    ["deliver/host_health_test.ts", "an unreachable host is tried by one lane after 30 s"],
+  ],
+  "it accepts and says nothing, drips, or never ends": [
+    ["deliver/misbehaving_test.ts", "a destination that ${name} comes to what the README says"],
+  ],
+  "it answers 500, or 302": [
+    ["egress/request_test.ts", "any status is an answer"],
+    ["egress/request_test.ts", "a redirect is an answer and is not followed"],
+    ["deliver/host_health_test.ts", "503 is tried again where the operator says so"],
+  ],
+  "its certificate does not verify": [
+    ["deliver/host_health_test.ts", "what is final is final at once: a bad certificate"],
+  ],
+  "its name resolves to a private address": [
+    ["deliver/misbehaving_test.ts", "a destination that ${name} comes to what the README says"],
+    ["egress/ssrf_cases_test.ts", "${name.toLowerCase()} ways around the guard lead nowhere"],
+  ],
+  "the service is killed": [
+    ["kill_test.ts", "a service killed again and again under load loses nothing"],
+    ["process_test.ts", "after kill -9 and a restart every accepted export is carried out"],
+  ],
+  "the service is stopped (`SIGTERM`)": [
+    ["process_test.ts", "SIGTERM answers who waits, finishes what is in flight, and exits 0"],
+  ],
+  "the machine's clock jumps, forth or back": [
+    ["clock_test.ts", "what waits for its next attempt when the clock jumps"],
+    ["clock_test.ts", "a token is judged by the wall clock, wherever that was put"],
+    ["http/request_rate_test.ts", "a clock that is put back holds nobody up"],
+  ],
+  "the app vanishes": [
+    ["http/app_test.ts", "a client that goes away leaves no waiter and no timer"],
+    ["http/body_end_test.ts", "a body ${how} that ends early is 400"],
+    ["http/socket_test.ts", "a client that vanishes, ${reading"],
+    ["peers/go_client_test.ts", "what the Go client submits is carried out"],
+  ],
+  "the app submits twice because an answer was lost": [
+    ["http/app_test.ts", "an Idempotency-Key makes a client's retry safe"],
+  ],
+  "two polls wait for one export": [
+    ["http/app_test.ts", "several waiters on one export all get the answer"],
+  ],
+  "the disk runs full": [
+    ["store_trouble_test.ts", "a disk that fills up: submissions are refused in time"],
+    ["ledger/storage_test.ts", "while there is no room, submissions get 503"],
+  ],
+  "others fill the disk to the last byte": [
+    ["store_trouble_test.ts", "a start on a disk that is full listens and says no"],
+  ],
+  "the store fails, or another program holds it": [
+    ["store_trouble_test.ts", "a store that another process holds: 503 until it lets go"],
+    ["http/app_test.ts", "a store that fails is a 503 that says when to come back"],
+    ["fault_test.ts", "nothing is lost, stuck or settled twice when the n-th call ${kind}"],
+  ],
+  "the store's file is taken away or replaced": [
+    ["store_trouble_test.ts", "a store whose file is taken away: what is accepted is in the file"],
+    ["machine/disk_test.ts", "a store whose file was removed, or is another one now, is lost"],
+  ],
+  "the store may not be written": [
+    ["store_trouble_test.ts", "a store that may not be written is not started on"],
+  ],
+  "the store is damaged": [
+    ["store_trouble_test.ts", "a store that is damaged is not started on"],
+  ],
+  "there is no arbiter, or it answers nonsense": [
+    ["peers/arbiter_test.ts", "until there is an arbiter the service listens, is not ready"],
+    ["peers/libzmq_arbiter_test.ts", "an arbiter on libzmq"],
+  ],
+  "the arbiter restarts": [
+    ["peers/arbiter_test.ts", "the secret is fetched once a start"],
+  ],
+  "a WebSocket goes": [
+    ["http/socket_test.ts", "what a socket did not live to be told is there for the next one"],
+  ],
+  "a second service starts on the same store": [
+    ["process_test.ts", "a second start on the same store says why not"],
+  ],
+  "a later version starts on the store of an earlier one": [
+    ["upgrade_test.ts", "a store of version 0.1 opens, and its exports finish in their order"],
+  ],
+  "an earlier version starts on the store of a later one": [
+    ["upgrade_test.ts", "a store of a newer format is refused, and keeps its format"],
+  ],
+  "somebody opens connections without end": [
+    ["process_test.ts", "whoever takes every connection there can be does not end the service"],
+  ],
+  "somebody sends wrong tokens by the thousand": [
+    ["http/refusals_test.ts", "past the bound of a minute refusals are only counted"],
+  ],
+};
+
+Deno.test("every line of what happens when is backed by tests that there are", async () => {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const [, table = ""] = /^## What happens when…\n\n([^]*?)\n\n/m.exec(readme) ?? [];
+  const lines = table.split("\n").slice(2).map((row) => (row.split("|")[1] ?? "").trim());
+  assertEquals(lines.toSorted(), Object.keys(SHOWN).toSorted());
+  for (const [line, tests] of Object.entries(SHOWN)) {
+    for (const [file, title] of tests) await assertTest(file, title, line);
+  }
+});
