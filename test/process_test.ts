@@ -4,18 +4,10 @@ import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import { DestinationServer } from "./fakes/destination_server.ts";
 import { defined } from "./fakes/expect.ts";
 import { runTask, type ServiceProcess, startProcess } from "./fakes/service_process.ts";
+import { withFolder } from "./fakes/folder.ts";
 
 const SECRET = "a secret of the tests";
 const env = { EXPORT_SECRET: SECRET };
-
-async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await story(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function token(destination: string, path = "/lp/export"): string {
   const caveats = exportCaveats({ target: "export-service", path, method: "POST", destination });

@@ -7,18 +7,17 @@ import { DatabaseSync } from "node:sqlite";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import { DestinationServer } from "./fakes/destination_server.ts";
 import { runTask, type ServiceProcess, startProcess } from "./fakes/service_process.ts";
+import { withFolder } from "./fakes/folder.ts";
 
 const SECRET = "a secret of the tests";
 const LARGE = JSON.stringify({ filling: "x".repeat(700_000) });
 
-async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+/** A folder in which the store will be in `data`, which is there. */
+function withDataFolder(story: (folder: string) => Promise<void>): Promise<void> {
+  return withFolder(async (folder) => {
     await Deno.mkdir(`${folder}/data`);
     await story(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 function start(folder: string, more: Record<string, string> = {}): Promise<ServiceProcess> {
@@ -105,7 +104,7 @@ Deno.test({
   name: "a disk that fills up: submissions are refused in time, nothing accepted is lost",
   ignore: noSmallDisk,
   fn: () =>
-    withFolder((folder) =>
+    withDataFolder((folder) =>
       withSmallDisk(`${folder}/data`, async () => {
         const open = Promise.withResolvers<void>();
         await using destination = new DestinationServer(async () => {
@@ -132,7 +131,7 @@ Deno.test({
   name: "a start on a disk that is full listens and says no, and works as soon as there is room",
   ignore: noSmallDisk,
   fn: () =>
-    withFolder((folder) =>
+    withDataFolder((folder) =>
       withSmallDisk(`${folder}/data`, async () => {
         await using destination = new DestinationServer();
         const uri = destination.uri();
@@ -149,7 +148,7 @@ Deno.test({
 });
 
 Deno.test("a store that another process holds: 503 until it lets go, then everything goes on", () =>
-  withFolder(async (folder) => {
+  withDataFolder(async (folder) => {
     await using destination = new DestinationServer();
     const uri = destination.uri();
     await using service = await start(folder);
@@ -164,7 +163,7 @@ Deno.test("a store that another process holds: 503 until it lets go, then everyt
   }));
 
 Deno.test("a store whose file is taken away: what is accepted is in the file that comes back", () =>
-  withFolder(async (folder) => {
+  withDataFolder(async (folder) => {
     await using destination = new DestinationServer();
     const uri = destination.uri();
     const path = `${folder}/data/export.kv`;
@@ -196,7 +195,7 @@ async function startFault(folder: string): Promise<string> {
 }
 
 Deno.test("a store that is damaged is not started on, and the fault names the file", () =>
-  withFolder(async (folder) => {
+  withDataFolder(async (folder) => {
     const path = `${folder}/data/export.kv`;
     await (await start(folder)).kill("SIGTERM");
     const whole = await Deno.readFile(path);
@@ -214,7 +213,7 @@ Deno.test({
   name: "a store that may not be written is not started on, and the fault says so",
   ignore: noSmallDisk,
   fn: () =>
-    withFolder((folder) =>
+    withDataFolder((folder) =>
       withSmallDisk(`${folder}/data`, async () => {
         await (await start(folder, SMALL)).kill("SIGTERM");
         assert(await run("mount", ["-o", "remount,ro", `${folder}/data`]));

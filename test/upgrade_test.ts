@@ -6,17 +6,9 @@ import { readChains } from "../src/ledger/read_chains.ts";
 import exports from "./fixtures/store_0.1/exports.json" with { type: "json" };
 import { runTask } from "./fakes/service_process.ts";
 import { openTestService } from "./fakes/test_service.ts";
+import { withFolder } from "./fakes/folder.ts";
 
 const FORMAT_KEY = ["format"];
-
-async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await story(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("a store of version 0.1 opens, and its exports finish in their order", () =>
   withFolder(async (folder) => {

@@ -4,7 +4,8 @@
  */
 import { Buffer } from "node:buffer";
 import { ARBITER_TOKEN_BYTES_MAX, HTTPS_ANSWER_BYTES_MAX } from "./arbiter_limits.ts";
-import { type Bounds, withinBounds } from "./deadline.ts";
+import type { Bounds } from "./deadline.ts";
+import { fetchWithin } from "./fetch_within.ts";
 import {
   type ArbiterFault,
   detailOf,
@@ -29,7 +30,7 @@ export interface HttpsQuestion extends Bounds {
 }
 
 export async function fetchSecretByHttps(question: HttpsQuestion): Promise<FetchedSecret> {
-  const { endpoint, key, timeoutMs } = question;
+  const { endpoint, key } = question;
   const { protocol, username, password, search, hash } = endpoint;
   if (protocol !== "https:" || `${username}${password}${search}${hash}` !== "") {
     return failed("endpoint_invalid", "It must be https://host:port, with no more than a path");
@@ -37,15 +38,7 @@ export async function fetchSecretByHttps(question: HttpsQuestion): Promise<Fetch
   if (key.length > ARBITER_TOKEN_BYTES_MAX) {
     return failed("token_too_long", "It cannot be put into a question");
   }
-  const bounded = await withinBounds(question, (signal) => ask(question, signal));
-  switch (bounded.kind) {
-    case "done":
-      return bounded.value;
-    case "timed_out":
-      return failed("timed_out", `The arbiter gave no answer within ${timeoutMs} ms`);
-    case "stopped":
-      return failed("stopped", "The attempt was stopped");
-  }
+  return await fetchWithin(question, (signal) => ask(question, signal));
 }
 
 async function ask(

@@ -8,7 +8,8 @@ import type { Duplex } from "../zmtp/duplex.ts";
 import { requestOnce } from "../zmtp/req_client.ts";
 import { decodeZ85 } from "../zmtp/z85.ts";
 import { ZmtpError } from "../zmtp/zmtp_error.ts";
-import { type Bounds, withinBounds } from "./deadline.ts";
+import type { Bounds } from "./deadline.ts";
+import { fetchWithin } from "./fetch_within.ts";
 import { detailOf, failed, type FetchedSecret, readSecret } from "./fetched_secret.ts";
 import { decodeAnswer, encodeGetSecret } from "./zest.ts";
 
@@ -32,7 +33,7 @@ export interface ZestQuestion extends Bounds {
 }
 
 export async function fetchSecretByZest(question: ZestQuestion): Promise<FetchedSecret> {
-  const { endpoint, token, name, timeoutMs } = question;
+  const { endpoint, token, name } = question;
   const address = addressOf(endpoint);
   if (address === undefined) return failed("endpoint_invalid", "It must be tcp://host:port");
   const serverKey = decodeZ85(question.serverKey);
@@ -45,20 +46,12 @@ export async function fetchSecretByZest(question: ZestQuestion): Promise<Fetched
   const { connect, randomBytes } = question;
   // Before there is a connection, which would be left open if this failed.
   const keyPair = createKeyPair(randomBytes);
-  const bounded = await withinBounds(question, async (signal) => {
+  return await fetchWithin(question, async (signal) => {
     const conn = await reach(() => connect({ ...address, signal }));
     if (conn.kind === "failed") return conn;
     const options = { serverKey, keyPair, randomBytes, signal };
     return await ask(() => requestOnce(conn.duplex, options, encoded.bytes));
   });
-  switch (bounded.kind) {
-    case "done":
-      return bounded.value;
-    case "timed_out":
-      return failed("timed_out", `The arbiter gave no answer within ${timeoutMs} ms`);
-    case "stopped":
-      return failed("stopped", "The attempt was stopped");
-  }
 }
 
 /** Host and port of `tcp://host:port`, if it is no more than that. */

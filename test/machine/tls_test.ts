@@ -7,6 +7,7 @@ import { connect } from "node:tls";
 import { obtainTls, parsePem, type PemResult, readTls, tlsPath } from "../../src/machine/tls.ts";
 import { UsageError } from "../../src/machine/settings.ts";
 import { exchange, readTlsFixture, SERVICE_NAME } from "../fakes/tls_client.ts";
+import { withFolder } from "../fakes/folder.ts";
 
 const NOW = Date.parse("2026-06-01T12:00:00Z");
 const REQUEST = "GET / HTTP/1.1\r\nhost: export-service\r\nconnection: close\r\n\r\n";
@@ -206,15 +207,6 @@ Deno.test("a block of rubbish is broken, whichever it is", async () => {
     assertEquals(reason, "its private key cannot be read");
   }
 });
-
-async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await story(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("the file is read from the folder of secrets", () =>
   withFolder(async (folder) => {

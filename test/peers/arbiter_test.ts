@@ -9,7 +9,7 @@ import { defined } from "../fakes/expect.ts";
 import { runTask, type ServiceProcess, startProcess } from "../fakes/service_process.ts";
 import { SERVICE_NAME } from "../fakes/tls_client.ts";
 import { ZestArbiterServer } from "../fakes/zest_arbiter_server.ts";
-import { withFolder } from "./tls_service.ts";
+import { withFolder } from "../fakes/folder.ts";
 
 const TOKEN = "dG9rZW4gb2YgdGhlIHNlcnZpY2UsIDMyIGJ5dGVzIQ==";
 const SECRETS = "data/secrets";

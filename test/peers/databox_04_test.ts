@@ -7,7 +7,8 @@ import { Buffer } from "node:buffer";
 import { mintToken } from "../../src/authorise/mint.ts";
 import { DestinationServer } from "../fakes/destination_server.ts";
 import type { ServiceProcess } from "../fakes/service_process.ts";
-import { SECRET, startTlsService, trustingClient, withFolder } from "./tls_service.ts";
+import { SECRET, startTlsService, trustingClient } from "./tls_service.ts";
+import { withFolder } from "../fakes/folder.ts";
 
 const RELAXED = { EXPORT_REQUIRE_CAVEATS: "target,path,method" };
 

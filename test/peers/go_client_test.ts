@@ -7,7 +7,8 @@ import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import { DestinationServer } from "../fakes/destination_server.ts";
 import { defined } from "../fakes/expect.ts";
 import { exchange, SERVICE_NAME } from "../fakes/tls_client.ts";
-import { SECRET, startTlsService, trustingClient, withFolder } from "./tls_service.ts";
+import { SECRET, startTlsService, trustingClient } from "./tls_service.ts";
+import { withFolder } from "../fakes/folder.ts";
 
 const GIVES_UP_AFTER_MS = 10_000;
 

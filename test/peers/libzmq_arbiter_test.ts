@@ -10,7 +10,7 @@ import { systemClock } from "../../src/clock.ts";
 import { encodeZ85 } from "../../src/zmtp/z85.ts";
 import { AskingService } from "../arbiter/asking_service.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
-import { missingTools, NodeProcess } from "./node_process.ts";
+import { installScripts, missingTools, NodeProcess } from "./node_process.ts";
 
 const HERE = new URL("./libzmq/", import.meta.url);
 const NAME = "export-service";
@@ -322,19 +322,6 @@ async function withService(
   }
 }
 
-/** Copies the script to `folder` and fetches the package that it needs. */
-async function install(folder: string): Promise<void> {
-  for await (const { name } of Deno.readDir(HERE)) {
-    await Deno.copyFile(new URL(name, HERE), `${folder}/${name}`);
-  }
-  const quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
-  const { success, stderr } = await new Deno.Command("npm", {
-    args: ["install", "--ignore-scripts", ...quiet],
-    cwd: folder,
-  }).output();
-  assert(success, new TextDecoder().decode(stderr));
-}
-
 const missing = missingTools("node", "npm");
 const title = "an arbiter on libzmq";
 
@@ -344,7 +331,7 @@ Deno.test({
   fn: async (t) => {
     const folder = await Deno.makeTempDir();
     try {
-      await install(folder);
+      await installScripts(HERE, folder);
       for (const socketType of ["REP", "ROUTER"] as const) {
         await using arbiter = await Arbiter.start(folder, { socketType });
         for (const [name, attempt] of Object.entries(ATTEMPTS)) {

@@ -6,8 +6,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DestinationServer } from "../fakes/destination_server.ts";
 import type { ServiceProcess } from "../fakes/service_process.ts";
 import { readTlsFixture } from "../fakes/tls_client.ts";
-import { missingTools, NodeProcess } from "./node_process.ts";
-import { SECRET, startTlsService, withFolder } from "./tls_service.ts";
+import { installScripts, missingTools, NodeProcess } from "./node_process.ts";
+import { SECRET, startTlsService } from "./tls_service.ts";
+import { withFolder } from "../fakes/folder.ts";
 
 const HERE = new URL("./node_databox/", import.meta.url);
 const UNKNOWN_ID = "6f0f1b9c-0000-4000-8000-0123456789ab";
@@ -24,17 +25,9 @@ interface Answer {
   readonly rejected?: string;
 }
 
-/** Copies the scripts to `folder` and fetches the packages that they need. */
+/** The scripts with their packages; the client's own ZeroMQ needs a compiler, so it gets another. */
 async function install(folder: string): Promise<void> {
-  for await (const { name } of Deno.readDir(HERE)) {
-    await Deno.copyFile(new URL(name, HERE), `${folder}/${name}`);
-  }
-  const quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
-  const { success, stderr } = await new Deno.Command("npm", {
-    args: ["install", "--ignore-scripts", ...quiet],
-    cwd: folder,
-  }).output();
-  assert(success, new TextDecoder().decode(stderr));
+  await installScripts(HERE, folder);
   const own = `${folder}/node_modules/node-databox/node_modules/zeromq`;
   await Deno.remove(own, { recursive: true });
   await Deno.mkdir(own);

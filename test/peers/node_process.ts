@@ -85,3 +85,16 @@ function lineSplitter(): TransformStream<string, string> {
     },
   });
 }
+
+/** Copies the scripts of `from` to `folder`, and fetches the packages that they need. */
+export async function installScripts(from: URL, folder: string): Promise<void> {
+  for await (const { name } of Deno.readDir(from)) {
+    await Deno.copyFile(new URL(name, from), `${folder}/${name}`);
+  }
+  const quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+  const { success, stderr } = await new Deno.Command("npm", {
+    args: ["install", "--ignore-scripts", ...quiet],
+    cwd: folder,
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}

@@ -20,15 +20,6 @@ export async function startTlsService(
   return await startProcess({ folder, env: settings });
 }
 
-export async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await story(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 /** Verifies the service by the CA of the fixtures, and closes with the test. */
 export async function trustingClient(): Promise<Deno.HttpClient> {
   return Deno.createHttpClient({ caCerts: [await readTlsFixture("ca.pem")] });

@@ -4,7 +4,8 @@ import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import { DestinationServer } from "../fakes/destination_server.ts";
 import { SERVICE_NAME } from "../fakes/tls_client.ts";
 import { SocketClient } from "../http/socket_client.ts";
-import { SECRET, startTlsService, trustingClient, withFolder } from "./tls_service.ts";
+import { SECRET, startTlsService, trustingClient } from "./tls_service.ts";
+import { withFolder } from "../fakes/folder.ts";
 
 Deno.test("an export over a WebSocket and TLS is told state by state, to its outcome", () =>
   withFolder(async (folder) => {
