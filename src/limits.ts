@@ -18,6 +18,8 @@ export const TOKEN_CHARS_MAX = 8 * KIB;
 export const CAVEATS_MAX = 64;
 /** Bytes of one caveat: room for `destination = ` and the longest destination, in UTF-8. */
 export const CAVEAT_BYTES_MAX = 4 * KIB;
+/** Verified tokens remembered: more than a box has apps, and a few MiB at the longest. */
+export const VERIFIED_TOKENS_MAX = 512;
 
 // Requests.
 

@@ -10,7 +10,7 @@ import {
   FORMER_SECRETS_MAX,
 } from "./arbiter/arbiter_limits.ts";
 import { RootKeys } from "./arbiter/root_keys.ts";
-import { deriveRootKey } from "./authorise/macaroon.ts";
+import { deriveRootKey, type RootKey } from "./authorise/macaroon.ts";
 import { systemClock as clock } from "./clock.ts";
 import { type Config, egressPolicy } from "./config.ts";
 import { Worker, type WorkerParts } from "./deliver/worker.ts";
@@ -173,8 +173,15 @@ async function openSecrets(
     },
   });
   await rootKeys.start();
+  const keys = new Map<string, RootKey>();
+  // The same key each time: what it has verified is known by it.
+  const keyOf = (secret: string) => {
+    const key = keys.get(secret) ?? deriveRootKey(secret);
+    keys.set(secret, key);
+    return key;
+  };
   return {
-    ring: () => ({ keys: rootKeys.secrets().map(deriveRootKey), complete: rootKeys.ready }),
+    ring: () => ({ keys: rootKeys.secrets().map(keyOf), complete: rootKeys.ready }),
     async stop() {
       await rootKeys.stop();
       client?.close();

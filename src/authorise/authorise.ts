@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type Caveat, lowerAscii, readCaveat } from "./caveat.ts";
-import { decodeMacaroon, type RootKey, type TokenFault, verifySignature } from "./macaroon.ts";
+import { decodeMacaroon, type RootKey, signerOf, type TokenFault } from "./macaroon.ts";
 
 export type CaveatName = Exclude<Caveat["kind"], "unknown">;
 
@@ -53,9 +53,26 @@ export type RefusalReason =
   | "destination_wrong"
   | "too_many_bytes";
 
-export type Authorisation =
-  | { readonly kind: "granted"; readonly grant: Grant }
-  | { readonly kind: "refused"; readonly reason: RefusalReason };
+export interface Refusal {
+  readonly kind: "refused";
+  readonly reason: RefusalReason;
+}
+
+export type Authorisation = { readonly kind: "granted"; readonly grant: Grant } | Refusal;
+
+/** What a token says, once its signature is verified: the same at every request. */
+export interface VerifiedToken {
+  readonly kind: "verified";
+  readonly signer: RootKey;
+  readonly caveats: readonly Caveat[];
+  readonly grant: Grant;
+}
+
+/** Reads a token and verifies its signature. */
+export type VerifyToken = (
+  token: string,
+  rootKeys: readonly RootKey[],
+) => VerifiedToken | Refusal;
 
 /**
  * `required` names caveats that must be present. That guards against careless minting only: whoever
@@ -66,21 +83,31 @@ export function authorise(
   rootKeys: readonly RootKey[],
   access: Access,
   required: readonly CaveatName[],
+  verify: VerifyToken = verifyToken,
 ): Authorisation {
   if (token === undefined) return refused("token_missing");
-  const decoded = decodeMacaroon(token);
-  if (decoded.kind === "refused") return decoded;
-  const { macaroon } = decoded;
-  if (!verifySignature(macaroon, rootKeys)) return refused("signature_wrong");
-
-  const caveats = macaroon.caveats.map(readCaveat);
+  const verified = verify(token, rootKeys);
+  if (verified.kind === "refused") return verified;
+  const { caveats, grant } = verified;
   for (const caveat of caveats) {
     const reason = refusalBy(caveat, access);
     if (reason !== undefined) return refused(reason);
   }
-  const present = new Set(caveats.map(({ kind }) => kind));
-  if (!required.every((name) => present.has(name))) return refused("caveat_missing");
-  return { kind: "granted", grant: grantOf(macaroon.identifier, caveats) };
+  const isPresent = (name: CaveatName) => caveats.some(({ kind }) => kind === name);
+  return required.every(isPresent) ? { kind: "granted", grant } : refused("caveat_missing");
+}
+
+export function verifyToken(
+  token: string,
+  rootKeys: readonly RootKey[],
+): VerifiedToken | Refusal {
+  const decoded = decodeMacaroon(token);
+  if (decoded.kind === "refused") return decoded;
+  const { macaroon } = decoded;
+  const signer = signerOf(macaroon, rootKeys);
+  if (signer === undefined) return refused("signature_wrong");
+  const caveats = macaroon.caveats.map(readCaveat);
+  return { kind: "verified", signer, caveats, grant: grantOf(macaroon.identifier, caveats) };
 }
 
 export function permitsDestination(grant: Grant, destination: string): boolean {
@@ -142,6 +169,6 @@ function ownerOf(identifier: string, destinations: readonly string[]): string {
   return hash.digest().subarray(0, OWNER_BYTES).toString("base64url");
 }
 
-function refused(reason: RefusalReason): Authorisation {
+function refused(reason: RefusalReason): Refusal {
   return { kind: "refused", reason };
 }

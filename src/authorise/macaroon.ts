@@ -41,13 +41,17 @@ export function decodeMacaroon(token: string): Decoded {
   return packets ? readMacaroon(packets) : refused("token_malformed");
 }
 
-/** Every key is tried to the end, so that the time taken tells nothing about which one signed. */
-export function verifySignature(macaroon: Macaroon, rootKeys: readonly RootKey[]): boolean {
-  let verified = false;
+/**
+ * The root key that signed `macaroon`, if one of these did. Every key is tried to the end, so that
+ * the time taken tells nothing about which one it was.
+ */
+export function signerOf(macaroon: Macaroon, rootKeys: readonly RootKey[]): RootKey | undefined {
+  let signer: RootKey | undefined;
   for (const rootKey of rootKeys) {
-    verified = timingSafeEqual(sign(rootKey, macaroon), macaroon.signature) || verified;
+    const signed = timingSafeEqual(sign(rootKey, macaroon), macaroon.signature);
+    if (signed) signer = rootKey;
   }
-  return verified;
+  return signer;
 }
 
 /** The derivation all macaroon libraries share; the secret is used as text, whatever it looks like. */

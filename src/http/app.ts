@@ -1,5 +1,6 @@
 /** The app at one glance: what is too large to look at, health, then the guard, then everything that needs a token. */
 import { Hono } from "hono";
+import { rememberTokens } from "../authorise/verified_tokens.ts";
 import { type Bounded, boundedBy, type RequestBounds } from "./bounds.ts";
 import { failure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
@@ -12,14 +13,14 @@ import type { Sockets } from "./sockets.ts";
 
 export interface AppParts
   extends
-    Omit<ExportRoutesParts & GuardParts, keyof Bounded>,
+    Omit<ExportRoutesParts & GuardParts, keyof Bounded | "verify">,
     Pick<HealthParts, "unreachableHosts"> {
   readonly bounds: RequestBounds;
   readonly sockets: Sockets;
 }
 
 export function createApp({ bounds, sockets, ...more }: AppParts): Hono {
-  const parts = { ...more, ...boundedBy(bounds, more.clock) };
+  const parts = { ...more, ...boundedBy(bounds, more.clock), verify: rememberTokens() };
   const app = new Hono();
   app.use(headBounds(bounds));
   app.route("/health", healthRoutes(parts));

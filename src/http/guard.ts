@@ -4,7 +4,12 @@
  */
 import type { HonoRequest } from "hono";
 import { createMiddleware } from "hono/factory";
-import { authorise, type CaveatName, type Grant } from "../authorise/authorise.ts";
+import {
+  authorise,
+  type CaveatName,
+  type Grant,
+  type VerifyToken,
+} from "../authorise/authorise.ts";
 import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
@@ -33,6 +38,7 @@ export interface GuardParts {
   readonly target: string;
   readonly requiredCaveats: readonly CaveatName[];
   readonly rate: RequestRate;
+  readonly verify: VerifyToken;
 }
 
 /** A request as the guard sees it. */
@@ -66,7 +72,8 @@ export function callOf({ method, path, raw }: HonoRequest): Call {
 export function admit({ token, method, path }: Call, parts: GuardParts): Admission {
   const { keys, complete } = parts.rootKeys();
   const access = { target: parts.target, path, method, now: parts.clock.now() };
-  const authorisation = authorise(token, keys, access, parts.requiredCaveats);
+  const { requiredCaveats, verify } = parts;
+  const authorisation = authorise(token, keys, access, requiredCaveats, verify);
   if (authorisation.kind === "granted") {
     const waitMs = parts.rate.admit(authorisation.grant.owner);
     return waitMs === undefined ? authorisation : tooManyRequests(parts.rate.perSecond, waitMs);

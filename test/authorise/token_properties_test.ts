@@ -11,7 +11,7 @@ import {
   permitsBytes,
   permitsDestination,
 } from "../../src/authorise/authorise.ts";
-import { decodeMacaroon, deriveRootKey, verifySignature } from "../../src/authorise/macaroon.ts";
+import { decodeMacaroon, deriveRootKey, signerOf } from "../../src/authorise/macaroon.ts";
 import { mintToken } from "../../src/authorise/mint.ts";
 import { longRun } from "../fakes/long_run.ts";
 import { decoded, grantIn, packet, packetsOf, SECRET, signed, tokenOf } from "./tokens.ts";
@@ -105,7 +105,7 @@ Deno.test("no mutation of what is signed in a token verifies", () => {
         if (mutation === token) return;
         forged++;
         const result = decodeMacaroon(mutation);
-        if (result.kind === "refused" || !verifySignature(result.macaroon, KEYS)) return;
+        if (result.kind === "refused" || signerOf(result.macaroon, KEYS) === undefined) return;
         const { identifier, caveats } = result.macaroon;
         const grafts = forgeries.flatMap((forgery) =>
           "signature" in forgery && !(forgery.signature instanceof Uint8Array)
@@ -140,7 +140,8 @@ Deno.test("no mutation of a token's text verifies, unless it says the same bytes
       const cut = first + at % (token.length - first + 1);
       const mutation = token.slice(0, cut) + text + token.slice(cut + count);
       const result = decodeMacaroon(mutation);
-      const verifies = result.kind === "decoded" && verifySignature(result.macaroon, KEYS);
+      const verifies = result.kind === "decoded" &&
+        signerOf(result.macaroon, KEYS) !== undefined;
       const padded = token.padEnd(Math.ceil(token.length / 4) * 4, "=");
       assertEquals(verifies, mutation === token || mutation === padded, mutation);
     }),
