@@ -35,6 +35,7 @@ import { openBounds, requestBounds, socketBounds } from "./limit_settings.ts";
 import { type Log } from "./log.ts";
 import { listen } from "./machine/listener.ts";
 import { onceWell, watchDisk } from "./machine/disk.ts";
+import { ownAddresses } from "./machine/own_addresses.ts";
 import { type SecretSource } from "./machine/secret_source.ts";
 import { UsageError } from "./machine/settings.ts";
 import { openStore } from "./machine/store_file.ts";
@@ -198,7 +199,7 @@ async function openEgress(config: Config): Promise<Egress> {
   const { EXPORT_EXTRA_CA } = config;
   return createEgress({
     policy: egressPolicy(config),
-    ownAddresses: () => Deno.networkInterfaces().map(({ address }) => address),
+    ownAddresses: ownAddresses(clock),
     clock,
     resolve: systemResolve,
     attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,

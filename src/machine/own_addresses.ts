@@ -1,0 +1,24 @@
+/**
+ * The addresses of this machine, which nothing is sent to. Asked of the system once in a while, not
+ * for each export: they change when a cable or a lease does.
+ */
+import type { Clock } from "../clock.ts";
+
+/** An answer of the system is worth this long. */
+const WORTH_MS = 1_000;
+
+/** Tells the addresses as of at most {@link WORTH_MS} ago. */
+export function ownAddresses(
+  clock: Pick<Clock, "now">,
+  ask: () => readonly { readonly address: string }[] = Deno.networkInterfaces,
+): () => readonly string[] {
+  let known: { readonly addresses: readonly string[]; readonly at: number } | undefined;
+  return () => {
+    const now = clock.now();
+    // A clock that was put back has no say in how old the answer is.
+    if (known === undefined || Math.abs(now - known.at) >= WORTH_MS) {
+      known = { addresses: ask().map(({ address }) => address), at: now };
+    }
+    return known.addresses;
+  };
+}
