@@ -57,6 +57,12 @@ export const POLL_MAX_MS = 60 * SECOND;
 
 /** TCP connect and TLS handshake; a healthy destination needs well under a second. */
 export const CONNECT_TIMEOUT_MS = 5 * SECOND;
+/** A connection waits so long for its lane's next export; common servers close after 5 s. */
+export const KEEP_IDLE_MS = 4 * SECOND;
+/** A connection grows this old at most, so that a certificate that ran out is noticed. */
+export const KEEP_AGE_MS = 5 * MINUTE;
+/** Connections that wait: one for each lane worked at once, by default. */
+export const KEPT_CONNECTIONS_MAX = 128;
 /** Name resolution; resolvers retry within this. */
 export const RESOLVE_TIMEOUT_MS = 5 * SECOND;
 /** Addresses of one name: large services have under twenty, and each is one more to try. */
@@ -137,16 +143,16 @@ export const DEFAULTS = {
   bodyBytes: MIB,
   answerBytes: MIB,
   retentionMs: DAY,
-  /** Above what the accepted can still need: 64 answers of a MiB, at their default limit. */
-  freeSpaceFloorBytes: 64 * MIB,
+  /** What the lanes worked at once can still need: an answer each, at their default limit. */
+  freeSpaceFloorBytes: 128 * MIB,
   /** Apps keep their tokens for as long as they live, and few live longer than a week. */
   secretGraceMs: 7 * DAY,
   giveUpAfterMs: DAY,
   attemptTimeoutMs: 30 * SECOND,
-  /** Attempts at once: with the default limits at most 128 MiB of payloads and answers. */
-  parallel: 64,
-  /** Attempts at once to one host and port: a slow one keeps most of the places free for others. */
-  parallelPerHost: 8,
+  /** Lanes worked at once: with the default limits at most 256 MiB of payloads and answers. */
+  parallel: 128,
+  /** Of these, to one host and port: a slow one leaves half of the places to others. */
+  parallelPerHost: 64,
   /** From a request's head to the last byte of its body: 2 MiB in it take half a Mbit/s. */
   bodyTimeoutMs: 30 * SECOND,
   /** Bytes of bodies received at once; one owner gets half, so that slow ones keep nobody out. */

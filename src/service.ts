@@ -27,6 +27,9 @@ import { KvSecrets } from "./ledger/kv_secrets.ts";
 import {
   BACKOFF_JITTER,
   BACKOFF_MS,
+  KEEP_AGE_MS,
+  KEEP_IDLE_MS,
+  KEPT_CONNECTIONS_MAX,
   LEASE_MARGIN_MS,
   RETRY_AFTER_MAX_MS,
   STAGING_MAX_MS,
@@ -85,6 +88,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
   const sockets = new Sockets(Deno.upgradeWebSocket, socketBounds(config));
   const app = createApp({
     ledger,
+    accept: worker.accept,
     waiters,
     refusals,
     clock,
@@ -113,6 +117,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
       waiters.close();
       const rest = [sockets.close(), worker.stop(graceMs), secrets.stop()];
       await Promise.all([listener.stop(), ...rest]);
+      egress.close();
       refusals.flush();
       await close();
     },
@@ -205,6 +210,7 @@ async function openEgress(config: Config): Promise<Egress> {
     attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,
     answerBytesMax: config.EXPORT_RESPONSE_LIMIT,
     extraCa: EXPORT_EXTRA_CA === undefined ? undefined : await readExtraCa(EXPORT_EXTRA_CA),
+    keep: { idleMs: KEEP_IDLE_MS, ageMs: KEEP_AGE_MS, max: KEPT_CONNECTIONS_MAX },
   });
 }
 

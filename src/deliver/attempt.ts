@@ -7,6 +7,8 @@ import { retryAfterMs } from "./retry_after.ts";
 /** One guarded POST, ready to send. */
 export interface OutboundRequest {
   readonly uri: string;
+  /** Requests of a lane may share a connection, one after the other. */
+  readonly lane: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly signal: AbortSignal;
@@ -52,6 +54,7 @@ export async function attemptExport(
   const begun = parts.clock.now();
   const result = await parts.send({
     uri: record.uri,
+    lane: record.lane,
     headers: headersFor(record.id, parts.userAgent),
     body: payload,
     signal: parts.signal,

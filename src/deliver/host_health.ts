@@ -69,6 +69,11 @@ export class HostHealth {
     return [...this.#states.values()].filter(isUnreachable).length;
   }
 
+  /** Whether `host` is to be tried by probes only. */
+  isUnreachable(host: string): boolean {
+    return isUnreachable(this.#states.get(host));
+  }
+
   /**
    * Lets `lane` try `host` now with 0, or tells how many milliseconds to hold it back. Whoever is
    * let through to an unreachable host is its probe; others wait for what it brings.

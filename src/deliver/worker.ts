@@ -1,6 +1,7 @@
 /**
  * Works the lanes: woken → claim → attempt → settle. A lane is worked by one hand at a time, lanes
- * in parallel. Woken too often or for nothing, it does no harm; what is due is in the ledger.
+ * in parallel. Woken too often or for nothing, it does no harm; what is due is in the ledger. An
+ * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
  */
 import type { Clock } from "../clock.ts";
 import {
@@ -10,14 +11,15 @@ import {
   type SettlePolicy,
   wakeUpAt,
 } from "../exports/export.ts";
-import type { Claimant, Delivering, ExportRecord, Outcome } from "../exports/record.ts";
+import type { Claimant, Delivering, ExportRecord, Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
-import type { Held, Ledger } from "../ledger/ledger.ts";
+import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
 import { LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { attemptExport, type Send } from "./attempt.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
+import { Timers } from "./timers.ts";
 
 export interface WorkerParts {
   readonly ledger: Ledger;
@@ -47,8 +49,7 @@ export class Worker {
   readonly #active = new Set<string>();
   /** Lanes that will be looked at again without a wake-up. */
   readonly #resting = new Set<string>();
-  /** Actions that wait for their time. */
-  readonly #pending = new Set<() => void>();
+  readonly #timers: Timers;
   readonly #abort = new AbortController();
   #stopped = false;
   #idle: (() => void)[] = [];
@@ -57,6 +58,7 @@ export class Worker {
     this.#parts = parts;
     this.#hosts = new HostPlaces(parts.policy.parallelPerHost);
     this.#health = new HostHealth(parts.policy.leaseMs);
+    this.#timers = new Timers(parts.clock);
   }
 
   /** Hosts that cannot be reached at present, by their last attempts. */
@@ -70,7 +72,7 @@ export class Worker {
       for await (const lane of this.#parts.ledger.lanes()) this.wake([lane]);
     } catch (error) {
       this.#parts.log({ event: "store.failed", error });
-      if (!this.#stopped) this.#after(STORE_RETRY_MS, () => void this.wakeAll());
+      if (!this.#stopped) this.#timers.after(STORE_RETRY_MS, () => void this.wakeAll());
     }
   }
 
@@ -80,6 +82,27 @@ export class Worker {
     for (const lane of lanes) this.#woken.add(lane);
     this.#begin();
   }
+
+  /** Opens an export in the ledger; it is delivered at once, or when its lane is woken. */
+  readonly accept: Ledger["accept"] = (change, payload, options) => {
+    const { ledger, clock, claimant, policy } = this.#parts;
+    const { record } = change;
+    const { promise, resolve } = Promise.withResolvers<Acceptance>();
+    // A store that reports failure may have accepted it all the same.
+    promise.catch(() => this.wake([record.lane]));
+    if (!this.#hasHandFor(record)) {
+      resolve(ledger.accept(change, payload, options));
+      return promise;
+    }
+    void this.#run(record.lane, async () => {
+      const claim = claimExport(record, undefined, { now: clock.now(), claimant, ...policy });
+      resolve(ledger.accept(change, payload, { ...options, claim }));
+      const acceptance = await promise.catch(() => undefined);
+      if (acceptance?.kind !== "accepted" || acceptance.claimed === undefined) return;
+      await this.#deliver(acceptance.claimed, payload);
+    });
+    return promise;
+  };
 
   /** Resolves when nothing is being worked or waits for a hand. */
   idle(): Promise<void> {
@@ -93,7 +116,7 @@ export class Worker {
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
     this.#woken.clear();
-    for (const run of this.#pending) run();
+    this.#timers.runAll();
     const cancel = this.#parts.clock.after(graceMs, () => this.#abort.abort());
     await this.idle();
     cancel();
@@ -105,17 +128,18 @@ export class Worker {
       // Woken while it is worked: looked at again afterwards.
       if (this.#active.has(lane)) continue;
       this.#woken.delete(lane);
-      void this.#run(lane);
+      void this.#run(lane, () => this.#work(lane));
     }
     if (this.#active.size > 0) return;
     for (const resolve of this.#idle) resolve();
     this.#idle = [];
   }
 
-  async #run(lane: string): Promise<void> {
+  /** Has a hand do `work` for a lane. */
+  async #run(lane: string, work: () => Promise<void>): Promise<void> {
     this.#active.add(lane);
     try {
-      await this.#work(lane);
+      await work();
     } catch (error) {
       this.#parts.log({ event: "lane.failed", lane, error });
       this.#lookAgain(lane, STORE_RETRY_MS);
@@ -124,6 +148,14 @@ export class Worker {
     const next = this.#hosts.free(lane);
     this.wake(next === undefined ? [] : [next]);
     this.#begin();
+  }
+
+  /** Whether a hand may have this export, which is not accepted yet, at once. */
+  #hasHandFor({ lane, uri }: Pending): boolean {
+    const { host } = placeOf(uri);
+    return !this.#stopped && !this.#active.has(lane) &&
+      this.#active.size < this.#parts.policy.parallel &&
+      !this.#health.isUnreachable(host) && this.#hosts.take(host, lane);
   }
 
   /** Delivers the head of the lane, if it is due. What stands behind it is woken by its settling. */
@@ -193,7 +225,7 @@ export class Worker {
         const leaseLeftMs = (claimed.lease?.until ?? 0) - clock.now();
         if (this.#stopped || leaseLeftMs <= STORE_RETRY_MS) throw error;
         log({ event: "store.failed", id: claimed.record.id, error });
-        await new Promise<void>((resolve) => this.#after(STORE_RETRY_MS, resolve));
+        await new Promise<void>((resolve) => this.#timers.after(STORE_RETRY_MS, resolve));
       }
     }
   }
@@ -204,22 +236,10 @@ export class Worker {
    */
   #lookAgain(lane: string, ms: number): void {
     if (ms <= 0 || this.#stopped || this.#resting.has(lane)) return;
-    this.#after(Math.min(ms, LOOK_AGAIN_MAX_MS), () => {
+    this.#timers.after(Math.min(ms, LOOK_AGAIN_MAX_MS), () => {
       this.#resting.delete(lane);
       this.wake([lane]);
     });
     this.#resting.add(lane);
-  }
-
-  /** Calls `action` after `ms`, or at once when the worker stops. */
-  #after(ms: number, action: () => void): void {
-    let cancel = () => {};
-    const run = () => {
-      cancel();
-      this.#pending.delete(run);
-      action();
-    };
-    cancel = this.#parts.clock.after(ms, run);
-    this.#pending.add(run);
   }
 }

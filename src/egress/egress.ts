@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import { CONNECT_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from "../limits.ts";
 import { createGuard, type Resolve } from "./guard.ts";
+import { type KeepLimits, KeptConnections } from "./kept_connections.ts";
 import type { EgressPolicy } from "./policy.ts";
 import { createSendRequest, type OutboundRequest, type RequestResult } from "./request.ts";
 import { adviceFor } from "./rules.ts";
@@ -21,6 +22,8 @@ export interface EgressParts {
   readonly answerBytesMax: number;
   /** Certificates trusted besides the default roots, PEM. */
   readonly extraCa: string | undefined;
+  /** How long connections are kept for the next request of their lane; without it, they are not. */
+  readonly keep?: KeepLimits;
 }
 
 export interface Egress {
@@ -31,16 +34,20 @@ export interface Egress {
     | { readonly kind: "refused"; readonly rule: string; readonly detail: string };
   /** Sends one request within the limits; never rejects for anything that a destination does. */
   send(
-    request: Pick<OutboundRequest, "uri" | "headers" | "body" | "signal">,
+    request: Pick<OutboundRequest, "uri" | "headers" | "body" | "signal" | "lane">,
   ): Promise<RequestResult>;
+  /** Closes the connections that are kept. */
+  close(): void;
 }
 
 export function createEgress(parts: EgressParts): Egress {
-  const { policy, clock, attemptTimeoutMs, answerBytesMax, extraCa } = parts;
+  const { policy, clock, attemptTimeoutMs, answerBytesMax, extraCa, keep } = parts;
+  const kept = keep && new KeptConnections(clock, keep);
   const guard = createGuard({ ...parts, resolveTimeoutMs: RESOLVE_TIMEOUT_MS });
   const sendRequest = createSendRequest({
     guard,
     clock,
+    kept,
     ...(extraCa !== undefined && { extraCa }),
   });
   const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, attemptTimeoutMs, answerBytesMax };
@@ -56,5 +63,6 @@ export function createEgress(parts: EgressParts): Egress {
         : { kind: "refused", rule, detail: `${detail} Rule: ${rule}.` };
     },
     send: (request) => sendRequest({ ...request, ...limits }),
+    close: () => kept?.close(),
   };
 }

@@ -1,17 +1,17 @@
 /**
  * One guarded HTTP request: an export's bytes to its destination, and what came back. Never
- * follows a redirect, never tries twice, never decompresses, and never reads more than it was
- * told to.
+ * follows a redirect, never decompresses, and never reads more than it was told to. Sends a second
+ * time only where a connection that was kept turns out to have been closed: nothing came back on it,
+ * and the request carries an `Idempotency-Key` (RFC 9110, 9.2.2).
  */
-import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
-import { ANSWER_HEADER_BYTES_MAX, ANSWER_WIRE_FACTOR, INTERIM_ANSWERS_MAX } from "../limits.ts";
 import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
-import { type FailureCode, failureOf, TOO_LONG } from "./failure.ts";
+import { type FailureCode, failureOf } from "./failure.ts";
 import type { Guard } from "./guard.ts";
+import type { Connection, KeptConnections } from "./kept_connections.ts";
+import { agentOn, answerTo, type Post, post, readAnswer } from "./post.ts";
 import type { Rule } from "./rules.ts";
-import { createTrust } from "./trust.ts";
+import { createTrust, type Trust } from "./trust.ts";
 
 export type { FailureCode } from "./failure.ts";
 
@@ -28,6 +28,8 @@ export interface OutboundRequest {
   readonly answerBytesMax: number;
   /** Stops the attempt from outside. */
   readonly signal?: AbortSignal;
+  /** Whose connection may be used again; without one, the request has its own. */
+  readonly lane?: string;
 }
 
 export type RequestResult =
@@ -58,47 +60,26 @@ export interface SendRequestParts {
   /** PEM certificates trusted besides the default roots. */
   readonly extraCa?: string;
   readonly sockets?: Sockets;
+  /** Where connections wait for their next request; without it, each is closed after one. */
+  readonly kept?: KeptConnections | undefined;
+}
+
+/** What all requests have in common. */
+interface Context extends SendRequestParts {
+  readonly sockets: Sockets;
+  readonly trust: Trust;
 }
 
 export function createSendRequest(parts: SendRequestParts): SendRequest {
-  const { guard, clock, extraCa, sockets = NODE_SOCKETS } = parts;
-  const trust = createTrust(extraCa);
-
-  async function attempt(request: OutboundRequest, signal: AbortSignal): Promise<RequestResult> {
-    const vetted = await guard.vet(request.uri, signal);
-    if (vetted.kind === "refused") {
-      return { kind: "failed", code: "destination_refused", rule: vetted.rule };
-    }
-    if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code };
-    const { url, addresses } = vetted;
-    const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
-    const opened = await openConnection({ url, addresses, trust, sockets }, limits);
-    if (opened.kind === "failed") return opened;
-    const { socket, address } = opened;
-    try {
-      const incoming = await answerTo(post(request, { url, socket }));
-      // The types allow for a server's messages, which have no status.
-      const status = incoming.statusCode ?? 0;
-      // 101 is a protocol that was not asked for: what follows is not HTTP.
-      if (status < 200) return { kind: "failed", code: "invalid_answer", address };
-      const answer = await readBody(incoming, request.answerBytesMax);
-      const retryAfter = incoming.headers["retry-after"];
-      const asked = retryAfter === undefined ? {} : { retryAfter };
-      return { kind: "answered", status, ...answer, address, ...asked };
-    } catch (error) {
-      return { kind: "failed", code: failureOf(error), address };
-    } finally {
-      socket.destroy();
-    }
-  }
-
+  const { clock, extraCa } = parts;
+  const context = { sockets: NODE_SOCKETS, ...parts, trust: createTrust(extraCa) };
   return async (request) => {
     const deadline = new AbortController();
     const cancel = clock.after(request.attemptTimeoutMs, () => deadline.abort());
     const ends = [deadline.signal, ...(request.signal === undefined ? [] : [request.signal])];
     const signal = AbortSignal.any(ends);
     try {
-      const result = await attempt(request, signal);
+      const result = await attempt(request, signal, context);
       if (result.kind === "answered" || result.rule !== undefined || !signal.aborted) return result;
       // Whatever broke, it broke because it was ended from here.
       return { ...result, code: deadline.signal.aborted ? "timed_out" : "stopped" };
@@ -108,79 +89,64 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
   };
 }
 
-/** Knows no proxy: the environment's would have its credentials sent to the destination. */
-const DIRECT = { keepAlive: false, proxyEnv: {} };
-
-function post(
-  { headers, body, answerBytesMax }: OutboundRequest,
-  { url, socket }: { readonly url: URL; readonly socket: Socket },
-): ClientRequest {
-  const agent = new Agent(DIRECT);
-  agent.createConnection = () => socket;
-  const outgoing = httpRequest({
-    agent,
-    method: "POST",
-    path: url.pathname + url.search,
-    headers: {
-      ...headers,
-      host: url.host,
-      "content-length": body.byteLength,
-      // No decompression here, so no decompression bomb.
-      "accept-encoding": "identity",
-    },
-    maxHeaderSize: ANSWER_HEADER_BYTES_MAX,
-  });
-  outgoing.end(body);
-  bound(outgoing, socket, answerBytesMax);
-  return outgoing;
-}
-
-/**
- * Ends an answer that never gets anywhere: interim answers, chunk extensions, empty lines. The
- * parser's own limit is on the headers of one message.
- */
-function bound(outgoing: ClientRequest, socket: Socket, answerBytesMax: number): void {
-  const tooLong = Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
-  let interim = 0;
-  outgoing.on("information", () => {
-    if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong);
-  });
-  let left = 2 * ANSWER_HEADER_BYTES_MAX + ANSWER_WIRE_FACTOR * answerBytesMax;
-  socket.on("data", (part: Uint8Array) => {
-    left -= part.byteLength;
-    if (left < 0) outgoing.destroy(tooLong);
-  });
-}
-
-/** The head of the answer; rejects if none comes. */
-function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    // Instead of "response" where the answer is 101.
-    outgoing.once("upgrade", resolve);
-    outgoing.once("response", (incoming) => {
-      // The parser goes on with what it has, also when the request was ended.
-      if (outgoing.destroyed) return;
-      resolve(incoming);
-      // What breaks the request now breaks the rest of the answer, and knows why.
-      outgoing.on("error", (error) => {
-        if (!incoming.complete) incoming.destroy(error);
-      });
-    });
-    outgoing.on("error", reject);
-  });
-}
-
-/** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
-async function readBody(incoming: IncomingMessage, bytesMax: number) {
-  // One buffer that grows: kept one by one, small parts would take a hundred times their bytes.
-  const buffer = new ArrayBuffer(0, { maxByteLength: bytesMax });
-  const body = new Uint8Array(buffer);
-  for await (const part of incoming) {
-    const at = body.length;
-    const kept = part.subarray(0, bytesMax - at);
-    buffer.resize(at + kept.length);
-    body.set(kept, at);
-    if (kept.length < part.length) return { body: body.slice(), truncated: true };
+async function attempt(
+  request: OutboundRequest,
+  signal: AbortSignal,
+  { guard, clock, kept, trust, sockets }: Context,
+): Promise<RequestResult> {
+  const vetted = await guard.vet(request.uri, signal);
+  if (vetted.kind === "refused") {
+    return { kind: "failed", code: "destination_refused", rule: vetted.rule };
   }
-  return { body: body.slice(), truncated: false };
+  if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code };
+  const { url, addresses } = vetted;
+  const { lane } = request;
+  const known = lane === undefined ? undefined : kept?.take(lane, addresses);
+  if (known !== undefined) {
+    const result = await sendOn(known, { ...request, url, signal }, kept);
+    if (result !== "unanswered") return result;
+  }
+  const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
+  const opened = await openConnection({ url, addresses, trust, sockets }, limits);
+  if (opened.kind === "failed") return opened;
+  const { socket, address } = opened;
+  const agent = agentOn(socket, kept !== undefined && lane !== undefined);
+  const connection = { socket, address, agent, openedAt: clock.now() };
+  const result = await sendOn(connection, { ...request, url, signal }, kept);
+  return result === "unanswered" ? { kind: "failed", code: "connection_lost", address } : result;
+}
+
+/** Sends on an open connection; tells whether it broke before anything came back. */
+async function sendOn(
+  connection: Connection,
+  request: Post & { readonly signal: AbortSignal; readonly lane?: string },
+  kept: KeptConnections | undefined,
+): Promise<RequestResult | "unanswered"> {
+  const { socket, address } = connection;
+  const { signal, lane } = request;
+  const bytesBefore = socket.bytesRead;
+  const end = () => socket.destroy();
+  signal.addEventListener("abort", end);
+  let isReusable = false;
+  try {
+    const outgoing = post(request, connection);
+    const incoming = await answerTo(outgoing);
+    // The types allow for a server's messages, which have no status.
+    const status = incoming.statusCode ?? 0;
+    // 101 is a protocol that was not asked for: what follows is not HTTP.
+    if (status < 200) return { kind: "failed", code: "invalid_answer", address };
+    const answer = await readAnswer(incoming, request.answerBytesMax);
+    isReusable = incoming.complete && !answer.truncated && outgoing.shouldKeepAlive;
+    const retryAfter = incoming.headers["retry-after"];
+    const asked = retryAfter === undefined ? {} : { retryAfter };
+    return { kind: "answered", status, ...answer, address, ...asked };
+  } catch (error) {
+    const code = failureOf(error);
+    const isUnanswered = code === "connection_lost" && socket.bytesRead === bytesBefore;
+    return isUnanswered && !signal.aborted ? "unanswered" : { kind: "failed", code, address };
+  } finally {
+    signal.removeEventListener("abort", end);
+    if (isReusable && kept !== undefined && lane !== undefined) kept.keep(lane, connection);
+    else socket.destroy();
+  }
 }

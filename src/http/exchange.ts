@@ -31,6 +31,8 @@ export type DestinationVerdict =
 
 export interface ExchangeParts {
   readonly ledger: Ledger;
+  /** Opens an export and sees to its delivery. */
+  readonly accept: Ledger["accept"];
   readonly refusals: Refusals;
   readonly clock: Clock;
   readonly newId: () => string;
@@ -82,7 +84,7 @@ async function submit(
   { uri, payload }: Submission,
   parts: ExchangeParts,
 ): Promise<Reply> {
-  const { ledger, clock, log } = parts;
+  const { clock, log } = parts;
   const { grant, idempotencyKey: key } = caller;
   if (payload.byteLength > parts.bodyBytes) return tooLarge(parts);
   if (!permitsBytes(grant, payload.byteLength)) return refuse(caller, parts, "too_many_bytes", uri);
@@ -96,7 +98,8 @@ async function submit(
 
   const facts = { id: parts.newId(), now: clock.now(), giveUpAfterMs: parts.giveUpAfterMs };
   const change = acceptExport({ owner: grant.owner, uri, payload }, facts);
-  const acceptance = await fromStore(ledger.accept(change, payload, idempotency(key, change)));
+  const options = { idempotency: idempotency(key, change) };
+  const acceptance = await fromStore(parts.accept(change, payload, options));
   switch (acceptance.kind) {
     case "accepted": {
       const { id, owner } = change.record;

@@ -4,23 +4,23 @@
  */
 import type { Clock } from "../clock.ts";
 import { type Change, wakeUpAt } from "../exports/export.ts";
-import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
+import type { Delivering, ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import { PARTS_IN_COMMIT } from "../limits.ts";
+import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
 import type { Bell } from "./bell.ts";
 import { finishing } from "./finish.ts";
 import { noteFormat, requireFormat } from "./format.ts";
-import { type Batch, type Committed, GroupCommit } from "./group_commit.ts";
+import { type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { headOf, lanesOf } from "./lanes.ts";
-import type { Acceptance, Held, Idempotency, Ledger } from "./ledger.ts";
+import type { Acceptance, AcceptOptions, Held, Ledger } from "./ledger.ts";
 import { findExport, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
 import { partsOf, readParts } from "./parts.ts";
 import { assertStorage, type Storage } from "./storage.ts";
-import { abandon, stage, sweepStaged } from "./staging.ts";
-import { decodeExport, encodeExport, encodeLease, encodePlace } from "./stored.ts";
+import { sweepStaged } from "./staging.ts";
+import { decodeExport, encodeExport, encodeLease } from "./stored.ts";
 
 /** What a ledger on KV is made of. */
 export interface KvLedgerParts {
@@ -83,7 +83,7 @@ export class KvLedger implements Ledger {
   async accept(
     change: Change<Pending>,
     payload: Uint8Array,
-    idempotency?: Idempotency,
+    { idempotency, claim }: AcceptOptions = {},
   ): Promise<Acceptance> {
     const { record } = change;
     assertStorage(await this.#storage(payload.byteLength), "accept");
@@ -92,63 +92,35 @@ export class KvLedger implements Ledger {
     // Counted before it is committed: those who come at the same time must not all find room.
     const full = this.#open.take(record);
     if (full !== undefined) return full;
+    const order = this.#nextOrder();
+    const first = this.#open.isAlone(record.lane) ? claim : undefined;
     let committed: Committed;
     try {
-      committed = await this.#commitAcceptance(change, partsOf(payload), use.claim);
+      const store = { kv: this.#kv, commits: this.#commits, now: this.#clock.now() };
+      committed = await commitAcceptance(
+        store,
+        record.id,
+        partsOf(payload),
+        use.claim,
+        (more) => acceptanceOf(change, { claim: first, order, more }),
+      );
+    } catch (error) {
+      this.#open.doubt(record.lane);
+      throw error;
     } finally {
       if (committed === undefined) this.#open.remove(record);
     }
-    if (committed !== undefined) return { kind: "accepted" };
-    if (idempotency === undefined) throw new Error(`Cannot accept ${record.id}: the id is taken`);
-    // Another submission claimed the key meanwhile; now it is known.
-    return this.accept(change, payload, idempotency);
+    if (committed !== undefined) return accepted(committed, order, first);
+    if (first === undefined && idempotency === undefined) {
+      throw new Error(`Cannot accept ${record.id}: the id is taken`);
+    }
+    // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
+    return this.accept(change, payload, { idempotency });
   }
 
-  async #commitAcceptance(
-    change: Change<Pending>,
-    parts: readonly Uint8Array[],
-    claim: Required<Pick<Batch, "checks" | "sets">>,
-  ): Promise<Committed> {
-    const { id } = change.record;
-    if (parts.length <= PARTS_IN_COMMIT) {
-      const payload = parts.map((value, n) => ({ key: keys.payload(id, n), value }));
-      const { checks, sets } = claim;
-      return this.#commits.commit(
-        this.#acceptance(change, { checks, sets: [...payload, ...sets] }),
-      );
-    }
-    let committed: Committed;
-    try {
-      const marker = await stage(this.#kv, id, parts, this.#clock.now());
-      committed = await this.#commits.commit(this.#acceptance(change, {
-        checks: [marker, ...claim.checks],
-        sets: claim.sets,
-        deletes: [marker.key],
-      }));
-    } finally {
-      // What was accepted has no marker any more, and is left alone.
-      if (committed === undefined) await abandon(this.#kv, id).catch(() => {});
-    }
-    return committed;
-  }
-
-  /** The accepting commit; `more` is what the size of the payload and the client's key add to it. */
-  #acceptance(change: Change<Pending>, more: Batch): Batch {
-    const { record, entries } = change;
-    // Later than any place handed out before, whatever the clock says.
-    const order = this.#lastOrder = Math.max(this.#clock.now() * 1_000, this.#lastOrder + 1);
-    return {
-      checks: [{ key: keys.export(record.id), versionstamp: null }, ...more.checks ?? []],
-      sets: [
-        { key: keys.export(record.id), value: encodeExport(order, record) },
-        { key: keys.lane(record.lane, order, record.id), value: encodePlace(record) },
-        ...more.sets ?? [],
-      ],
-      deletes: more.deletes ?? [],
-      entries,
-      wakeUps: [{ lane: record.lane, at: wakeUpAt(change) }],
-      order,
-    };
+  /** Later than any place in a lane handed out before, whatever the clock says. */
+  #nextOrder(): number {
+    return this.#lastOrder = Math.max(this.#clock.now() * 1_000, this.#lastOrder + 1);
   }
 
   find(
@@ -168,8 +140,10 @@ export class KvLedger implements Ledger {
     return readParts(this.#kv, bytes, (n) => keys.answer(id, attempts, n));
   }
 
-  head(lane: string): Promise<Held | undefined> {
-    return headOf(this.#kv, lane);
+  async head(lane: string): Promise<Held | undefined> {
+    const head = await headOf(this.#kv, lane);
+    if (head === undefined) this.#open.trust(lane);
+    return head;
   }
 
   async change<R extends ExportRecord>(
@@ -182,6 +156,8 @@ export class KvLedger implements Ledger {
     const use = record.state === "delivering" ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
     const leaseKey = keys.lease(lane);
+    // Who comes later wakes the lane on their own.
+    const isLast = record.state === "finished" && this.#open.isAlone(lane);
     const finish = record.state === "finished"
       ? await finishing(this.#kv, record, { order: versions.order, answer, chance: this.#random() })
       : { sets: [], deletes: [], expiry: {} };
@@ -197,7 +173,7 @@ export class KvLedger implements Ledger {
       ],
       deletes: [...lease === undefined ? [leaseKey] : [], ...finish.deletes],
       entries,
-      wakeUps: [{ lane, at: wakeUpAt(change) }],
+      wakeUps: isLast ? [] : [{ lane, at: wakeUpAt(change) }],
     });
     if (committed === undefined) return undefined;
     if (record.state === "finished") this.#open.remove(record);
@@ -242,4 +218,11 @@ export class KvLedger implements Ledger {
   sweep(): Promise<number> {
     return sweepStaged(this.#kv, this.#clock.now());
   }
+}
+
+function accepted(committed: string, order: number, claim?: Change<Delivering>): Acceptance {
+  if (claim === undefined) return { kind: "accepted" };
+  const { record, lease } = claim;
+  const versions = { record: committed, lease: committed, order };
+  return { kind: "accepted", claimed: { record, lease, versions } };
 }

@@ -3,7 +3,7 @@
  * commit: record, payload or answer, lane, lease, ledger entries and wake-up stand or fall together.
  */
 import type { Change } from "../exports/export.ts";
-import type { ExportRecord, Finished, Lease, Pending } from "../exports/record.ts";
+import type { Delivering, ExportRecord, Finished, Lease, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 
 /** A lane's head as it was read: what may be changed, and the proof that nobody did meanwhile. */
@@ -30,9 +30,17 @@ export interface Idempotency {
   readonly expiresAt: number;
 }
 
+/** What an acceptance may bring besides the export. */
+export interface AcceptOptions {
+  readonly idempotency?: Idempotency | undefined;
+  /** Claims the export in the same commit, if nothing stands before it in its lane. */
+  readonly claim?: Change<Delivering> | undefined;
+}
+
 /** What came of an acceptance; `replayed` names the export that the same key opened before. */
 export type Acceptance =
-  | { readonly kind: "accepted" }
+  /** `claimed` if it was claimed, too. */
+  | { readonly kind: "accepted"; readonly claimed?: Held<Delivering> }
   | { readonly kind: "replayed"; readonly id: string }
   | { readonly kind: "conflict" }
   | Full;
@@ -51,7 +59,7 @@ export interface Ledger {
   accept(
     change: Change<Pending>,
     payload: Uint8Array,
-    idempotency?: Idempotency,
+    options?: AcceptOptions,
   ): Promise<Acceptance>;
   /**
    * The export of that id, unless unknown, past its retention at `now`, or not for the reader. Time

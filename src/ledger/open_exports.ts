@@ -1,7 +1,8 @@
 /**
- * What each owner has open, accepted and not finished, and how much that may be. Counted in memory,
- * since one process holds a store: the lanes are read once at start, every change is counted from
- * then on. Never part of a commit: exports of one owner would wait for each other's.
+ * What each owner and each lane has open, accepted and not finished, and how much that may be for
+ * an owner. Counted in memory, since one process holds a store: the lanes are read once at start,
+ * every change is counted from then on. Never part of a commit: exports of one owner would wait for
+ * each other's.
  */
 import { keys } from "./keys.ts";
 import type { Full } from "./ledger.ts";
@@ -16,6 +17,7 @@ export interface OpenBounds {
 /** An export as it is counted. */
 export interface Counted {
   readonly owner: string;
+  readonly lane: string;
   readonly payload: { readonly bytes: number };
 }
 
@@ -24,6 +26,9 @@ const NOTHING: OpenBounds = { exports: 0, bytes: 0 };
 export class OpenExports {
   readonly #max: OpenBounds;
   readonly #byOwner = new Map<string, OpenBounds>();
+  readonly #byLane = new Map<string, number>();
+  /** Lanes that may hold more than is counted. */
+  readonly #doubtful = new Set<string>();
 
   constructor(max: OpenBounds) {
     this.#max = max;
@@ -31,6 +36,21 @@ export class OpenExports {
 
   of(owner: string): OpenBounds {
     return this.#byOwner.get(owner) ?? NOTHING;
+  }
+
+  /** Whether one export stands in the lane and nothing else. */
+  isAlone(lane: string): boolean {
+    return this.#byLane.get(lane) === 1 && !this.#doubtful.has(lane);
+  }
+
+  /** A store that reports a failure may have held what it denied. */
+  doubt(lane: string): void {
+    this.#doubtful.add(lane);
+  }
+
+  /** The lane was found empty, or its exports are counted. */
+  trust(lane: string): void {
+    this.#doubtful.delete(lane);
   }
 
   /** Counts an export that is about to be accepted, unless it is one too many. */
@@ -50,24 +70,27 @@ export class OpenExports {
     return undefined;
   }
 
-  add({ owner, payload }: Counted): void {
-    this.#change(owner, 1, payload.bytes);
+  add(record: Counted): void {
+    this.#change(record, 1);
   }
 
   /** An export is finished, or was not accepted after all. */
-  remove({ owner, payload }: Counted): void {
-    this.#change(owner, -1, -payload.bytes);
+  remove(record: Counted): void {
+    this.#change(record, -1);
   }
 
-  #change(owner: string, exports: number, bytes: number): void {
-    const now = this.of(owner);
+  #change({ owner, lane, payload }: Counted, sign: 1 | -1): void {
+    const { exports, bytes } = this.of(owner);
     const next = {
       // A store that loses its answers may have held what it denied; the next start counts anew.
-      exports: Math.max(0, now.exports + exports),
-      bytes: Math.max(0, now.bytes + bytes),
+      exports: Math.max(0, exports + sign),
+      bytes: Math.max(0, bytes + sign * payload.bytes),
     };
     if (next.exports === 0) this.#byOwner.delete(owner);
     else this.#byOwner.set(owner, next);
+    const inLane = Math.max(0, (this.#byLane.get(lane) ?? 0) + sign);
+    if (inLane === 0) this.#byLane.delete(lane);
+    else this.#byLane.set(lane, inLane);
   }
 }
 
@@ -77,7 +100,7 @@ export async function countOpen(kv: Deno.Kv, max: OpenBounds): Promise<OpenExpor
   for await (
     const { key, value } of kv.list<Uint8Array>({ prefix: keys.lanes() }, { batchSize: 500 })
   ) {
-    if (value.byteLength > 0) open.add(decodePlace(value));
+    if (value.byteLength > 0) open.add({ lane: String(key[1]), ...decodePlace(value) });
     else await addRecord(kv, String(key.at(-1)), open);
   }
   return open;

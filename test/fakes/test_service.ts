@@ -269,6 +269,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   );
   const app = createApp({
     ledger,
+    accept: worker.accept,
     waiters,
     refusals: new Refusals({ ledger, clock, log }),
     clock,

@@ -88,7 +88,7 @@ Deno.test("a large payload that is not accepted leaves nothing behind", async ()
   const submissions = [accepting(clock, 1_000_000), accepting(clock, 1_000_000)];
   // Both stage their parts before either is accepted.
   const acceptances = await Promise.all(
-    submissions.map(({ change, payload }) => ledger.accept(change, payload, idempotency)),
+    submissions.map(({ change, payload }) => ledger.accept(change, payload, { idempotency })),
   );
   assertEquals(acceptances.map(({ kind }) => kind).sort(), ["accepted", "replayed"]);
   const kept = await keysIn(kv);

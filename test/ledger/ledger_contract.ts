@@ -235,7 +235,9 @@ async function opened(
   const expiresAt = test.clock.now() + 1_000;
   return {
     id,
-    acceptance: await test.ledger.accept(change, payload, { ...idempotency, expiresAt }),
+    acceptance: await test.ledger.accept(change, payload, {
+      idempotency: { ...idempotency, expiresAt },
+    }),
   };
 }
 

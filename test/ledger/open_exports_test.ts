@@ -121,6 +121,6 @@ Deno.test("a bound that was lowered below what is open refuses, and says that no
   await accept("a", 10);
   await accept("a", 10);
   const counted = await countOpen(kv, { exports: 1, bytes: 5 });
-  const take = () => counted.take({ owner: "a", payload: { bytes: 1 } });
+  const take = () => counted.take({ owner: "a", lane: "a", payload: { bytes: 1 } });
   assertEquals(take(), { kind: "full", of: "exports", max: 1, left: 0 });
 });

@@ -8,7 +8,8 @@ import {
   type StorageState,
   type StorageUse,
 } from "../../src/ledger/storage.ts";
-import { DESTINATION, openTestService } from "../fakes/test_service.ts";
+import type { SendResult } from "../../src/deliver/attempt.ts";
+import { answered, DESTINATION, openTestService } from "../fakes/test_service.ts";
 
 const MIB = 1_048_576;
 const USES: readonly StorageUse[] = ["accept", "claim", "settle"];
@@ -62,25 +63,28 @@ Deno.test("less room is never a better state, and without a floor every state is
 });
 
 Deno.test("while there is no room, submissions get 503 and what was accepted waits; then it goes on", async () => {
-  const full: StorageState = { kind: "exhausted", roomBytes: 0 };
-  const states: StorageState[] = [{ kind: "well" }];
-  let later: StorageState = full;
+  let state: StorageState = { kind: "well" };
+  const refusal: SendResult = { kind: "failed", code: "connection_refused" };
   await using service = await openTestService({
-    storage: () => Promise.resolve(states.shift() ?? later),
+    storage: () => Promise.resolve(state),
+    destination: () => service.sent.length === 1 ? refusal : answered(),
   });
   const { id } = await service.submit("[1]");
   await service.worker.idle();
+  state = { kind: "exhausted", roomBytes: 0 };
   const refused = await service.ask("/lp/export", { id: "", uri: DESTINATION, data: "{}" });
   assertEquals([refused.status, refused.headers.get("retry-after")], [503, "5"]);
   assertMatch((await refused.json()).type, /:store_unavailable$/);
   const ready = await service.app.request("/health/ready");
   assertMatch((await ready.json()).type, /:not_ready$/);
-  assertEquals((await service.poll(id)).state, "Pending");
-  assertEquals((await service.entries()).map(({ kind }) => kind), ["export.accepted"]);
+  service.clock.advance(10_000);
+  await service.worker.idle();
+  assertEquals((await service.poll(id)).state, "Processing");
+  assertEquals(service.sent.length, 1);
 
-  later = { kind: "well" };
+  state = { kind: "well" };
   service.clock.advance(1_000);
   await service.worker.idle();
   assertEquals((await service.poll(id)).state, "Finished");
-  assertEquals(service.sent.length, 1);
+  assertEquals(service.sent.length, 2);
 });

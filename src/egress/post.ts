@@ -1,0 +1,113 @@
+/** HTTP on one connection: the request goes out, the head and the body of its answer come back. */
+import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import type { Socket } from "node:net";
+import { ANSWER_HEADER_BYTES_MAX, ANSWER_WIRE_FACTOR, INTERIM_ANSWERS_MAX } from "../limits.ts";
+import { TOO_LONG } from "./failure.ts";
+
+/** What is to be sent. */
+export interface Post {
+  readonly url: URL;
+  /** Sent along with the request's own `host`, `content-length` and `accept-encoding`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** A longer answer is cut here. */
+  readonly answerBytesMax: number;
+}
+
+/** Knows no proxy: the environment's would have its credentials sent to the destination. */
+const DIRECT = { keepAlive: false, proxyEnv: {} };
+
+/**
+ * Speaks HTTP on `socket` and on nothing else, for one request or, with `keepAlive`, for one after
+ * the other.
+ */
+export function agentOn(socket: Socket, keepAlive: boolean): Agent {
+  const agent = new Agent(keepAlive ? { ...DIRECT, keepAlive, maxSockets: 1 } : DIRECT);
+  agent.createConnection = () => socket;
+  return agent;
+}
+
+/** Sends the request; {@link answerTo} has its answer. */
+export function post(
+  { url, headers, body, answerBytesMax }: Post,
+  { agent, socket }: { readonly agent: Agent; readonly socket: Socket },
+): ClientRequest {
+  const outgoing = httpRequest({
+    agent,
+    method: "POST",
+    path: url.pathname + url.search,
+    headers: {
+      ...headers,
+      host: url.host,
+      "content-length": body.byteLength,
+      // No decompression here, so no decompression bomb.
+      "accept-encoding": "identity",
+    },
+    maxHeaderSize: ANSWER_HEADER_BYTES_MAX,
+  });
+  outgoing.end(body);
+  bound(outgoing, socket, answerBytesMax);
+  return outgoing;
+}
+
+/**
+ * Ends an answer that never gets anywhere: interim answers, chunk extensions, empty lines. The
+ * parser's own limit is on the headers of one message.
+ */
+function bound(outgoing: ClientRequest, socket: Socket, answerBytesMax: number): void {
+  const tooLong = Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
+  let interim = 0;
+  outgoing.on("information", () => {
+    if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong);
+  });
+  let left = 2 * ANSWER_HEADER_BYTES_MAX + ANSWER_WIRE_FACTOR * answerBytesMax;
+  const count = (part: Uint8Array) => {
+    left -= part.byteLength;
+    if (left < 0) outgoing.destroy(tooLong);
+  };
+  socket.on("data", count);
+  outgoing.once("close", () => socket.off("data", count));
+}
+
+/** The head of the answer; rejects if none comes. */
+export function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // Instead of "response" where the answer is 101.
+    outgoing.once("upgrade", resolve);
+    outgoing.once("response", (incoming) => {
+      // The parser goes on with what it has, also when the request was ended.
+      if (outgoing.destroyed) return;
+      resolve(incoming);
+      // What breaks the request now breaks the rest of the answer, and knows why.
+      outgoing.on("error", (error) => {
+        if (!incoming.complete) incoming.destroy(error);
+      });
+    });
+    outgoing.on("error", reject);
+  });
+}
+
+/** Room for most answers. */
+const BUFFER_BYTES = 4_096;
+
+/** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
+export async function readAnswer(incoming: IncomingMessage, bytesMax: number) {
+  // One buffer that grows: kept one by one, small parts would take a hundred times their bytes.
+  let buffer = new Uint8Array(Math.min(BUFFER_BYTES, bytesMax));
+  let length = 0;
+  for await (const part of incoming) {
+    const kept = part.subarray(0, bytesMax - length);
+    const end = length + kept.length;
+    if (end > buffer.length) buffer = grown(buffer, Math.min(2 * end, bytesMax));
+    buffer.set(kept, length);
+    length = end;
+    if (kept.length < part.length) return { body: buffer.slice(0, length), truncated: true };
+  }
+  return { body: buffer.slice(0, length), truncated: false };
+}
+
+function grown(content: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes);
+  copy.set(content);
+  return copy;
+}

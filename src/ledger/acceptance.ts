@@ -1,0 +1,79 @@
+/**
+ * Accepting an export: the record at its place in its lane, its payload and, if it has one, its
+ * claim, all in one commit. Never decides whether to.
+ */
+import { type Change, wakeUpAt } from "../exports/export.ts";
+import type { Delivering, Pending } from "../exports/record.ts";
+import { PARTS_IN_COMMIT } from "../limits.ts";
+import type { Batch, Committed, GroupCommit } from "./group_commit.ts";
+import { keys } from "./keys.ts";
+import { abandon, stage } from "./staging.ts";
+import { encodeExport, encodeLease, encodePlace } from "./stored.ts";
+
+/**
+ * The commit that accepts `change`, and claims it by `claim`. Whoever may hold the lane's lease
+ * already makes it fail.
+ *
+ * @param order place in the lane, later than any handed out before
+ * @param more what the size of the payload and the client's key add
+ */
+export function acceptanceOf(
+  change: Change<Pending>,
+  { claim, order, more }: {
+    readonly claim: Change<Delivering> | undefined;
+    readonly order: number;
+    readonly more: Batch;
+  },
+): Batch {
+  const { id, lane } = change.record;
+  const leaseKey = keys.lease(lane);
+  const { record, lease } = claim ?? change;
+  return {
+    checks: [
+      { key: keys.export(id), versionstamp: null },
+      ...claim === undefined ? [] : [{ key: leaseKey, versionstamp: null }],
+      ...more.checks ?? [],
+    ],
+    sets: [
+      { key: keys.export(id), value: encodeExport(order, record) },
+      { key: keys.lane(lane, order, id), value: encodePlace(record) },
+      ...lease === undefined ? [] : [{ key: leaseKey, value: encodeLease(lease) }],
+      ...more.sets ?? [],
+    ],
+    deletes: more.deletes ?? [],
+    entries: [...change.entries, ...claim?.entries ?? []],
+    wakeUps: [{ lane, at: wakeUpAt(claim ?? change) }],
+    order,
+  };
+}
+
+/** Commits an acceptance with the parts of its payload; those of a large one are staged before. */
+export async function commitAcceptance(
+  { kv, commits, now }: {
+    readonly kv: Deno.Kv;
+    readonly commits: GroupCommit;
+    readonly now: number;
+  },
+  id: string,
+  parts: readonly Uint8Array[],
+  key: Required<Pick<Batch, "checks" | "sets">>,
+  acceptance: (more: Batch) => Batch,
+): Promise<Committed> {
+  if (parts.length <= PARTS_IN_COMMIT) {
+    const payload = parts.map((value, n) => ({ key: keys.payload(id, n), value }));
+    return commits.commit(acceptance({ checks: key.checks, sets: [...payload, ...key.sets] }));
+  }
+  let committed: Committed;
+  try {
+    const marker = await stage(kv, id, parts, now);
+    committed = await commits.commit(acceptance({
+      checks: [marker, ...key.checks],
+      sets: key.sets,
+      deletes: [marker.key],
+    }));
+  } finally {
+    // What was accepted has no marker any more, and is left alone.
+    if (committed === undefined) await abandon(kv, id).catch(() => {});
+  }
+  return committed;
+}
