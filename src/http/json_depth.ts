@@ -3,15 +3,12 @@
  * later may use a stack. Judges nothing else; a text that is no JSON is for the parser.
  */
 
-/** Whether objects and arrays are nested more than `max` deep in `json`, a text or its UTF-8. */
-export function isDeeperThan(json: Uint8Array | string, max: number): boolean {
-  const codeAt = typeof json === "string"
-    ? (n: number) => json.charCodeAt(n)
-    : (n: number) => json[n];
+/** Whether objects and arrays are nested more than `max` deep in `json`, a text's UTF-8. */
+export function isDeeperThan(json: Uint8Array, max: number): boolean {
   let depth = 0;
   let inString = false;
   for (let n = 0; n < json.length; n++) {
-    const code = codeAt(n);
+    const code = json[n];
     if (inString) {
       if (code === BACKSLASH) n++;
       else if (code === QUOTE) inString = false;

@@ -36,13 +36,14 @@ export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRe
   const { success, data: fields, error } = shape.safeParse(json.value);
   if (!success) return malformed(error.issues.map(({ message }) => message).join(" "));
   const { uri, data } = fields;
-  const fault = faultOfData(data, depthMax);
+  const payload = encoder.encode(data);
+  const fault = faultOfData(data, payload, depthMax);
   if (fault !== undefined) return malformed(fault);
   // The original ignores case, and what follows a UUID (contract 1.5).
   const id = fields.id.toLowerCase();
   const [uuid] = UUID.exec(id) ?? [];
   if (id === "" || uuid === NIL_UUID) {
-    return { kind: "submission", uri, payload: new TextEncoder().encode(data) };
+    return { kind: "submission", uri, payload };
   }
   if (uuid === undefined) return malformed("`id` must be empty for a new export, or a UUID.");
   return { kind: "poll", uri, id: uuid };
@@ -65,11 +66,11 @@ function tooDeep(depthMax: number): string {
   return `deeper than ${depthMax} objects and arrays.`;
 }
 
-function faultOfData(data: string, depthMax: number): string | undefined {
+function faultOfData(data: string, payload: Uint8Array, depthMax: number): string | undefined {
   const rule = "`data` must be a string that holds JSON text of an object or array, " +
     'such as "{\\"a\\": 1}".';
   if (!data.isWellFormed()) return `${rule} It has half a surrogate pair, which no bytes can hold.`;
-  if (isDeeperThan(data, depthMax)) return `${rule} It is nested ${tooDeep(depthMax)}`;
+  if (isDeeperThan(payload, depthMax)) return `${rule} It is nested ${tooDeep(depthMax)}`;
   const json = parseJson(data);
   if (json === undefined) return `${rule} It is not JSON.`;
   return typeof json.value === "object" && json.value !== null ? undefined : rule;
@@ -85,6 +86,7 @@ function parseJson(text: Uint8Array | string): { readonly value: unknown } | und
   }
 }
 
+const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Bytes that a request may take, so that any payload of `bodyBytes` fits in. */

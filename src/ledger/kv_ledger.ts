@@ -14,10 +14,11 @@ import { type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { headOf, lanesOf } from "./lanes.ts";
-import type { Acceptance, AcceptOptions, Held, Ledger } from "./ledger.ts";
+import type { Acceptance, AcceptOptions, Held, Ledger, RecordReader } from "./ledger.ts";
 import { findExport, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
 import { partsOf, readParts } from "./parts.ts";
+import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { sweepStaged } from "./staging.ts";
 import { decodeExport, encodeExport, encodeLease } from "./stored.ts";
@@ -61,6 +62,7 @@ export class KvLedger implements Ledger {
   readonly #commits: GroupCommit;
   readonly #storage: Storage;
   readonly #open: OpenExports;
+  readonly #recent = new Recent();
   #lastOrder: number;
 
   constructor(
@@ -110,7 +112,10 @@ export class KvLedger implements Ledger {
     } finally {
       if (committed === undefined) this.#open.remove(record);
     }
-    if (committed !== undefined) return accepted(committed, order, first);
+    if (committed !== undefined) {
+      this.#recent.note(first?.record ?? record);
+      return accepted(committed, order, first);
+    }
     if (first === undefined && idempotency === undefined) {
       throw new Error(`Cannot accept ${record.id}: the id is taken`);
     }
@@ -128,16 +133,19 @@ export class KvLedger implements Ledger {
     now: number,
     mayRead: (record: ExportRecord) => boolean = () => true,
   ): Promise<ExportRecord | undefined> {
-    return findExport(this.#kv, id, { now, mayRead });
+    return findExport(this.#kv, this.#recent, id, { now, mayRead });
   }
 
   payload({ id, payload }: ExportRecord): Promise<Uint8Array> {
     return readParts(this.#kv, payload.bytes, (n) => keys.payload(id, n));
   }
 
-  answer({ id, attempts, result }: Finished): Promise<Uint8Array> {
+  async answer(record: Finished): Promise<Uint8Array> {
+    const { id, attempts, result } = record;
+    const recent = this.#recent.answer(record);
+    if (recent !== undefined) return recent;
     const bytes = result.kind === "answered" ? result.answerBytes : 0;
-    return readParts(this.#kv, bytes, (n) => keys.answer(id, attempts, n));
+    return await readParts(this.#kv, bytes, (n) => keys.answer(id, attempts, n));
   }
 
   async head(lane: string): Promise<Held | undefined> {
@@ -161,6 +169,8 @@ export class KvLedger implements Ledger {
     const finish = record.state === "finished"
       ? await finishing(this.#kv, record, { order: versions.order, answer, chance: this.#random() })
       : { sets: [], deletes: [], expiry: {} };
+    // Until the store has answered, nobody knows.
+    this.#recent.forget(id);
     const committed = await this.#commits.commit({
       checks: [
         { key: keys.export(id), versionstamp: versions.record },
@@ -176,6 +186,7 @@ export class KvLedger implements Ledger {
       wakeUps: isLast ? [] : [{ lane, at: wakeUpAt(change) }],
     });
     if (committed === undefined) return undefined;
+    this.#recent.note(record, answer);
     if (record.state === "finished") this.#open.remove(record);
     const leaseVersion = lease === undefined ? null : committed;
     return {
@@ -189,14 +200,17 @@ export class KvLedger implements Ledger {
     return lanesOf(this.#kv);
   }
 
-  watch(id: string): ReadableStream<ExportRecord | undefined> {
-    return this.#kv.watch<[Uint8Array]>([keys.export(id)]).pipeThrough(
-      new TransformStream({
-        transform([{ value }], controller) {
-          controller.enqueue(value === null ? undefined : decodeExport(value).record);
-        },
-      }),
-    );
+  watch(id: string): RecordReader {
+    const reader = this.#kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
+    return {
+      async read() {
+        const { done, value } = await reader.read();
+        if (done) return { done, value: undefined };
+        const [{ value: stored }] = value;
+        return { done, value: stored === null ? undefined : decodeExport(stored).record };
+      },
+      cancel: () => reader.cancel(),
+    };
   }
 
   async enter(entry: LedgerEntry): Promise<void> {

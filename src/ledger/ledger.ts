@@ -53,6 +53,12 @@ export interface Full {
   readonly left: number;
 }
 
+/** Reads one value after the other, as a stream's reader does. */
+export type RecordReader = Pick<
+  ReadableStreamDefaultReader<ExportRecord | undefined>,
+  "read" | "cancel"
+>;
+
 /** The store as the other rooms see it. Any method rejects when the store fails; nothing is half done then. */
 export interface Ledger {
   /** Opens an export. */
@@ -85,7 +91,7 @@ export interface Ledger {
   /** Every lane with unfinished exports. */
   lanes(): AsyncIterable<string>;
   /** The record now and after each change of it; `undefined` while there is none. Cancel it to end it. */
-  watch(id: string): ReadableStream<ExportRecord | undefined>;
+  watch(id: string): RecordReader;
   /** Records an entry that changes nothing else. */
   enter(entry: LedgerEntry): Promise<void>;
   /** Proves that the store takes writes. */

@@ -5,19 +5,29 @@
  */
 import type { ExportRecord } from "../exports/record.ts";
 import { keys } from "./keys.ts";
+import type { Recent } from "./recent.ts";
 import { decodeExport, encodeExport } from "./stored.ts";
 
-/** The export of that id, unless unknown, past its retention at `now`, or not for the reader. */
+/** Who asks, and when. */
+interface Reader {
+  readonly now: number;
+  readonly mayRead: (record: ExportRecord) => boolean;
+}
+
+/**
+ * The export of that id, unless unknown, past its retention at `now`, or not for the reader. Only
+ * whoever may see it is served from what is recent: anybody else waits for the same two reads.
+ */
 export async function findExport(
   kv: Deno.Kv,
+  recent: Recent,
   id: string,
-  { now, mayRead }: {
-    readonly now: number;
-    readonly mayRead: (record: ExportRecord) => boolean;
-  },
+  reader: Reader,
 ): Promise<ExportRecord | undefined> {
+  const known = recent.record(id);
+  if (known !== undefined && isFor(reader, known)) return known;
   const record = await read(kv, keys.export(id));
-  if (record !== undefined && !isOver(record, now) && mayRead(record)) return record;
+  if (record !== undefined && isFor(reader, record)) return record;
   await read(kv, record === undefined ? keys.decoy() : keys.export(""));
   return undefined;
 }
@@ -34,8 +44,9 @@ async function read(kv: Deno.Kv, key: Deno.KvKey): Promise<ExportRecord | undefi
   return value === null ? undefined : decodeExport(value).record;
 }
 
-function isOver(record: ExportRecord, now: number): boolean {
-  return record.state === "finished" && record.expiresAt <= now;
+function isFor({ now, mayRead }: Reader, record: ExportRecord): boolean {
+  const isOver = record.state === "finished" && record.expiresAt <= now;
+  return !isOver && mayRead(record);
 }
 
 /** As long as most records. */

@@ -4,8 +4,11 @@
  */
 import type { Clock } from "../clock.ts";
 
-/** Emits the present value of something and every later one, until cancelled. */
-export type Watch<T> = (id: string) => ReadableStream<T>;
+/** Reads the present value of something, and every later one, until cancelled. */
+type Reader<T> = Pick<ReadableStreamDefaultReader<T>, "read" | "cancel">;
+
+/** Begins to watch something. */
+export type Watch<T> = (id: string) => Reader<T>;
 
 interface Waiter<T> {
   offer(value: T): void;
@@ -13,7 +16,7 @@ interface Waiter<T> {
 }
 
 interface Watched<T> {
-  readonly reader: ReadableStreamDefaultReader<T>;
+  readonly reader: Reader<T>;
   readonly waiters: Set<Waiter<T>>;
   latest: { readonly value: T } | undefined;
 }
@@ -85,7 +88,7 @@ export class Waiters<T> {
   }
 
   #begin(id: string): Watched<T> {
-    const reader = this.#watch(id).getReader();
+    const reader = this.#watch(id);
     const watched: Watched<T> = { reader, waiters: new Set(), latest: undefined };
     this.#watched.set(id, watched);
     void this.#fanOut(watched);

@@ -24,17 +24,15 @@ const cases: readonly (readonly [json: string, depth: number])[] = [
 
 for (const [json, depth] of cases) {
   Deno.test(`${JSON.stringify(json.slice(0, 30))} is nested ${depth} deep`, () => {
-    for (const form of [json, new TextEncoder().encode(json)]) {
-      assertEquals(isDeeperThan(form, depth), false);
-      assertEquals(isDeeperThan(form, depth - 1), depth > 0);
-    }
+    const bytes = new TextEncoder().encode(json);
+    assertEquals(isDeeperThan(bytes, depth), false);
+    assertEquals(isDeeperThan(bytes, depth - 1), depth > 0);
   });
 }
 
 Deno.test("the depth of any JSON text is that of its value", () => {
   fc.assert(fc.property(fc.json({ maxDepth: 8 }), fc.integer({ min: 0, max: 9 }), (json, max) => {
     const deeper = depthOf(JSON.parse(json)) > max;
-    assertEquals(isDeeperThan(json, max), deeper);
     assertEquals(isDeeperThan(new TextEncoder().encode(json), max), deeper);
   }));
 });

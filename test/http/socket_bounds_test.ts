@@ -3,7 +3,6 @@ import { assert, assertEquals } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
 import type { ServerSocket } from "../../src/http/sockets.ts";
 import { defined } from "../fakes/expect.ts";
-import { Fault } from "../fakes/faulty_kv.ts";
 import {
   answered,
   openTestService,
@@ -203,10 +202,8 @@ Deno.test("at most 16 frames are in progress at once", async () => {
 
 Deno.test("when the watch of an export fails, its record is read instead", async () => {
   const arrival = Promise.withResolvers<SendResult>();
-  const wrap = new Fault("crashes", 1);
-  const { service, open } = await heldService({ destination: () => arrival.promise, wrap });
+  const { service, open } = await heldService({ destination: () => arrival.promise });
   await using _ = service;
-  wrap.disarm();
   service.ledger.watch = () => {
     throw new Error("the watch failed");
   };
@@ -215,11 +212,12 @@ Deno.test("when the watch of an export fails, its record is read instead", async
   await until(() => service.sent.length === 1);
   // The end of the lease, and the next look at the record.
   await until(() => service.clock.pending === 2);
-  wrap.arm();
+  const find = service.ledger.find.bind(service.ledger);
+  service.ledger.find = () => Promise.reject(new Error("the store failed"));
   service.clock.advance(1_000);
   await until(() => service.log.some(({ event }) => event === "store.failed"));
   await until(() => service.clock.pending === 2);
-  wrap.disarm();
+  service.ledger.find = find;
   arrival.resolve(answered("news"));
   await service.worker.idle();
   service.clock.advance(1_000);
@@ -235,7 +233,7 @@ Deno.test("a change that no watch told is told when the record is read again", a
   const arrival = Promise.withResolvers<SendResult>();
   const { service, open } = await heldService({ destination: () => arrival.promise });
   await using _ = service;
-  service.ledger.watch = () => new ReadableStream();
+  service.ledger.watch = () => new ReadableStream().getReader();
   const socket = await open();
   socket.receive(NEW);
   await until(() => service.waiters.size === 1);

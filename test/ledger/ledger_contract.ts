@@ -184,7 +184,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     "a watch shows the present record and every later state, and can be ended",
     async (test) => {
       const { id, lane } = await accept(test, {});
-      const reader = test.ledger.watch(id).getReader();
+      const reader = test.ledger.watch(id);
       assertEquals((await reader.read()).value?.state, "pending");
       const claimed = defined(await claim(test, await headOf(test, lane)));
       assertEquals((await reader.read()).value?.state, "delivering");
@@ -195,7 +195,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
   );
 
   promise("a watch of an unknown id shows that there is none", async ({ ledger }) => {
-    const reader = ledger.watch(crypto.randomUUID()).getReader();
+    const reader = ledger.watch(crypto.randomUUID());
     assertEquals(await reader.read(), { done: false, value: undefined });
     await reader.cancel();
   });

@@ -33,7 +33,7 @@ function waitersWithSources(first?: number) {
         for (const source of sources) if (source.id === id) source.cancelled = true;
       },
     });
-  const waiters = new Waiters(watch, clock);
+  const waiters = new Waiters((id) => watch(id).getReader(), clock);
   /** The one watch there is. */
   const source = () => {
     const [only, ...others] = sources;
