@@ -1,0 +1,114 @@
+// deno-lint-ignore-file no-console -- figures are printed
+/**
+ * `deno task bench`: this service beside its rivals, in one run. Closed loop: each client submits 1
+ * KB to a destination on this machine, waits for the outcome by long polls, and starts again. The
+ * rivals take turns within each round, so that what disturbs the machine disturbs all of them.
+ * Figures of a noisy machine: what holds elsewhere are the ratios. Fails if an export was lost or
+ * arrived twice.
+ */
+import { barChart } from "./bars.ts";
+import { measureLanes } from "./lanes.ts";
+import { type Astray, startSurroundings, type Surroundings } from "./measure.ts";
+import { OPTIONS, type Options, readOptions, RIVALS } from "./options.ts";
+import { barsOf, type Nature, natureTable, speedTable } from "./report.ts";
+import { OURS, type RivalKind, rivalKinds, type Started } from "./rivals.ts";
+import type { Measurement } from "./statistics.ts";
+import { usageOf } from "./usage.ts";
+
+const WARM_UP = { clients: 16, ms: 1_000 };
+const COUNTED_MS = 1_000;
+
+/** Rounds of all under all loads; every other one in the opposite order. */
+async function compare(
+  started: readonly Started[],
+  { measure }: Surroundings,
+  { clients, rounds, seconds }: Options,
+  astray: Map<string, Astray>,
+): Promise<Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const count of clients) {
+      const fit = started.filter(({ kind }) => count <= kind.clientsMax);
+      for (const { kind, rival } of round % 2 === 0 ? fit : fit.toReversed()) {
+        const figures = await measure(rival, { clients: count, ms: seconds * 1_000 });
+        const { name } = kind;
+        measurements.push({ rival: name, clients: count, round, ...figures });
+        if (figures.missing + figures.repeated > 0) astray.set(name, figures);
+      }
+    }
+    console.error(`round ${round + 1} of ${rounds} is over`);
+  }
+  return measurements.toSorted((a, b) => indexOf(started, a.rival) - indexOf(started, b.rival));
+}
+
+function indexOf(started: readonly Started[], name: string): number {
+  return started.findIndex(({ kind }) => kind.name === name);
+}
+
+/** In runs of their own, since to count disturbs. */
+async function countCommits(
+  kind: RivalKind,
+  { measure }: Surroundings,
+  { clients }: Options,
+): Promise<ReadonlyMap<number, number>> {
+  const perExport = new Map<number, number>();
+  if (kind.commit === "none") return perExport;
+  await using rival = await kind.start(true);
+  if (rival.commits === undefined) return perExport;
+  await measure(rival, WARM_UP);
+  for (const count of clients) {
+    const before = await rival.commits();
+    const { exports } = await measure(rival, { clients: count, ms: COUNTED_MS });
+    perExport.set(count, (await rival.commits() - before) / exports);
+  }
+  return perExport;
+}
+
+async function run(options: Options): Promise<boolean> {
+  const kinds = rivalKinds(options.services).filter(({ name, missing }) => {
+    // Whoever names another checkout wants it.
+    if (RIVALS.includes(name) && !options.rivals.includes(name)) return false;
+    const why = missing();
+    if (why !== undefined) console.log(`${name} is left out: ${why}`);
+    return why === undefined;
+  });
+  await using surroundings = await startSurroundings();
+  await using stack = new AsyncDisposableStack();
+  const started: Started[] = [];
+  for (const kind of kinds) {
+    const rival = stack.use(await kind.start(false));
+    started.push({ kind, rival });
+    await surroundings.measure(rival, WARM_UP);
+  }
+  const astray = new Map<string, Astray>();
+  const has = (part: string) => options.parts.includes(part);
+
+  if (has("speed")) {
+    const measurements = await compare(started, surroundings, options, astray);
+    console.log(`\n${speedTable(OURS, measurements)}\n`);
+    const title = "Exports per second, by clients";
+    await Deno.writeTextFile(options.picture, barChart(title, barsOf(measurements)));
+  }
+  if (has("lanes")) console.log(`${await measureLanes(started, surroundings, options.rounds)}\n`);
+  if (has("nature")) {
+    const natures: Nature[] = [];
+    for (const { kind, rival } of started) {
+      const { peakMiB } = usageOf(rival.pids);
+      const commitsPerExport = await countCommits(kind, surroundings, options);
+      natures.push({ name: kind.name, commit: kind.commit, peakMiB, commitsPerExport });
+    }
+    console.log(`${natureTable(natures, options.clients)}\n`);
+  }
+  for (const [name, { exports, missing, repeated }] of astray) {
+    console.log(`${name}: of ${exports} exports ${missing} never came, ${repeated} repeatedly`);
+  }
+  const { exports, missing, repeated } = await surroundings.astray();
+  console.log(`${exports} exports; ${missing} never came, ${repeated} came more than once`);
+  return missing + repeated === 0;
+}
+
+if (import.meta.main) {
+  const options = readOptions(Deno.args);
+  if (options === undefined) console.log(OPTIONS);
+  else if (!await run(options)) Deno.exit(1);
+}
