@@ -39,6 +39,8 @@ export function spawn(command: string, args: readonly string[], options: ChildOp
   const writer = process.stdin.getWriter();
   let want: Want | undefined;
   let count = 0;
+  let ended = false;
+  void process.status.then(() => ended = true);
   const look = (line: string) => {
     if (counting !== undefined && line.includes(counting)) count++;
     if (want === undefined || !line.startsWith("{")) return;
@@ -71,7 +73,7 @@ export function spawn(command: string, args: readonly string[], options: ChildOp
     signal: (signal) => process.kill(signal),
     counted: () => count,
     async end() {
-      process.kill("SIGTERM");
+      if (!ended) process.kill("SIGTERM");
       await process.status;
       await reading;
       await writer.close().catch(() => {});

@@ -8,7 +8,7 @@
  */
 import { barChart } from "./bars.ts";
 import { measureLanes } from "./lanes.ts";
-import { type Astray, startSurroundings, type Surroundings } from "./measure.ts";
+import { startSurroundings, type Surroundings } from "./measure.ts";
 import { OPTIONS, type Options, readOptions, RIVALS } from "./options.ts";
 import { barsOf, type Nature, natureTable, speedTable } from "./report.ts";
 import { OURS, type RivalKind, rivalKinds, type Started } from "./rivals.ts";
@@ -23,7 +23,6 @@ async function compare(
   started: readonly Started[],
   { measure }: Surroundings,
   { clients, rounds, seconds }: Options,
-  astray: Map<string, Astray>,
 ): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -31,9 +30,11 @@ async function compare(
       const fit = started.filter(({ kind }) => count <= kind.clientsMax);
       for (const { kind, rival } of round % 2 === 0 ? fit : fit.toReversed()) {
         const figures = await measure(rival, { clients: count, ms: seconds * 1_000 });
-        const { name } = kind;
-        measurements.push({ rival: name, clients: count, round, ...figures });
-        if (figures.missing + figures.repeated > 0) astray.set(name, figures);
+        measurements.push({ rival: kind.name, clients: count, round, ...figures });
+        const { exports, missing, repeated } = figures;
+        if (missing + repeated > 0) {
+          console.log(`${kind.name}: of ${exports} ${missing} never came, ${repeated} repeatedly`);
+        }
       }
     }
     console.error(`round ${round + 1} of ${rounds} is over`);
@@ -64,32 +65,39 @@ async function countCommits(
   return perExport;
 }
 
-async function run(options: Options): Promise<boolean> {
-  const kinds = rivalKinds(options.services).filter(({ name, missing }) => {
+/** Those that were asked for and can be measured here. */
+function choose({ rivals, services }: Options): RivalKind[] {
+  return rivalKinds(services).filter(({ name, missing }) => {
     // Whoever names another checkout wants it.
-    if (RIVALS.includes(name) && !options.rivals.includes(name)) return false;
+    if (RIVALS.includes(name) && !rivals.includes(name)) return false;
     const why = missing();
     if (why !== undefined) console.log(`${name} is left out: ${why}`);
     return why === undefined;
   });
-  await using surroundings = await startSurroundings();
-  await using stack = new AsyncDisposableStack();
+}
+
+/** Answers whether every export arrived, and once; what it starts is left to `stack`. */
+async function run(options: Options, stack: AsyncDisposableStack): Promise<boolean> {
+  const surroundings = stack.use(await startSurroundings());
   const started: Started[] = [];
-  for (const kind of kinds) {
-    const rival = stack.use(await kind.start(false));
+  for (const kind of choose(options)) {
+    const rival = await kind.start(false);
+    if (stack.disposed) {
+      // Stopped meanwhile.
+      await rival[Symbol.asyncDispose]();
+      return false;
+    }
+    stack.use(rival);
     started.push({ kind, rival });
     await surroundings.measure(rival, WARM_UP);
   }
-  const astray = new Map<string, Astray>();
   const has = (part: string) => options.parts.includes(part);
-
   if (has("speed")) {
-    const measurements = await compare(started, surroundings, options, astray);
+    const measurements = await compare(started, surroundings, options);
     console.log(`\n${speedTable(OURS, measurements)}\n`);
-    const title = "Exports per second, by clients";
+    const title = "Exports per second";
     await Deno.writeTextFile(options.picture, barChart(title, barsOf(measurements)));
   }
-  if (has("lanes")) console.log(`${await measureLanes(started, surroundings, options.rounds)}\n`);
   if (has("nature")) {
     const natures: Nature[] = [];
     for (const { kind, rival } of started) {
@@ -99,16 +107,30 @@ async function run(options: Options): Promise<boolean> {
     }
     console.log(`${natureTable(natures, options.clients)}\n`);
   }
-  for (const [name, { exports, missing, repeated }] of astray) {
-    console.log(`${name}: of ${exports} exports ${missing} never came, ${repeated} repeatedly`);
-  }
+  if (has("lanes")) console.log(`${await measureLanes(started, surroundings, options.rounds)}\n`);
   const { exports, missing, repeated } = await surroundings.astray();
   console.log(`${exports} exports; ${missing} never came, ${repeated} came more than once`);
   return missing + repeated === 0;
 }
 
+async function main(options: Options): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const stopped = Promise.withResolvers<never>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => stopped.reject(new Error(`stopped by ${signal}`)));
+  }
+  try {
+    const good = await Promise.race([run(options, stack), stopped.promise]);
+    if (!good) Deno.exitCode = 1;
+  } catch (error) {
+    // Not left to the runtime: what was started has to be ended.
+    console.error(error);
+    Deno.exitCode = 1;
+  }
+}
+
 if (import.meta.main) {
   const options = readOptions(Deno.args);
   if (options === undefined) console.log(OPTIONS);
-  else if (!await run(options)) Deno.exit(1);
+  else await main(options);
 }

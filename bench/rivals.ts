@@ -54,7 +54,8 @@ export function rivalKinds(others: readonly string[]): RivalKind[] {
     ...(["fetch", "http"] as const).map((client) => ({
       ...always,
       name: client === "fetch" ? "toy" : "toy http",
-      hasLanes: true,
+      // That of `fetch` would tell more of `fetch` than of lanes.
+      hasLanes: client === "http",
       commit: "none" as const,
       missing: nodeMissing,
       start: () => onNode("toy.js", [client]),
