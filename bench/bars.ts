@@ -10,26 +10,39 @@ export interface Bars {
   }[];
 }
 
-const BAR = 26;
+const BAR = 29;
 const GAP = 24;
 const HEIGHT = 260;
 const LEFT = 20;
 const TOP = 70;
-const LEGEND = 130;
-const COLOURS = ["#0a58ca", "#6ea8fe", "#8a8d91", "#e0a100", "#c2410c", "#4d7c0f", "#7c3aed"];
+const LEGEND_ROOM = 34;
+const LETTER = 7;
+const COLOURS = [
+  "#0a58ca",
+  "#6ea8fe",
+  "#8a8d91",
+  "#f3cf6b",
+  "#d18b00",
+  "#f0997d",
+  "#c2410c",
+  "#4d7c0f",
+  "#7c3aed",
+  "#0f766e",
+];
 
 /** A picture of `bars`: all have one scale, which begins at zero, and their value above. */
 export function barChart(title: string, { names, groups }: Bars): string {
   const max = Math.max(1, ...groups.flatMap(({ values }) => values.map((value) => value ?? 0)));
   const groupWidth = names.length * BAR + GAP;
-  const width = LEFT + Math.max(groups.length * groupWidth, names.length * LEGEND) + GAP;
+  const legendWidth = LEGEND_ROOM + LETTER * Math.max(...names.map((name) => name.length));
+  const width = LEFT + Math.max(groups.length * groupWidth, names.length * legendWidth) + GAP;
   const height = TOP + HEIGHT + 40;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"`,
     ` font-family="sans-serif" font-size="12">`,
     `<rect width="100%" height="100%" fill="white"/>`,
     `<text x="${LEFT}" y="20" font-size="15">${escaped(title)}</text>`,
-    ...names.map((name, n) => legend(name, n)),
+    ...names.map((name, n) => legend(name, n, LEFT + n * legendWidth)),
     ...groups.flatMap(({ name, values }, n) => {
       const left = LEFT + n * groupWidth;
       const middle = left + names.length * BAR / 2;
@@ -43,8 +56,7 @@ export function barChart(title: string, { names, groups }: Bars): string {
   ].filter((line) => line !== "").join("\n");
 }
 
-function legend(name: string, n: number): string {
-  const x = LEFT + n * LEGEND;
+function legend(name: string, n: number, x: number): string {
   return `<rect x="${x}" y="36" width="12" height="12" fill="${colourOf(n)}"/>` +
     `<text x="${x + 17}" y="46">${escaped(name)}</text>`;
 }

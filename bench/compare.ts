@@ -13,6 +13,7 @@ import { OPTIONS, type Options, readOptions, RIVALS } from "./options.ts";
 import { barsOf, type Nature, natureTable, speedTable } from "./report.ts";
 import { OURS, type RivalKind, rivalKinds, type Started } from "./rivals.ts";
 import type { Measurement } from "./statistics.ts";
+import { figure } from "./table.ts";
 import { usageOf } from "./usage.ts";
 
 const WARM_UP = { clients: 16, ms: 1_000 };
@@ -57,7 +58,7 @@ async function countCommits(
   await using rival = await kind.start(true);
   if (rival.commits === undefined) return perExport;
   await measure(rival, WARM_UP);
-  for (const count of clients) {
+  for (const count of clients.filter((count) => count <= kind.clientsMax)) {
     const before = await rival.commits();
     const { exports } = await measure(rival, { clients: count, ms: COUNTED_MS });
     perExport.set(count, (await rival.commits() - before) / exports);
@@ -109,7 +110,10 @@ async function run(options: Options, stack: AsyncDisposableStack): Promise<boole
   }
   if (has("lanes")) console.log(`${await measureLanes(started, surroundings, options.rounds)}\n`);
   const { exports, missing, repeated } = await surroundings.astray();
+  const { cpuSeconds } = usageOf(surroundings.pids);
+  const each = figure(cpuSeconds / exports * 1_000);
   console.log(`${exports} exports; ${missing} never came, ${repeated} came more than once`);
+  console.log(`apps and destination took ${each} CPU s per 1,000 of them`);
   return missing + repeated === 0;
 }
 

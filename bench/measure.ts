@@ -30,6 +30,7 @@ export interface Astray {
 
 /** The apps and the destination: two processes beside the one that is measured. */
 export interface Surroundings extends AsyncDisposable {
+  readonly pids: readonly number[];
   measure(rival: Rival, job: Job): Promise<Figures>;
   /** Requests per second of a loop straight to the destination. */
   serialRate(job: Omit<Job, "clients">): Promise<number>;
@@ -52,6 +53,7 @@ export async function startSurroundings(): Promise<Surroundings> {
   };
 
   return {
+    pids: [apps.pid, destination.pid],
     async measure(rival, { clients, lanes = clients, ms, answersAfterMs }) {
       const uri = uriFor(answersAfterMs);
       const owners = Array.from({ length: lanes }, (_, n) => tokenOf(n, uri));

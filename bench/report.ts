@@ -31,7 +31,7 @@ export function speedTable(base: string, measurements: readonly Measurement[]): 
 }
 
 export function natureTable(natures: readonly Nature[], loads: readonly number[]): string {
-  const head = ["rival", "peak memory MiB", "per export", ...loads.map((n) => `${n} clients`)];
+  const head = ["rival", "peak memory MiB", "per export", ...loads.map(clientsText)];
   const rows = natures.map(({ name, peakMiB, commit, commitsPerExport }) => [
     name,
     figure(peakMiB),
@@ -46,7 +46,7 @@ export function barsOf(measurements: readonly Measurement[]): Bars {
   return {
     names,
     groups: loadsOf(measurements).map((clients) => ({
-      name: clients === 1 ? "1 client" : `${clients} clients`,
+      name: clientsText(clients),
       values: names.map((rival) => {
         const rounds = measurements.filter((m) => m.rival === rival && m.clients === clients);
         return rounds.length === 0 ? undefined : mediansOf(rounds).perSecond;
@@ -59,6 +59,10 @@ export function barsOf(measurements: readonly Measurement[]): Bars {
 export function ratioText(ratio: Spread | undefined): string {
   if (ratio === undefined) return "–";
   return `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;
+}
+
+function clientsText(clients: number): string {
+  return clients === 1 ? "1 client" : `${clients} clients`;
 }
 
 function rivalsOf(measurements: readonly Measurement[]): string[] {

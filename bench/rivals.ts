@@ -49,7 +49,7 @@ export function rivalKinds(others: readonly string[]): RivalKind[] {
       commit: "commits" as const,
       start: ourselves(root),
     })),
-    { ...always, name: "ours TLS", clientsMax: 64, commit: "none", start: withTls },
+    { ...always, name: "ours TLS", clientsMax: 64, commit: "commits", start: withTls },
     { ...always, name: "limit", commit: "none", start: () => onDeno("limit.ts", []) },
     ...(["fetch", "http"] as const).map((client) => ({
       ...always,
@@ -104,16 +104,18 @@ function installPackages(): void {
 
 function ourselves(root?: string) {
   return async (counted: boolean): Promise<Rival> => {
-    const service = await startService({
-      ...(root === undefined ? {} : { root }),
-      ...(counted ? { preload: COUNTER } : {}),
-    });
-    return rivalOf(service, []);
+    const elsewhere = root === undefined ? {} : { root };
+    return rivalOf(await startService({ ...elsewhere, ...preloading(counted) }), []);
   };
 }
 
-async function withTls(): Promise<Rival> {
-  return rivalOf(await startService({ tls: true }), [await readTlsFixture("ca.pem")]);
+async function withTls(counted: boolean): Promise<Rival> {
+  const service = await startService({ tls: true, ...preloading(counted) });
+  return rivalOf(service, [await readTlsFixture("ca.pem")]);
+}
+
+function preloading(counted: boolean) {
+  return counted ? { preload: COUNTER } : {};
 }
 
 function rivalOf(service: Service, caCerts: readonly string[]): Rival {
