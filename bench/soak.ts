@@ -47,6 +47,8 @@ function startDestinations() {
   void (async () => {
     for await (const conn of hangsUp) conn.close();
   })();
+  // They are there as long as somebody exports to them, and keep nobody from ending.
+  for (const open of [...servers, hangsUp]) open.unref();
   const ports = [...servers.map(({ addr }) => addr.port), hangsUp.addr.port, 9];
   return ports.map((port) => `http://127.0.0.1:${port}/in`);
 }
