@@ -8,15 +8,13 @@
 import { parseArgs } from "node:util";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import { chart, type Curve } from "./chart.ts";
-import { startBench } from "./processes.ts";
+import { SECRET, startService } from "./service.ts";
 
-const SECRET = "a secret of the soak";
 const SAMPLE_MS = 10_000;
 const APPS = 8;
 /** Between two doings of an app: some 40 exports a second in all, so that the machine is not the limit. */
 const PAUSE_MS = 150;
 const SETTINGS = {
-  EXPORT_SECRET: SECRET,
   // Short, so that what is kept for a time is seen to go.
   EXPORT_RETENTION: "60s",
   EXPORT_GIVE_UP_AFTER: "20s",
@@ -49,6 +47,8 @@ function startDestinations() {
   void (async () => {
     for await (const conn of hangsUp) conn.close();
   })();
+  // They are there as long as somebody exports to them, and keep nobody from ending.
+  for (const open of [...servers, hangsUp]) open.unref();
   const ports = [...servers.map(({ addr }) => addr.port), hangsUp.addr.port, 9];
   return ports.map((port) => `http://127.0.0.1:${port}/in`);
 }
@@ -128,20 +128,20 @@ if (import.meta.main) {
       picture: { type: "string", default: "bench/soak.svg" },
     },
   });
-  await using bench = await startBench(SETTINGS);
+  await using service = await startService({ env: SETTINGS, counting: `"next":"finished"` });
   const uris = startDestinations();
   const begun = performance.now();
   const until = begun + Number(values.minutes) * 60_000;
   const samples: Sample[] = [];
   const sample = () => {
     const seconds = Math.round((performance.now() - begun) / 1_000);
-    samples.push({ seconds, ...bench.look() });
+    samples.push({ seconds, ...service.look() });
     const { memoryMiB, files, storeMiB } = samples.at(-1) ??
       { memoryMiB: 0, files: 0, storeMiB: 0 };
     console.log(`${seconds} s  ${memoryMiB} MiB  ${files} files  store ${storeMiB} MiB`);
   };
   const sampling = setInterval(sample, SAMPLE_MS);
-  const apps = Array.from({ length: APPS }, (_, n) => app(n, uris, bench.api, until));
+  const apps = Array.from({ length: APPS }, (_, n) => app(n, uris, service.api, until));
   const ended = (await Promise.all(apps)).reduce((sum, each) => sum + each, 0);
   clearInterval(sampling);
   sample();
@@ -150,6 +150,6 @@ if (import.meta.main) {
     chart("The service under mixed load", "minutes", curvesOf(samples)),
   );
   console.log(
-    `${ended} exports seen to their end, ${bench.finished()} finished; ${values.picture}`,
+    `${ended} exports seen to their end, ${service.counted()} finished; ${values.picture}`,
   );
 }

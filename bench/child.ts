@@ -1,0 +1,88 @@
+/**
+ * A process of a benchmark whose lines are JSON. They are looked at while somebody wants one, or
+ * counts them; else they are read and dropped, so that a talkative process costs little.
+ */
+export type Line = Readonly<Record<string, unknown>>;
+
+export interface ChildOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Lines that hold this text are counted. */
+  readonly counting?: string;
+}
+
+export interface Child {
+  readonly pid: number;
+  /** The next line that matches; fails if the process ends before. */
+  find(matches: (line: Line) => boolean): Promise<Line>;
+  say(line: Line): Promise<void>;
+  signal(signal: Deno.Signal): void;
+  counted(): number;
+  /** SIGTERM, and waits for the end. */
+  end(): Promise<void>;
+}
+
+interface Want {
+  readonly matches: (line: Line) => boolean;
+  readonly resolve: (line: Line) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export function spawn(command: string, args: readonly string[], options: ChildOptions = {}): Child {
+  const { counting, ...more } = options;
+  const process = new Deno.Command(command, {
+    args: [...args],
+    ...more,
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  let want: Want | undefined;
+  let count = 0;
+  let ended = false;
+  void process.status.then(() => ended = true);
+  const look = (line: string) => {
+    if (counting !== undefined && line.includes(counting)) count++;
+    if (want === undefined || !line.startsWith("{")) return;
+    const found: Line = JSON.parse(line);
+    if (!want.matches(found)) return;
+    want.resolve(found);
+    want = undefined;
+  };
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of process.stdout) {
+      if (want === undefined && counting === undefined) {
+        rest = "";
+        continue;
+      }
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      lines.forEach(look);
+    }
+    want?.reject(new Error(`${command} ended before it said what was waited for`));
+  })();
+  return {
+    pid: process.pid,
+    find: (matches) =>
+      new Promise((resolve, reject) => {
+        want = { matches, resolve, reject };
+      }),
+    say: (line) => writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`)),
+    signal: (signal) => process.kill(signal),
+    counted: () => count,
+    async end() {
+      if (!ended) process.kill("SIGTERM");
+      await process.status;
+      await reading;
+      await writer.close().catch(() => {});
+    },
+  };
+}
+
+/** What a line of shell says; the runtime lets nobody read `/proc` who may not do everything. */
+export function shell(command: string): string {
+  const { stdout } = new Deno.Command("sh", { args: ["-c", command] }).outputSync();
+  return new TextDecoder().decode(stdout).trim();
+}

@@ -1,0 +1,140 @@
+// deno-lint-ignore-file no-console -- figures are printed
+/**
+ * `deno task bench`: this service beside its rivals, in one run. Closed loop: each client submits 1
+ * KB to a destination on this machine, waits for the outcome by long polls, and starts again. The
+ * rivals take turns within each round, so that what disturbs the machine disturbs all of them.
+ * Figures of a noisy machine: what holds elsewhere are the ratios. Fails if an export was lost or
+ * arrived twice.
+ */
+import { barChart } from "./bars.ts";
+import { measureLanes } from "./lanes.ts";
+import { startSurroundings, type Surroundings } from "./measure.ts";
+import { OPTIONS, type Options, readOptions, RIVALS } from "./options.ts";
+import { barsOf, type Nature, natureTable, speedTable } from "./report.ts";
+import { OURS, type RivalKind, rivalKinds, type Started } from "./rivals.ts";
+import type { Measurement } from "./statistics.ts";
+import { figure } from "./table.ts";
+import { usageOf } from "./usage.ts";
+
+const WARM_UP = { clients: 16, ms: 1_000 };
+const COUNTED_MS = 1_000;
+
+/** Rounds of all under all loads; every other one in the opposite order. */
+async function compare(
+  started: readonly Started[],
+  { measure }: Surroundings,
+  { clients, rounds, seconds }: Options,
+): Promise<Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const count of clients) {
+      const fit = started.filter(({ kind }) => count <= kind.clientsMax);
+      for (const { kind, rival } of round % 2 === 0 ? fit : fit.toReversed()) {
+        const figures = await measure(rival, { clients: count, ms: seconds * 1_000 });
+        measurements.push({ rival: kind.name, clients: count, round, ...figures });
+        const { exports, missing, repeated } = figures;
+        if (missing + repeated > 0) {
+          console.log(`${kind.name}: of ${exports} ${missing} never came, ${repeated} repeatedly`);
+        }
+      }
+    }
+    console.error(`round ${round + 1} of ${rounds} is over`);
+  }
+  return measurements.toSorted((a, b) => indexOf(started, a.rival) - indexOf(started, b.rival));
+}
+
+function indexOf(started: readonly Started[], name: string): number {
+  return started.findIndex(({ kind }) => kind.name === name);
+}
+
+/** In runs of their own, since to count disturbs. */
+async function countCommits(
+  kind: RivalKind,
+  { measure }: Surroundings,
+  { clients }: Options,
+): Promise<ReadonlyMap<number, number>> {
+  const perExport = new Map<number, number>();
+  if (kind.commit === "none") return perExport;
+  await using rival = await kind.start(true);
+  if (rival.commits === undefined) return perExport;
+  await measure(rival, WARM_UP);
+  for (const count of clients.filter((count) => count <= kind.clientsMax)) {
+    const before = await rival.commits();
+    const { exports } = await measure(rival, { clients: count, ms: COUNTED_MS });
+    perExport.set(count, (await rival.commits() - before) / exports);
+  }
+  return perExport;
+}
+
+/** Those that were asked for and can be measured here. */
+function choose({ rivals, services }: Options): RivalKind[] {
+  return rivalKinds(services).filter(({ name, missing }) => {
+    // Whoever names another checkout wants it.
+    if (RIVALS.includes(name) && !rivals.includes(name)) return false;
+    const why = missing();
+    if (why !== undefined) console.log(`${name} is left out: ${why}`);
+    return why === undefined;
+  });
+}
+
+/** Answers whether every export arrived, and once; what it starts is left to `stack`. */
+async function run(options: Options, stack: AsyncDisposableStack): Promise<boolean> {
+  const surroundings = stack.use(await startSurroundings());
+  const started: Started[] = [];
+  for (const kind of choose(options)) {
+    const rival = await kind.start(false);
+    if (stack.disposed) {
+      // Stopped meanwhile.
+      await rival[Symbol.asyncDispose]();
+      return false;
+    }
+    stack.use(rival);
+    started.push({ kind, rival });
+    await surroundings.measure(rival, WARM_UP);
+  }
+  const has = (part: string) => options.parts.includes(part);
+  if (has("speed")) {
+    const measurements = await compare(started, surroundings, options);
+    console.log(`\n${speedTable(OURS, measurements)}\n`);
+    const title = "Exports per second";
+    await Deno.writeTextFile(options.picture, barChart(title, barsOf(measurements)));
+  }
+  if (has("nature")) {
+    const natures: Nature[] = [];
+    for (const { kind, rival } of started) {
+      const { peakMiB } = usageOf(rival.pids);
+      const commitsPerExport = await countCommits(kind, surroundings, options);
+      natures.push({ name: kind.name, commit: kind.commit, peakMiB, commitsPerExport });
+    }
+    console.log(`${natureTable(natures, options.clients)}\n`);
+  }
+  if (has("lanes")) console.log(`${await measureLanes(started, surroundings, options.rounds)}\n`);
+  const { exports, missing, repeated } = await surroundings.astray();
+  const { cpuSeconds } = usageOf(surroundings.pids);
+  const each = figure(cpuSeconds / exports * 1_000);
+  console.log(`${exports} exports; ${missing} never came, ${repeated} came more than once`);
+  console.log(`apps and destination took ${each} CPU s per 1,000 of them`);
+  return missing + repeated === 0;
+}
+
+async function main(options: Options): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const stopped = Promise.withResolvers<never>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => stopped.reject(new Error(`stopped by ${signal}`)));
+  }
+  try {
+    const good = await Promise.race([run(options, stack), stopped.promise]);
+    if (!good) Deno.exitCode = 1;
+  } catch (error) {
+    // Not left to the runtime: what was started has to be ended.
+    console.error(error);
+    Deno.exitCode = 1;
+  }
+}
+
+if (import.meta.main) {
+  const options = readOptions(Deno.args);
+  if (options === undefined) console.log(OPTIONS);
+  else await main(options);
+}

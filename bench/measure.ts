@@ -1,0 +1,120 @@
+/** Measures one rival under one load, and makes sure that every export arrived, and only once. */
+import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
+import { type Child, spawn } from "./child.ts";
+import type { Load, Told } from "./load.ts";
+import { type Measurement, quantilesOf } from "./statistics.ts";
+import type { Rival } from "./rivals.ts";
+import { ROOT, SECRET } from "./service.ts";
+import { usageOf } from "./usage.ts";
+
+/** How long the apps may go on after their time is over. */
+const PATIENCE_MS = 90_000;
+
+export interface Job {
+  readonly clients: number;
+  /** How many owners the clients are; by default each is one. */
+  readonly lanes?: number;
+  readonly ms: number;
+  /** What the destination takes for its answer. */
+  readonly answersAfterMs?: number;
+}
+
+export type Figures = Omit<Measurement, "rival" | "clients" | "round"> & Astray;
+
+export interface Astray {
+  readonly exports: number;
+  /** Those of them that never came to the destination, and that came more than once. */
+  readonly missing: number;
+  readonly repeated: number;
+}
+
+/** The apps and the destination: two processes beside the one that is measured. */
+export interface Surroundings extends AsyncDisposable {
+  readonly pids: readonly number[];
+  measure(rival: Rival, job: Job): Promise<Figures>;
+  /** Requests per second of a loop straight to the destination. */
+  serialRate(job: Omit<Job, "clients">): Promise<number>;
+  /** Of all that was exported up to now, what did not come exactly once. */
+  astray(): Promise<Astray>;
+}
+
+export async function startSurroundings(): Promise<Surroundings> {
+  const run = ["run", `--config=${ROOT}deno.json`, "--allow-net=127.0.0.1"];
+  const destination = spawn(Deno.execPath(), [...run, `${ROOT}bench/destination.ts`]);
+  const apps = spawn(Deno.execPath(), [...run, `${ROOT}bench/load.ts`]);
+  const { port } = await destination.find(({ port }) => port !== undefined);
+  const uriFor = (ms = 0) => `http://127.0.0.1:${port}/${ms === 0 ? "" : `?ms=${ms}`}`;
+  let sent = 0;
+
+  const tell = async (load: Omit<Load, "firstNumber">): Promise<Told> => {
+    const told = await askApps(apps, { ...load, firstNumber: sent });
+    sent += told.finished.length;
+    return told;
+  };
+
+  return {
+    pids: [apps.pid, destination.pid],
+    async measure(rival, { clients, lanes = clients, ms, answersAfterMs }) {
+      const uri = uriFor(answersAfterMs);
+      const owners = Array.from({ length: lanes }, (_, n) => tokenOf(n, uri));
+      const tokens = Array.from({ length: clients }, (_, n) => owners[n % lanes] ?? "");
+      const before = usageOf(rival.pids);
+      const told = await tell({ api: rival.api, uri, tokens, caCerts: rival.caCerts, ms });
+      const cpuSeconds = usageOf(rival.pids).cpuSeconds - before.cpuSeconds;
+      const exports = told.finished.length;
+      return {
+        perSecond: exports / told.ms * 1_000,
+        accepted: quantilesOf(told.accepted),
+        finished: quantilesOf(told.finished),
+        cpuSecondsPer1000: cpuSeconds / exports * 1_000,
+        ...await countAstray(uriFor(), sent - exports, sent),
+      };
+    },
+    async serialRate({ ms, answersAfterMs }) {
+      const told = await tell({
+        api: "",
+        uri: uriFor(answersAfterMs),
+        tokens: [],
+        caCerts: [],
+        ms,
+      });
+      return told.finished.length / told.ms * 1_000;
+    },
+    astray: () => countAstray(uriFor(), 0, sent),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([apps.end(), destination.end()]);
+    },
+  };
+}
+
+async function askApps(apps: Child, load: Load): Promise<Told> {
+  const answer = apps.find(({ finished }) => finished !== undefined);
+  await apps.say({ ...load });
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`Cannot measure ${load.api}: it hangs`)),
+    load.ms + PATIENCE_MS,
+  );
+  try {
+    const { ms, accepted, finished } = await Promise.race([answer, late.promise]);
+    if (!isDurations(accepted) || !isDurations(finished)) throw new TypeError("No durations came");
+    return { ms: Number(ms), accepted, finished };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function isDurations(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "number");
+}
+
+async function countAstray(uri: string, from: number, to: number): Promise<Astray> {
+  const { missing, repeated } = await (await fetch(`${uri}?from=${from}&to=${to}`)).json();
+  return { exports: to - from, missing: Number(missing), repeated: Number(repeated) };
+}
+
+function tokenOf(owner: number, destination: string): string {
+  const route = { target: "export-service", path: "/lp/export", method: "POST" };
+  const caveats = exportCaveats({ ...route, destination });
+  return mintToken(SECRET, { identifier: `client ${owner}`, caveats });
+}

@@ -1,0 +1,56 @@
+/** A Redis of its own on a free port, durable as is usual: an append-only file, synced each second. */
+import { shell, spawn } from "./child.ts";
+
+export interface Redis extends AsyncDisposable {
+  readonly pid: number;
+  readonly port: number;
+  /** Commands that write, so far, those within scripts among them. */
+  writeCommands(): number;
+}
+
+const READY_MS = 10_000;
+
+export async function startRedis(): Promise<Redis> {
+  const folder = await Deno.makeTempDir();
+  const port = freePort();
+  const settings = {
+    bind: "127.0.0.1",
+    port: String(port),
+    dir: folder,
+    appendonly: "yes",
+    appendfsync: "everysec",
+    save: "",
+    "maxmemory-policy": "noeviction",
+    loglevel: "warning",
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const child = spawn("redis-server", flags);
+  const ask = (question: string) => shell(`redis-cli -p ${port} ${question}`);
+  const begun = performance.now();
+  while (ask("ping 2>&1") !== "PONG") {
+    if (performance.now() - begun > READY_MS) throw new Error("Cannot reach Redis: no PONG");
+  }
+  const writing = new Set(ask("command list filterby aclcat write").split("\n"));
+  return {
+    pid: child.pid,
+    port,
+    writeCommands: () => callsIn(ask("info commandstats"), writing),
+    async [Symbol.asyncDispose]() {
+      await child.end();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** Calls of these commands in what `INFO commandstats` says. */
+export function callsIn(stats: string, commands: ReadonlySet<string>): number {
+  const lines = stats.matchAll(/^cmdstat_([^|:]+)[^:]*:calls=(\d+)/gm);
+  return [...lines].reduce((sum, [, name = "", calls]) => {
+    return commands.has(name) ? sum + Number(calls) : sum;
+  }, 0);
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

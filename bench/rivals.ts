@@ -1,0 +1,173 @@
+/** The rivals of a comparison: how each is started, and what it needs. */
+import { readTlsFixture } from "../test/fakes/tls_client.ts";
+import { type Child, shell, spawn } from "./child.ts";
+import { startRedis } from "./redis.ts";
+import { ROOT, type Service, startService } from "./service.ts";
+
+export interface Rival extends AsyncDisposable {
+  readonly api: string;
+  /** Who uses processor and memory for it. */
+  readonly pids: readonly number[];
+  readonly caCerts: readonly string[];
+  /** What it has committed so far; only where it was started to be counted. */
+  commits?(): Promise<number>;
+}
+
+export interface RivalKind {
+  readonly name: string;
+  /** Clients at which it is measured at most. */
+  readonly clientsMax: number;
+  /** It has a lane for each token, so that lanes can be measured. */
+  readonly hasLanes: boolean;
+  /** What a commit of it is. */
+  readonly commit: "commits" | "write commands" | "none";
+  /** Why it cannot be measured here, and what would help. */
+  missing(): string | undefined;
+  /** @param counted with whatever is needed to count commits */
+  start(counted: boolean): Promise<Rival>;
+}
+
+export interface Started {
+  readonly kind: RivalKind;
+  readonly rival: Rival;
+}
+
+const COUNTER = `${ROOT}bench/count_commits.ts`;
+const FOLDER = `${ROOT}bench/rivals`;
+
+export const OURS = "ours";
+
+/** @param others checkouts of this project, to be compared with this one */
+export function rivalKinds(others: readonly string[]): RivalKind[] {
+  const always = { missing: () => undefined, clientsMax: Infinity, hasLanes: false };
+  return [
+    { ...always, name: OURS, hasLanes: true, commit: "commits", start: ourselves() },
+    ...others.map((root) => ({
+      ...always,
+      name: `ours (${root})`,
+      hasLanes: true,
+      commit: "commits" as const,
+      start: ourselves(root),
+    })),
+    { ...always, name: "ours TLS", clientsMax: 64, commit: "commits", start: withTls },
+    { ...always, name: "limit", commit: "none", start: () => onDeno("limit.ts", []) },
+    ...(["fetch", "http"] as const).map((client) => ({
+      ...always,
+      name: client === "fetch" ? "toy" : "toy http",
+      // That of `fetch` would tell more of `fetch` than of lanes.
+      hasLanes: client === "http",
+      commit: "none" as const,
+      missing: nodeMissing,
+      start: () => onNode("toy.js", [client]),
+    })),
+    ...(["fetch", "http"] as const).map((client) => ({
+      ...always,
+      name: client === "fetch" ? "bullmq" : "bullmq http",
+      commit: "write commands" as const,
+      missing: () => nodeMissing() ?? redisMissing(),
+      start: () => withRedis(client),
+    })),
+    {
+      ...always,
+      name: "naive kv",
+      commit: "commits",
+      start: (counted) =>
+        onDeno("naive_kv.ts", [
+          ...(counted ? [`--preload=${COUNTER}`] : []),
+          "--allow-read=.",
+          "--allow-write=.",
+        ]),
+    },
+  ];
+}
+
+function has(command: string): boolean {
+  return shell(`command -v ${command}`) !== "";
+}
+
+function nodeMissing(): string | undefined {
+  return has("npm") ? undefined : "there is no Node with npm: apt-get install nodejs npm";
+}
+
+function redisMissing(): string | undefined {
+  return has("redis-server") ? undefined : "there is no Redis: apt-get install redis-server";
+}
+
+/** Installs what the rivals on Node need, unless it is there already. */
+function installPackages(): void {
+  const asLocked = "cmp -s package-lock.json node_modules/of-lock.json";
+  const install = "npm ci --ignore-scripts --no-audit --no-fund >&2";
+  const note = "cp package-lock.json node_modules/of-lock.json";
+  const code = shell(`cd '${FOLDER}' && { ${asLocked} || { ${install} && ${note}; }; }; echo $?`);
+  if (code !== "0") throw new Error(`Cannot install the packages of ${FOLDER}: npm failed`);
+}
+
+function ourselves(root?: string) {
+  return async (counted: boolean): Promise<Rival> => {
+    const elsewhere = root === undefined ? {} : { root };
+    return rivalOf(await startService({ ...elsewhere, ...preloading(counted) }), []);
+  };
+}
+
+async function withTls(counted: boolean): Promise<Rival> {
+  const service = await startService({ tls: true, ...preloading(counted) });
+  return rivalOf(service, [await readTlsFixture("ca.pem")]);
+}
+
+function preloading(counted: boolean) {
+  return counted ? { preload: COUNTER } : {};
+}
+
+function rivalOf(service: Service, caCerts: readonly string[]): Rival {
+  return {
+    api: service.api,
+    pids: [service.pid],
+    caCerts,
+    commits: () => service.commits(),
+    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+  };
+}
+
+async function onDeno(file: string, flags: readonly string[]): Promise<Rival> {
+  const cwd = await Deno.makeTempDir();
+  const config = `--config=${ROOT}deno.json`;
+  const args = ["run", config, "--allow-net=127.0.0.1", ...flags, `${FOLDER}/${file}`];
+  const child = spawn(Deno.execPath(), args, { cwd });
+  return {
+    ...await served(child),
+    async commits() {
+      const said = child.find(({ event }) => event === "bench.commits");
+      child.signal("SIGUSR2");
+      return Number((await said).commits);
+    },
+    async [Symbol.asyncDispose]() {
+      await child.end();
+      await Deno.remove(cwd, { recursive: true });
+    },
+  };
+}
+
+async function onNode(file: string, args: readonly string[]): Promise<Rival> {
+  installPackages();
+  const child = spawn("node", [`${FOLDER}/${file}`, ...args]);
+  return { ...await served(child), [Symbol.asyncDispose]: () => child.end() };
+}
+
+async function withRedis(client: string): Promise<Rival> {
+  const redis = await startRedis();
+  const rival = await onNode("bullmq.js", [client, String(redis.port)]);
+  return {
+    ...rival,
+    pids: [...rival.pids, redis.pid],
+    commits: () => Promise.resolve(redis.writeCommands()),
+    async [Symbol.asyncDispose]() {
+      await rival[Symbol.asyncDispose]();
+      await redis[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function served(child: Child) {
+  const { port } = await child.find(({ port }) => port !== undefined);
+  return { api: `http://127.0.0.1:${port}/lp/export`, pids: [child.pid], caCerts: [] };
+}

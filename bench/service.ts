@@ -1,0 +1,90 @@
+/** The service as shipped, as a process on a store in a fresh folder. */
+import { fileURLToPath } from "node:url";
+import { readTlsFixture } from "../test/fakes/tls_client.ts";
+import { shell, spawn } from "./child.ts";
+
+export const ROOT = fileURLToPath(new URL("../", import.meta.url));
+export const SECRET = "a secret of the benchmark";
+
+export interface ServiceOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A checkout of this project; by default the one that this file is in. */
+  readonly root?: string;
+  readonly tls?: boolean;
+  /** A module to run in its process, before its own. */
+  readonly preload?: string;
+  readonly counting?: string;
+}
+
+export interface Service extends AsyncDisposable {
+  readonly api: string;
+  readonly pid: number;
+  /** From the start of the process to its readiness. */
+  readonly startUpMs: number;
+  /** Memory and open files of the service, and the size of its store, now. */
+  look(): { readonly memoryMiB: number; readonly files: number; readonly storeMiB: number };
+  /** Lines of its log that held what was to be counted. */
+  counted(): number;
+  /** How often a store was committed to; only with `count_commits.ts` preloaded. */
+  commits(): Promise<number>;
+}
+
+/** Starts it with the flags of its own `start` task; disposing ends it and removes the folder. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const { env = {}, root = ROOT, tls = false, preload, counting } = options;
+  const folder = await Deno.makeTempDir();
+  const secrets = tls ? await writeCertificate(folder) : {};
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
+  const [, run = "", ...flags] = String(tasks.start).replaceAll("'", "").split(" ");
+  const begun = performance.now();
+  const child = spawn(
+    Deno.execPath(),
+    [
+      run,
+      `--config=${root}/deno.json`,
+      ...(preload === undefined ? [] : [`--preload=${preload}`]),
+      ...flags.slice(0, -1),
+      `${root}/main.ts`,
+    ],
+    {
+      cwd: folder,
+      env: {
+        EXPORT_SECRET: SECRET,
+        DATABOX_LOCAL_PORT: "0",
+        EXPORT_UNSAFE_ALLOW_LOOPBACK: "1",
+        ...secrets,
+        ...env,
+      },
+      ...(counting === undefined ? {} : { counting }),
+    },
+  );
+  const { port } = await child.find(({ event }) => event === "service.listening");
+  return {
+    api: `${tls ? "https" : "http"}://127.0.0.1:${port}/lp/export`,
+    pid: child.pid,
+    startUpMs: performance.now() - begun,
+    look: () => ({
+      memoryMiB: Math.round(Number(shell(`ps -o rss= -p ${child.pid}`)) / 1_024),
+      files: Number(shell(`ls /proc/${child.pid}/fd | wc -l`)),
+      storeMiB: Number(shell(`du -sk ${folder}/data | cut -f1`)) / 1_024,
+    }),
+    counted: child.counted,
+    async commits() {
+      const said = child.find(({ event }) => event === "bench.commits");
+      child.signal("SIGUSR2");
+      return Number((await said).commits);
+    },
+    async [Symbol.asyncDispose]() {
+      await child.end();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** As a container manager hands it in: one file, within what the service may read. */
+async function writeCertificate(folder: string): Promise<Record<string, string>> {
+  await Deno.mkdir(`${folder}/data/secrets`, { recursive: true });
+  const pem = await Promise.all(["server.pem", "server.pkcs8.key"].map(readTlsFixture));
+  await Deno.writeTextFile(`${folder}/data/secrets/DATABOX.pem`, pem.join(""));
+  return { EXPORT_SECRETS_DIR: "data/secrets" };
+}
