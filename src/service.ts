@@ -2,6 +2,7 @@
  * The composition root: settings → store → rooms → server and worker, and back again at the end.
  * Decides nothing: every part gets what it needs as an argument.
  */
+import { generate as generateUuid } from "@std/uuid/v7";
 import denoJson from "../deno.json" with { type: "json" };
 import { createAskArbiter } from "./arbiter/ask_arbiter.ts";
 import {
@@ -46,7 +47,8 @@ import { type ListenerTls } from "./machine/tls.ts";
 import { Waiters } from "./wait/waiters.ts";
 
 const random = Math.random;
-const newId = () => crypto.randomUUID();
+/** By time first, so that what is accepted together lies together in the store. */
+const newId = (): string => generateUuid(clock.now());
 
 /** A running service. */
 export interface Service {
@@ -78,7 +80,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
     clock,
     random,
     log,
-    claimant: { instance, boot: newId() },
+    claimant: { instance, boot: crypto.randomUUID() },
     userAgent: `databox-export-service/${denoJson.version}`,
     policy: deliveryPolicy(config),
   });
@@ -128,7 +130,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
 async function openLedger(config: Config) {
   const store = await openStore(config.EXPORT_KV_PATH);
   const { kv } = store;
-  const instance = await instanceOf(kv, newId());
+  const instance = await instanceOf(kv, crypto.randomUUID());
   const bell = new KvQueueBell(kv, clock);
   const disk = await watchDisk(config.EXPORT_KV_PATH, config.EXPORT_FREE_SPACE_FLOOR, clock);
   const policy = { storage: disk.state, marks: marksOf(config), openMax: openBounds(config) };

@@ -65,6 +65,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "macaroons.js": ["authorise"],
   "ipaddr.js": ["egress"],
   tweetnacl: ["zmtp"],
+  "@std": ["service"],
 };
 
 interface Source {

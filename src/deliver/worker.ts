@@ -87,18 +87,16 @@ export class Worker {
   readonly accept: Ledger["accept"] = (change, payload, options) => {
     const { ledger, clock, claimant, policy } = this.#parts;
     const { record } = change;
+    if (!this.#hasHandFor(record)) return ledger.accept(change, payload, options);
     const { promise, resolve } = Promise.withResolvers<Acceptance>();
-    // A store that reports failure may have accepted it all the same.
-    promise.catch(() => this.wake([record.lane]));
-    if (!this.#hasHandFor(record)) {
-      resolve(ledger.accept(change, payload, options));
-      return promise;
-    }
     void this.#run(record.lane, async () => {
       const claim = claimExport(record, undefined, { now: clock.now(), claimant, ...policy });
       resolve(ledger.accept(change, payload, { ...options, claim }));
       const acceptance = await promise.catch(() => undefined);
-      if (acceptance?.kind !== "accepted" || acceptance.claimed === undefined) return;
+      if (acceptance?.kind !== "accepted" || acceptance.claimed === undefined) {
+        // A store that reports a failure may have held the claim all the same.
+        return this.wake([record.lane]);
+      }
       await this.#deliver(acceptance.claimed, payload);
     });
     return promise;

@@ -10,7 +10,7 @@ import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
 import type { Bell } from "./bell.ts";
 import { finishing } from "./finish.ts";
 import { noteFormat, requireFormat } from "./format.ts";
-import { type Committed, GroupCommit } from "./group_commit.ts";
+import { type Batch, type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { headOf, lanesOf } from "./lanes.ts";
@@ -94,8 +94,14 @@ export class KvLedger implements Ledger {
     // Counted before it is committed: those who come at the same time must not all find room.
     const full = this.#open.take(record);
     if (full !== undefined) return full;
-    const order = this.#nextOrder();
-    const first = this.#open.isAlone(record.lane) ? claim : undefined;
+    let order = 0;
+    let first: Change<Delivering> | undefined;
+    // Decided as it goes to be committed: others may come to the lane while a payload is staged.
+    const acceptance = (more: Batch) => {
+      order = this.#nextOrder();
+      first = this.#open.isAlone(record.lane) ? claim : undefined;
+      return acceptanceOf(change, { claim: first, order, more });
+    };
     let committed: Committed;
     try {
       const store = { kv: this.#kv, commits: this.#commits, now: this.#clock.now() };
@@ -104,13 +110,10 @@ export class KvLedger implements Ledger {
         record.id,
         partsOf(payload),
         use.claim,
-        (more) => acceptanceOf(change, { claim: first, order, more }),
+        acceptance,
       );
-    } catch (error) {
-      this.#open.doubt(record.lane);
-      throw error;
     } finally {
-      if (committed === undefined) this.#open.remove(record);
+      if (committed === undefined) this.#open.denied(record);
     }
     if (committed !== undefined) {
       this.#recent.note(first?.record ?? record);
@@ -150,7 +153,7 @@ export class KvLedger implements Ledger {
 
   async head(lane: string): Promise<Held | undefined> {
     const head = await headOf(this.#kv, lane);
-    if (head === undefined) this.#open.trust(lane);
+    if (head === undefined) this.#open.empty(lane);
     return head;
   }
 

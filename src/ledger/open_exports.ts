@@ -43,13 +43,8 @@ export class OpenExports {
     return this.#byLane.get(lane) === 1 && !this.#doubtful.has(lane);
   }
 
-  /** A store that reports a failure may have held what it denied. */
-  doubt(lane: string): void {
-    this.#doubtful.add(lane);
-  }
-
-  /** The lane was found empty, or its exports are counted. */
-  trust(lane: string): void {
+  /** The lane was found empty. */
+  empty(lane: string): void {
     this.#doubtful.delete(lane);
   }
 
@@ -74,8 +69,14 @@ export class OpenExports {
     this.#change(record, 1);
   }
 
-  /** An export is finished, or was not accepted after all. */
+  /** An export is finished. */
   remove(record: Counted): void {
+    this.#change(record, -1);
+  }
+
+  /** The store has not accepted an export, it says; it may have all the same. */
+  denied(record: Counted): void {
+    this.#doubtful.add(record.lane);
     this.#change(record, -1);
   }
 
