@@ -1,7 +1,7 @@
 /** What any ledger must do, whatever it stands on. Each promise is a test of its own. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
-import type { Delivering, ExportRecord } from "../../src/exports/record.ts";
+import { acceptExport, type Change, claimExport, settleExport } from "../../src/exports/export.ts";
+import type { Delivering, ExportRecord, Pending } from "../../src/exports/record.ts";
 import type { Held, Ledger } from "../../src/ledger/ledger.ts";
 import { defined, finished } from "../fakes/expect.ts";
 import type { FakeClock } from "../fakes/fake_clock.ts";
@@ -89,6 +89,44 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     assertEquals(after.record.state, "delivering");
     assertEquals(after.lease, defined(first).lease);
     assertEquals(await claim(test, head), undefined, "nor does a late one");
+  });
+
+  promise("an export that comes to an idle lane is accepted and claimed in one", async (test) => {
+    const { change, payload } = accepting(test, {});
+    const claimed = defined(await acceptClaimed(test, change, payload));
+    const head = await headOf(test, change.record.lane);
+    assertEquals([head.record.state, head.lease], ["delivering", claimed.lease]);
+    assertEquals(text(await test.ledger.payload(claimed.record)), "{}");
+    assertEquals(test.rung(), [], "nobody need look at it");
+    assertNotEquals(await settle(test, claimed), undefined);
+    assertEquals(test.rung(), [], "nor at the lane, which is empty");
+    const next = accepting(test, {});
+    assertNotEquals(await acceptClaimed(test, next.change, next.payload), undefined);
+  });
+
+  promise("an export that was claimed as it was accepted is woken like others", async (test) => {
+    const { change, payload } = accepting(test, {});
+    await acceptClaimed(test, change, payload);
+    test.clock.advance(44_999);
+    assertEquals(test.rung(), []);
+    test.clock.advance(1);
+    assertEquals(test.rung(), [change.record.lane]);
+  });
+
+  promise("an export that comes to a lane with others waits for its turn", async (test) => {
+    const [one, two, three] = [accepting(test, {}), accepting(test, {}), accepting(test, {})];
+    const first = await accept(test, { id: one.change.record.id });
+    const together = await Promise.all(
+      [two, three].map(({ change, payload }) => acceptClaimed(test, change, payload)),
+    );
+    assertEquals(together, [undefined, undefined]);
+    for (const { change } of [one, two, three]) {
+      const head = await headOf(test, first.lane);
+      assertEquals(head.record.id, change.record.id);
+      test.rung();
+      await finish(test, head);
+    }
+    assertEquals(await test.ledger.head(first.lane), undefined);
   });
 
   promise("finishing keeps the answer, and removes place, lease and payload", async (test) => {
@@ -224,6 +262,19 @@ async function accept(test: LedgerUnderTest, facts: Facts) {
   const { change, payload } = accepting(test, facts);
   assertEquals((await test.ledger.accept(change, payload)).kind, "accepted");
   return change.record;
+}
+
+/** Accepts and claims, or accepts only. */
+async function acceptClaimed(
+  { ledger, clock }: LedgerUnderTest,
+  change: Change<Pending>,
+  payload: Uint8Array,
+): Promise<Held<Delivering> | undefined> {
+  const facts = { ...POLICY, now: clock.now(), claimant: CLAIMANT, leaseMs: 45_000 };
+  const claim = defined(claimExport(change.record, undefined, facts));
+  const acceptance = await ledger.accept(change, payload, { claim });
+  assertEquals(acceptance.kind, "accepted");
+  return acceptance.kind === "accepted" ? acceptance.claimed : undefined;
 }
 
 async function opened(

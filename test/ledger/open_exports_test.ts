@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
 import { openKvLedger } from "../../src/ledger/kv_ledger.ts";
-import { countOpen } from "../../src/ledger/open_exports.ts";
+import { countOpen, OpenExports } from "../../src/ledger/open_exports.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
@@ -123,4 +123,20 @@ Deno.test("a bound that was lowered below what is open refuses, and says that no
   const counted = await countOpen(kv, { exports: 1, bytes: 5 });
   const take = () => counted.take({ owner: "a", lane: "a", payload: { bytes: 1 } });
   assertEquals(take(), { kind: "full", of: "exports", max: 1, left: 0 });
+});
+
+Deno.test("one export alone in its lane is known to be, unless the store may hold another", () => {
+  const counted = new OpenExports({ exports: 9, bytes: 9 });
+  const one = { owner: "a", lane: "lane", payload: { bytes: 1 } };
+  assertEquals(counted.isAlone("lane"), false);
+  counted.take(one);
+  assertEquals(counted.isAlone("lane"), true);
+  counted.take(one);
+  assertEquals(counted.isAlone("lane"), false);
+  counted.denied(one);
+  assertEquals(counted.isAlone("lane"), false, "what was denied may be there");
+  counted.empty("lane");
+  assertEquals(counted.isAlone("lane"), true);
+  counted.remove(one);
+  assertEquals(counted.isAlone("lane"), false);
 });
