@@ -13,7 +13,10 @@ export interface Destination extends AsyncDisposable {
 }
 
 export function listen(act: Act, hostname = "127.0.0.1", port = 0): Destination {
-  const listener = Deno.listen({ hostname, port });
+  return serve(act, Deno.listen({ hostname, port }));
+}
+
+export function serve(act: Act, listener: Deno.TcpListener | Deno.TlsListener): Destination {
   let accepted = 0;
   const serving = (async () => {
     const acts: Promise<void>[] = [];

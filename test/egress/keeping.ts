@@ -1,0 +1,91 @@
+/**
+ * Requests that leave one after the other by way of {@link createEgress}, with connections kept,
+ * and a destination that notes on which connection it heard each.
+ */
+import { assertEquals } from "@std/assert";
+import { createEgress } from "../../src/egress/egress.ts";
+import type { Resolve } from "../../src/egress/guard.ts";
+import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
+import type { RequestResult } from "../../src/egress/request.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+import { type Act, hear, serve } from "./destination.ts";
+
+export const KEEP = { idleMs: 4_000, ageMs: 60_000, max: 2 };
+export const ATTEMPT_MS = 30_000;
+export const ANSWER_BYTES_MAX = 100;
+
+/** Says what comes of a request, the `nth` of its connection; hangs up if that is `"hang up"`. */
+export type Turn = (conn: Deno.Conn, at: { conn: number; nth: number }) => Promise<unknown>;
+
+export const HANG_UP = "hang up";
+
+/** An answer with one letter in its body. */
+export function ok(letter: string): string {
+  return `HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n${letter}`;
+}
+
+export interface Further {
+  readonly lane?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface StageParts {
+  readonly resolve?: Resolve;
+  /** Certificate and key of a destination that speaks TLS, PEM. */
+  readonly identity?: { readonly cert: string; readonly key: string };
+  readonly extraCa?: string;
+}
+
+/** A destination, and the service's way out to it on a clock that stands still. */
+export function stage(turn: Turn, { resolve, identity, extraCa }: StageParts = {}) {
+  /** Each request as the number of its connection and its body. */
+  const heard: string[] = [];
+  let count = 0;
+  const act: Act = async (conn) => {
+    const own = ++count;
+    for (let nth = 1;; nth++) {
+      const text = await hear(conn);
+      if (text === "") return;
+      heard.push(`${own}${text.split("\r\n\r\n")[1]}`);
+      if (await turn(conn, { conn: own, nth }) === HANG_UP) return;
+    }
+  };
+  const where = { hostname: "127.0.0.1", port: 0 };
+  const listener = identity ? Deno.listenTls({ ...where, ...identity }) : Deno.listen(where);
+  const destination = serve(act, listener);
+  const clock = new FakeClock();
+  const egress = createEgress({
+    policy: { ...DEFAULT_POLICY, allowLoopback: true },
+    ownAddresses: () => [],
+    clock,
+    resolve: resolve ?? (() => Promise.resolve(["127.0.0.1"])),
+    attemptTimeoutMs: ATTEMPT_MS,
+    answerBytesMax: ANSWER_BYTES_MAX,
+    extraCa,
+    keep: KEEP,
+  });
+  const scheme = identity === undefined ? "http" : "https";
+  const uri = `${scheme}://dest.localhost:${destination.port}/`;
+  return {
+    heard,
+    clock,
+    egress,
+    port: destination.port,
+    /** Sends `text` and tells what came of it in a word or two. */
+    async send(text: string, { lane = "lane", ...rest }: Further = {}): Promise<string> {
+      const body = new TextEncoder().encode(text);
+      return inWords(await egress.send({ uri, headers: {}, body, lane, ...rest }));
+    },
+    async [Symbol.asyncDispose]() {
+      egress.close();
+      assertEquals(clock.pending, 0, "a timer is left");
+      await destination[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function inWords(result: RequestResult): string {
+  if (result.kind === "failed") return result.code;
+  const text = new TextDecoder().decode(result.body);
+  return `${result.status} ${result.truncated ? "cut" : text}`.trimEnd();
+}

@@ -1,0 +1,150 @@
+/**
+ * Connections that are kept: used again by the same lane and by nobody else, for as long as they
+ * are good, and never at the price of an answer.
+ */
+import { assertEquals } from "@std/assert";
+import { type Act, hear, listen, say, silent } from "./destination.ts";
+import { HANG_UP, KEEP, ok, stage, type Turn } from "./keeping.ts";
+
+/** Answers with the letters a, b, c … in the order of the requests on a connection. */
+const lettered: Turn = (conn, { nth }) => say(conn, ok("abcdefgh".charAt(nth - 1)));
+
+Deno.test("the next request of a lane goes over the same connection, that of another never", async () => {
+  await using at = stage(lettered);
+  assertEquals(await at.send("1"), "200 a");
+  assertEquals(await at.send("2"), "200 b");
+  assertEquals(await at.send("3", { lane: "another" }), "200 a");
+  assertEquals(await at.send("4"), "200 c");
+  assertEquals(await at.send("5", { lane: "another" }), "200 b");
+  assertEquals(at.heard, ["11", "12", "23", "14", "25"]);
+});
+
+Deno.test("two requests of a lane at once have a connection each, and one of them is kept", async () => {
+  await using at = stage(lettered);
+  assertEquals(await Promise.all([at.send("1"), at.send("1")]), ["200 a", "200 a"]);
+  assertEquals(await at.send("2"), "200 b");
+  assertEquals(at.heard.map((each) => each.slice(1)), ["1", "1", "2"]);
+});
+
+Deno.test("a connection is not used once its address is none of the destination's", async () => {
+  const answers = [["127.0.0.1"], ["127.0.0.3", "127.0.0.1"], ["127.0.0.2"], ["127.0.0.1"]];
+  await using at = stage(lettered, { resolve: () => Promise.resolve(answers.shift() ?? []) });
+  const elsewhere: Act = async (conn) => (await hear(conn), await say(conn, ok("z")));
+  await using _ = listen(elsewhere, "127.0.0.2", at.port);
+  const told = [];
+  for (const text of "1234") told.push(await at.send(text));
+  assertEquals(told, ["200 a", "200 b", "200 z", "200 a"]);
+  assertEquals(at.heard, ["11", "12", "24"]);
+});
+
+Deno.test("a connection is kept until its idle limit", async () => {
+  await using at = stage(lettered);
+  await at.send("1");
+  at.clock.advance(KEEP.idleMs - 1);
+  await at.send("2");
+  at.clock.advance(KEEP.idleMs - 1);
+  await at.send("3");
+  at.clock.advance(KEEP.idleMs);
+  assertEquals(at.clock.pending, 0);
+  await at.send("4");
+  assertEquals(at.heard, ["11", "12", "13", "24"]);
+});
+
+Deno.test("a connection is used until its age limit, also by a clock that was put back", async () => {
+  for (const jump of [KEEP.ageMs, -KEEP.ageMs]) {
+    await using at = stage(lettered);
+    await at.send("1");
+    at.clock.jump(jump - Math.sign(jump));
+    await at.send("2");
+    at.clock.jump(Math.sign(jump));
+    await at.send("3");
+    assertEquals(at.heard, ["11", "12", "23"]);
+  }
+});
+
+Deno.test("of too many connections the one that has waited longest goes", async () => {
+  await using at = stage(lettered);
+  // The lane of x is used again, so that of y has waited longest when z comes.
+  for (const lane of ["x", "y", "x", "z", "x", "z", "y"]) await at.send(lane, { lane });
+  assertEquals(at.heard, ["1x", "2y", "1x", "3z", "1x", "3z", "4y"]);
+});
+
+Deno.test("closed, all that wait are closed, and what is sent afterwards still arrives", async () => {
+  await using at = stage(lettered);
+  await at.send("x", { lane: "x" });
+  await at.send("y", { lane: "y" });
+  at.egress.close();
+  assertEquals(at.clock.pending, 0);
+  assertEquals(await at.send("x", { lane: "x" }), "200 a");
+  assertEquals(at.heard, ["1x", "2y", "3x"]);
+});
+
+/** What may end a connection when its second request is there, and what then comes of that. */
+const ENDS: Record<string, readonly [told: string, ...heard: string[]]> = {
+  "": ["200 a", "11", "12", "22"],
+  "HTTP/1.1 100 Continue\r\n\r\n": ["connection_lost", "11", "12"],
+  "HTTP/1.1 200 O": ["connection_lost", "11", "12"],
+  "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf": ["connection_lost", "11", "12"],
+  "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n": [
+    "connection_lost",
+    "11",
+    "12",
+  ],
+};
+
+for (const [start, [told, ...heard]] of Object.entries(ENDS)) {
+  Deno.test(`a kept connection that ends after ${JSON.stringify(start)}: ${told}`, async () => {
+    for (const end of ["closes", "stops writing"]) {
+      await using at = stage(async (conn, { conn: own, nth }) => {
+        if (own > 1 || nth === 1) return await say(conn, ok("a"));
+        await say(conn, start);
+        if (end === "closes") return HANG_UP;
+        await (conn as Deno.TcpConn).closeWrite();
+        await silent(conn);
+      });
+      assertEquals(await at.send("1"), "200 a");
+      assertEquals(await at.send("2"), told, end);
+      assertEquals(at.heard, heard, end);
+    }
+  });
+}
+
+Deno.test("a destination that always closes what it promised to keep costs nothing", async () => {
+  await using at = stage(async (conn) => {
+    await say(conn, ok("a"));
+    return HANG_UP;
+  });
+  for (const text of "12345") assertEquals(await at.send(text), "200 a");
+  assertEquals(at.heard, ["11", "22", "33", "44", "55"]);
+});
+
+Deno.test("a destination that resets a kept connection costs nothing", async () => {
+  // Closed with something unread in it, a connection is reset.
+  await using destination = listen(async (conn) => {
+    await hear(conn);
+    await say(conn, ok("a"));
+    await conn.read(new Uint8Array(1));
+  });
+  await using at = stage(lettered);
+  const uri = `http://dest.localhost:${destination.port}/`;
+  for (let count = 1; count <= 3; count++) {
+    const request = { uri, headers: {}, body: new Uint8Array(9), lane: "lane" };
+    assertEquals((await at.egress.send(request)).kind, "answered");
+    assertEquals(destination.accepted, count);
+  }
+});
+
+Deno.test("a fresh connection that breaks is not replaced: a request is sent twice at most", async () => {
+  await using at = stage(async (conn, { conn: own }) => {
+    return own > 1 ? HANG_UP : await say(conn, ok("a"));
+  });
+  assertEquals(await at.send("1"), "200 a");
+  assertEquals(await at.send("2", { lane: "fresh" }), "connection_lost");
+  assertEquals(at.heard, ["11", "22"]);
+  await using twice = stage(async (conn, { conn: own, nth }) => {
+    return own > 1 || nth > 1 ? HANG_UP : await say(conn, ok("a"));
+  });
+  assertEquals(await twice.send("1"), "200 a");
+  assertEquals(await twice.send("2"), "connection_lost");
+  assertEquals(twice.heard, ["11", "12", "22"]);
+});
