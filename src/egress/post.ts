@@ -15,16 +15,16 @@ export interface Post {
 }
 
 /** Knows no proxy: the environment's would have its credentials sent to the destination. */
-const DIRECT = { keepAlive: false, proxyEnv: {} };
+const DIRECT = { proxyEnv: {} };
 
 /**
  * Speaks HTTP on `socket` and on nothing else, for one request or, with `keepAlive`, for one after
- * the other.
+ * the other. Node's own way of handing out sockets is left out: Deno 2.9.6 sends again by itself
+ * where a socket used before breaks, also one that was ended from here, and waits for a new one.
  */
 export function agentOn(socket: Socket, keepAlive: boolean): Agent {
-  const agent = new Agent(keepAlive ? { ...DIRECT, keepAlive, maxSockets: 1 } : DIRECT);
-  agent.createConnection = () => socket;
-  return agent;
+  const addRequest = (outgoing: ClientRequest) => outgoing.onSocket(socket);
+  return Object.assign(new Agent({ ...DIRECT, keepAlive }), { addRequest });
 }
 
 /** Sends the request; {@link answerTo} has its answer. */

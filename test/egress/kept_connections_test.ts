@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { type Act, hear, listen, say, silent } from "./destination.ts";
-import { HANG_UP, KEEP, ok, stage, type Turn } from "./keeping.ts";
+import { ATTEMPT_MS, HANG_UP, KEEP, ok, stage, type Turn } from "./keeping.ts";
 
 /** Answers with the letters a, b, c … in the order of the requests on a connection. */
 const lettered: Turn = (conn, { nth }) => say(conn, ok("abcdefgh".charAt(nth - 1)));
@@ -147,4 +147,31 @@ Deno.test("a fresh connection that breaks is not replaced: a request is sent twi
   assertEquals(await twice.send("1"), "200 a");
   assertEquals(await twice.send("2"), "connection_lost");
   assertEquals(twice.heard, ["11", "12", "22"]);
+});
+
+/** Answers the first request; when the second one is there, does `act` and says nothing. */
+function quietAtSecond(act: () => void): Turn {
+  return async (conn, { conn: own, nth }) => {
+    if (own > 1 || nth === 1) return await say(conn, ok("a"));
+    act();
+    await silent(conn);
+    return HANG_UP;
+  };
+}
+
+Deno.test("a request on a kept connection ends at its deadline, and is not sent again", async () => {
+  await using at = stage(quietAtSecond(() => at.clock.advance(ATTEMPT_MS)));
+  assertEquals(await at.send("1"), "200 a");
+  assertEquals(await at.send("2"), "timed_out");
+  assertEquals(await at.send("3"), "200 a");
+  assertEquals(at.heard, ["11", "12", "23"]);
+});
+
+Deno.test("a request on a kept connection ends when it is stopped, and is not sent again", async () => {
+  const stop = new AbortController();
+  await using at = stage(quietAtSecond(() => stop.abort()));
+  assertEquals(await at.send("1"), "200 a");
+  assertEquals(await at.send("2", { signal: stop.signal }), "stopped");
+  assertEquals(await at.send("3"), "200 a");
+  assertEquals(at.heard, ["11", "12", "23"]);
 });
