@@ -126,6 +126,11 @@ async function sendOn(
   const { signal, lane } = request;
   const bytesBefore = socket.bytesRead;
   const end = () => socket.destroy();
+  // What has happened already is not told again.
+  if (signal.aborted || socket.destroyed) {
+    end();
+    return "unanswered";
+  }
   signal.addEventListener("abort", end);
   let isReusable = false;
   try {

@@ -30,6 +30,8 @@ export interface Further {
 }
 
 export interface StageParts {
+  /** As the requests name the destination. */
+  readonly host?: string;
   readonly resolve?: Resolve;
   /** Certificate and key of a destination that speaks TLS, PEM. */
   readonly identity?: { readonly cert: string; readonly key: string };
@@ -37,7 +39,8 @@ export interface StageParts {
 }
 
 /** A destination, and the service's way out to it on a clock that stands still. */
-export function stage(turn: Turn, { resolve, identity, extraCa }: StageParts = {}) {
+export function stage(turn: Turn, parts: StageParts = {}) {
+  const { host = "dest.localhost", resolve, identity, extraCa } = parts;
   /** Each request as the number of its connection and its body. */
   const heard: string[] = [];
   let count = 0;
@@ -65,7 +68,7 @@ export function stage(turn: Turn, { resolve, identity, extraCa }: StageParts = {
     keep: KEEP,
   });
   const scheme = identity === undefined ? "http" : "https";
-  const uri = `${scheme}://dest.localhost:${destination.port}/`;
+  const uri = `${scheme}://${host}:${destination.port}/`;
   return {
     heard,
     clock,

@@ -175,3 +175,12 @@ Deno.test("a request on a kept connection ends when it is stopped, and is not se
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "12", "23"]);
 });
+
+Deno.test("what was stopped before it began does not leave on a kept connection", async () => {
+  // Without a name there is no name server to be interrupted at.
+  await using at = stage(lettered, { host: "127.0.0.1" });
+  assertEquals(await at.send("1"), "200 a");
+  assertEquals(await at.send("2", { signal: AbortSignal.abort() }), "stopped");
+  assertEquals(await at.send("3"), "200 a");
+  assertEquals(at.heard, ["11", "23"]);
+});
