@@ -14,7 +14,6 @@ import {
   type Socket,
   type TcpNetConnectOpts,
 } from "node:net";
-import { addAbortSignal } from "node:stream";
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import { isAddress } from "./cidr.ts";
@@ -42,7 +41,7 @@ export interface ConnectLimits {
   readonly clock: Clock;
   /** Over the TCP connect and the TLS handshake. */
   readonly timeoutMs: number;
-  /** Ends the connection whenever it aborts, also when it is long open. */
+  /** Ends connecting; of an open connection it knows nothing. */
   readonly signal: AbortSignal;
 }
 
@@ -66,8 +65,8 @@ export async function openConnection(target: Target, limits: ConnectLimits): Pro
     // An error that comes when nobody waits for it any more must not end the process.
     socket.on("error", () => {});
     socket.once("connect", () => address = socket?.remoteAddress ?? address);
-    addAbortSignal(AbortSignal.any([signal, late.signal]), socket);
-    await once(socket, socket instanceof TLSSocket ? "secureConnect" : "connect");
+    const ends = AbortSignal.any([signal, late.signal]);
+    await once(socket, socket instanceof TLSSocket ? "secureConnect" : "connect", { signal: ends });
   } catch (error) {
     return failed(late.signal.aborted ? "timed_out" : failureOf(error));
   } finally {

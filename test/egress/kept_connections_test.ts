@@ -184,3 +184,15 @@ Deno.test("what was stopped before it began does not leave on a kept connection"
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "23"]);
 });
+
+Deno.test("who stops one request does not stop the next one on its connection", async () => {
+  const stop = new AbortController();
+  await using at = stage(async (conn, { nth }) => {
+    if (nth === 2) stop.abort();
+    await say(conn, ok("a"));
+  });
+  assertEquals(await at.send("1", { signal: stop.signal }), "200 a");
+  assertEquals(await at.send("2"), "200 a");
+  assertEquals(await at.send("3"), "200 a");
+  assertEquals(at.heard, ["11", "12", "13"]);
+});
