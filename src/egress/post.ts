@@ -1,8 +1,8 @@
 /** HTTP on one connection: the request goes out, the head and the body of its answer come back. */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
-import { ANSWER_HEADER_BYTES_MAX, ANSWER_WIRE_FACTOR, INTERIM_ANSWERS_MAX } from "../limits.ts";
-import { TOO_LONG } from "./failure.ts";
+import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
+import { type IsClear, watch } from "./wire.ts";
 
 /** What is to be sent. */
 export interface Post {
@@ -27,11 +27,11 @@ export function agentOn(socket: Socket, keepAlive: boolean): Agent {
   return Object.assign(new Agent({ ...DIRECT, keepAlive }), { addRequest });
 }
 
-/** Sends the request; {@link answerTo} has its answer. */
+/** Sends the request; {@link answerTo} has its answer. `isClear` tells what it leaves behind. */
 export function post(
   { url, headers, body, answerBytesMax }: Post,
   { agent, socket }: { readonly agent: Agent; readonly socket: Socket },
-): ClientRequest {
+): { readonly outgoing: ClientRequest; readonly isClear: IsClear } {
   const outgoing = httpRequest({
     agent,
     method: "POST",
@@ -46,27 +46,7 @@ export function post(
     maxHeaderSize: ANSWER_HEADER_BYTES_MAX,
   });
   outgoing.end(body);
-  bound(outgoing, socket, answerBytesMax);
-  return outgoing;
-}
-
-/**
- * Ends an answer that never gets anywhere: interim answers, chunk extensions, empty lines. The
- * parser's own limit is on the headers of one message.
- */
-function bound(outgoing: ClientRequest, socket: Socket, answerBytesMax: number): void {
-  const tooLong = Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
-  let interim = 0;
-  outgoing.on("information", () => {
-    if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong);
-  });
-  let left = 2 * ANSWER_HEADER_BYTES_MAX + ANSWER_WIRE_FACTOR * answerBytesMax;
-  const count = (part: Uint8Array) => {
-    left -= part.byteLength;
-    if (left < 0) outgoing.destroy(tooLong);
-  };
-  socket.on("data", count);
-  outgoing.once("close", () => socket.off("data", count));
+  return { outgoing, isClear: watch(outgoing, socket, answerBytesMax) };
 }
 
 /** The head of the answer; rejects if none comes. */

@@ -134,14 +134,14 @@ async function sendOn(
   signal.addEventListener("abort", end);
   let isReusable = false;
   try {
-    const outgoing = post(request, connection);
+    const { outgoing, isClear } = post(request, connection);
     const incoming = await answerTo(outgoing);
     // The types allow for a server's messages, which have no status.
     const status = incoming.statusCode ?? 0;
     // 101 is a protocol that was not asked for: what follows is not HTTP.
     if (status < 200) return { kind: "failed", code: "invalid_answer", address };
     const answer = await readAnswer(incoming, request.answerBytesMax);
-    isReusable = incoming.complete && !answer.truncated && outgoing.shouldKeepAlive;
+    isReusable = !answer.truncated && isClear();
     const retryAfter = incoming.headers["retry-after"];
     const asked = retryAfter === undefined ? {} : { retryAfter };
     return { kind: "answered", status, ...answer, address, ...asked };

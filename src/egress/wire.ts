@@ -1,0 +1,53 @@
+/**
+ * What goes over a connection for one request: ends an answer that never gets anywhere, and tells
+ * whether the connection is fit for another request. Counts what comes, never parses it.
+ */
+import { Buffer } from "node:buffer";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { ANSWER_HEADER_BYTES_MAX, ANSWER_WIRE_FACTOR, INTERIM_ANSWERS_MAX } from "../limits.ts";
+import { TOO_LONG } from "./failure.ts";
+
+/** Tells whether request and answer went over whole, and nothing came besides. */
+export type IsClear = () => boolean;
+
+const BLANK_LINE = "\r\n\r\n";
+
+/**
+ * Ends an answer that never gets anywhere: interim answers, chunk extensions, empty lines. The
+ * parser's own limit is on the headers of one message.
+ */
+export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: number): IsClear {
+  const tooLong = Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
+  let interim = 0;
+  outgoing.on("information", () => {
+    if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong);
+  });
+  const bytesMax = 2 * ANSWER_HEADER_BYTES_MAX + ANSWER_WIRE_FACTOR * answerBytesMax;
+  let bytes = 0;
+  let last: Buffer = Buffer.alloc(0);
+  let answer: { readonly incoming: IncomingMessage; readonly headBytes: number } | undefined;
+  let [isSent, isMore] = [false, false];
+  const count = (part: Buffer) => {
+    isMore ||= answer?.incoming.complete ?? false;
+    bytes += part.length;
+    last = part;
+    if (bytes > bytesMax) outgoing.destroy(tooLong);
+  };
+  socket.on("data", count);
+  outgoing.once("close", () => socket.off("data", count));
+  outgoing.once("finish", () => isSent = true);
+  outgoing.once("response", (incoming) => {
+    // The parser is at the last part, which holds the end of the head.
+    const headBytes = bytes - last.length + last.indexOf(BLANK_LINE) + BLANK_LINE.length;
+    answer = { incoming, headBytes };
+  });
+  return () => {
+    if (!isSent || isMore || !answer?.incoming.complete || !outgoing.shouldKeepAlive) return false;
+    // The parser passes over the beginning of a head that came together with the end of an answer.
+    const length = answer.incoming.headers["content-length"];
+    return length === undefined
+      ? last.subarray(-BLANK_LINE.length).equals(Buffer.from(BLANK_LINE))
+      : answer.headBytes + Number(length) === bytes;
+  };
+}
