@@ -3,7 +3,7 @@
  * are good, and never at the price of an answer.
  */
 import { assertEquals } from "@std/assert";
-import { type Act, hear, listen, say, silent } from "./destination.ts";
+import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
 import { ATTEMPT_MS, HANG_UP, KEEP, ok, stage, type Turn } from "./keeping.ts";
 
 /** Answers with the letters a, b, c … in the order of the requests on a connection. */
@@ -195,4 +195,39 @@ Deno.test("who stops one request does not stop the next one on its connection", 
   assertEquals(await at.send("2"), "200 a");
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "12", "13"]);
+});
+
+const readFixture = (name: string) =>
+  Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
+
+async function identityOf(name: string) {
+  return { cert: await readFixture(name), key: await readFixture("dest.key") };
+}
+
+Deno.test("over TLS a connection is used again; the certificate of each new one is checked", async () => {
+  const answers = [["127.0.0.1"], ["127.0.0.1"], ["127.0.0.2"], ["127.0.0.1"]];
+  await using at = stage(lettered, {
+    resolve: () => Promise.resolve(answers.shift() ?? []),
+    identity: await identityOf("dest.pem"),
+    extraCa: await readFixture("ca.pem"),
+  });
+  const where = { hostname: "127.0.0.2", port: at.port };
+  const listener = Deno.listenTls({ ...where, ...await identityOf("wrong-name.pem") });
+  await using _ = serve(silent, listener);
+  const told = [];
+  for (const text of "1234") told.push(await at.send(text));
+  assertEquals(told, ["200 a", "200 b", "certificate_invalid", "200 a"]);
+  assertEquals(at.heard, ["11", "12", "24"]);
+});
+
+Deno.test("over TLS too, a kept connection that ends costs nothing", async () => {
+  await using at = stage(
+    async (conn, { conn: own, nth }) => {
+      if (own % 2 === 1 && nth > 1) return HANG_UP;
+      await say(conn, ok("a"));
+      return own % 2 === 0 ? HANG_UP : undefined;
+    },
+    { identity: await identityOf("dest.pem"), extraCa: await readFixture("ca.pem") },
+  );
+  for (const text of "12345") assertEquals(await at.send(text), "200 a");
 });
