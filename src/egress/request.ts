@@ -2,7 +2,7 @@
  * One guarded HTTP request: an export's bytes to its destination, and what came back. Never
  * follows a redirect, never decompresses, and never reads more than it was told to. Sends a second
  * time only where a connection that was kept turns out to have been closed: nothing came back on it,
- * and the request carries an `Idempotency-Key` (RFC 9110, 9.2.2).
+ * or a 408 (RFC 9110, 15.5.9), and the request carries an `Idempotency-Key` (9.2.2).
  */
 import type { Clock } from "../clock.ts";
 import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
@@ -104,7 +104,7 @@ async function attempt(
   const known = lane === undefined ? undefined : kept?.take(lane, addresses);
   if (known !== undefined) {
     const result = await sendOn(known, { ...request, url, signal }, kept);
-    if (result !== "unanswered") return result;
+    if (result !== "unanswered" && !isTooLate(result)) return result;
   }
   const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
   const opened = await openConnection({ url, addresses, trust, sockets }, limits);
@@ -114,6 +114,11 @@ async function attempt(
   const connection = { socket, address, agent, openedAt: clock.now() };
   const result = await sendOn(connection, { ...request, url, signal }, kept);
   return result === "unanswered" ? { kind: "failed", code: "connection_lost", address } : result;
+}
+
+/** Whether an answer may be about the time a connection waited, and not about what was sent on it. */
+function isTooLate(result: RequestResult): boolean {
+  return result.kind === "answered" && result.status === 408;
 }
 
 /** Sends on an open connection; tells whether it broke before anything came back. */

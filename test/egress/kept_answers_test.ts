@@ -122,3 +122,15 @@ Deno.test("a destination that answers before it has heard all hears the next req
   assertEquals(deaf.accepted, 2);
   done.resolve();
 });
+
+Deno.test("a 408 on a kept connection is about its waiting; on a fresh one it is the answer", async () => {
+  const late = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+  for (const first of [ok("a"), late]) {
+    await using at = stage((conn, { conn: own, nth }) => {
+      return say(conn, nth > 1 ? late : own > 1 ? ok("b") : first);
+    });
+    assertEquals(await at.send("1"), first === late ? "408" : "200 a");
+    assertEquals(await at.send("2"), "200 b");
+    assertEquals(at.heard, first === late ? ["11", "22"] : ["11", "12", "22"]);
+  }
+});
