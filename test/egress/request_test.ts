@@ -66,6 +66,16 @@ Deno.test("an answer is cut at its limit, and only beyond it", async () => {
   assertEquals(await outcome(act, { answerBytesMax: 0 }), answered(200, "", true));
 });
 
+Deno.test("an answer of any length is whole up to its limit", async () => {
+  const limit = 10_000;
+  const text = Array.from({ length: limit }, (_, count) => `${count} `).join("");
+  for (const length of [1, 4_095, 4_096, 4_097, 8_192, 8_193, limit - 1, limit, limit + 1]) {
+    const act = answering(`HTTP/1.1 200 OK\r\n\r\n${text.slice(0, length)}`);
+    const expected = answered(200, text.slice(0, Math.min(length, limit)), length > limit);
+    assertEquals(await outcome(act, { answerBytesMax: limit }), expected);
+  }
+});
+
 Deno.test("an endless answer ends at the limit", async () => {
   const endless: Act = async (conn) => {
     await hear(conn);
