@@ -71,19 +71,31 @@ export function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
 const BUFFER_BYTES = 4_096;
 
 /** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
-export async function readAnswer(incoming: IncomingMessage, bytesMax: number) {
+export function readAnswer(
+  incoming: IncomingMessage,
+  bytesMax: number,
+): Promise<{ readonly body: Uint8Array; readonly truncated: boolean }> {
   // One buffer that grows: kept one by one, small parts would take a hundred times their bytes.
   let buffer = new Uint8Array(Math.min(BUFFER_BYTES, bytesMax));
   let length = 0;
-  for await (const part of incoming) {
-    const kept = part.subarray(0, bytesMax - length);
-    const end = length + kept.length;
-    if (end > buffer.length) buffer = grown(buffer, Math.min(2 * end, bytesMax));
-    buffer.set(kept, length);
-    length = end;
-    if (kept.length < part.length) return { body: buffer.slice(0, length), truncated: true };
-  }
-  return { body: buffer.slice(0, length), truncated: false };
+  return new Promise((resolve, reject) => {
+    const end = (truncated: boolean) => resolve({ body: buffer.slice(0, length), truncated });
+    incoming.on("data", (part: Uint8Array) => {
+      const kept = part.subarray(0, bytesMax - length);
+      const needed = length + kept.length;
+      if (needed > buffer.length) buffer = grown(buffer, Math.min(2 * needed, bytesMax));
+      buffer.set(kept, length);
+      length = needed;
+      if (kept.length === part.length) return;
+      end(true);
+      incoming.destroy();
+    });
+    incoming.once("end", () => end(false));
+    incoming.once("error", reject);
+    incoming.once("close", () => {
+      if (!incoming.complete) reject(new Error("The answer ended early"));
+    });
+  });
 }
 
 function grown(content: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {

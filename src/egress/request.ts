@@ -74,17 +74,24 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
   const { clock, extraCa } = parts;
   const context = { sockets: NODE_SOCKETS, ...parts, trust: createTrust(extraCa) };
   return async (request) => {
-    const deadline = new AbortController();
-    const cancel = clock.after(request.attemptTimeoutMs, () => deadline.abort());
-    const ends = [deadline.signal, ...(request.signal === undefined ? [] : [request.signal])];
-    const signal = AbortSignal.any(ends);
+    const ending = new AbortController();
+    let isLate = false;
+    const cancel = clock.after(request.attemptTimeoutMs, () => {
+      isLate = true;
+      ending.abort();
+    });
+    const stop = () => ending.abort();
+    if (request.signal?.aborted) stop();
+    request.signal?.addEventListener("abort", stop);
+    const { signal } = ending;
     try {
       const result = await attempt(request, signal, context);
       if (result.kind === "answered" || result.rule !== undefined || !signal.aborted) return result;
       // Whatever broke, it broke because it was ended from here.
-      return { ...result, code: deadline.signal.aborted ? "timed_out" : "stopped" };
+      return { ...result, code: isLate ? "timed_out" : "stopped" };
     } finally {
       cancel();
+      request.signal?.removeEventListener("abort", stop);
     }
   };
 }

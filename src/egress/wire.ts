@@ -12,27 +12,27 @@ import { TOO_LONG } from "./failure.ts";
 export type IsClear = () => boolean;
 
 const BLANK_LINE = "\r\n\r\n";
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
  * Ends an answer that never gets anywhere: interim answers, chunk extensions, empty lines. The
  * parser's own limit is on the headers of one message.
  */
 export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: number): IsClear {
-  const tooLong = Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
   let interim = 0;
   outgoing.on("information", () => {
-    if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong);
+    if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong());
   });
   const bytesMax = 2 * ANSWER_HEADER_BYTES_MAX + ANSWER_WIRE_FACTOR * answerBytesMax;
   let bytes = 0;
-  let last: Buffer = Buffer.alloc(0);
+  let last = NOTHING;
   let answer: { readonly incoming: IncomingMessage; readonly headBytes: number } | undefined;
   let [isSent, isMore] = [false, false];
   const count = (part: Buffer) => {
     isMore ||= answer?.incoming.complete ?? false;
     bytes += part.length;
     last = part;
-    if (bytes > bytesMax) outgoing.destroy(tooLong);
+    if (bytes > bytesMax) outgoing.destroy(tooLong());
   };
   socket.on("data", count);
   outgoing.once("close", () => socket.off("data", count));
@@ -50,4 +50,8 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
       ? last.subarray(-BLANK_LINE.length).equals(Buffer.from(BLANK_LINE))
       : answer.headBytes + Number(length) === bytes;
   };
+}
+
+function tooLong(): Error {
+  return Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
 }
