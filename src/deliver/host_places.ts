@@ -27,6 +27,11 @@ export class HostPlaces {
     return true;
   }
 
+  /** Whether a lane waits for a place at `host`. */
+  isWanted(host: string): boolean {
+    return this.#waiting.has(host);
+  }
+
   /** Gives back the place of `lane`, if it has one; answers the lane that has it now. */
   free(lane: string): string | undefined {
     const host = this.#hostOf.get(lane);

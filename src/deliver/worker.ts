@@ -3,36 +3,18 @@
  * in parallel. Woken too often or for nothing, it does no harm; what is due is in the ledger. An
  * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
  */
-import type { Clock } from "../clock.ts";
-import {
-  type Change,
-  claimExport,
-  settleExport,
-  type SettlePolicy,
-  wakeUpAt,
-} from "../exports/export.ts";
-import type { Claimant, Delivering, ExportRecord, Outcome, Pending } from "../exports/record.ts";
+import { claimExport, wakeUpAt } from "../exports/export.ts";
+import type { Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
-import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
+import type { Acceptance, Ledger } from "../ledger/ledger.ts";
 import { LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
-import type { Log } from "../log.ts";
-import { attemptExport, type Send } from "./attempt.ts";
+import { deliver, type DeliveryParts, type Work } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
 import { Timers } from "./timers.ts";
 
-export interface WorkerParts {
-  readonly ledger: Ledger;
-  readonly send: Send;
-  readonly clock: Clock;
-  /** Uniform in [0, 1); the jitter of retries. */
-  readonly random: () => number;
-  readonly log: Log;
-  readonly claimant: Claimant;
-  readonly userAgent: string;
-  readonly policy: SettlePolicy & {
-    /** How long a claim holds; longer than any attempt takes. */
-    readonly leaseMs: number;
+export interface WorkerParts extends DeliveryParts {
+  readonly policy: DeliveryParts["policy"] & {
     /** Lanes worked at once. */
     readonly parallel: number;
     /** Attempts at once to one host. */
@@ -97,7 +79,7 @@ export class Worker {
         // A store that reports a failure may have held the claim all the same.
         return this.wake([record.lane]);
       }
-      await this.#deliver(acceptance.claimed, payload);
+      await this.#deliver({ claimed: acceptance.claimed, payload });
     });
     return promise;
   };
@@ -176,30 +158,17 @@ export class Worker {
       ledger.payload(held.record),
     ]);
     if (claimed === undefined) return this.#lookAgain(lane, STORE_RETRY_MS);
-    await this.#deliver(claimed, payload);
+    await this.#deliver({ claimed, payload });
   }
 
-  async #deliver(claimed: Held<Delivering>, payload: Uint8Array): Promise<void> {
-    const { clock, random, log, policy } = this.#parts;
-    const { record } = claimed;
-    const signal = this.#abort.signal;
-    const attempted = await attemptExport(record, payload, { ...this.#parts, signal });
-    if (attempted.kind === "stopped") return;
-    const { outcome, answer } = attempted;
-    this.#learn(placeOf(record.uri).host, outcome);
-    const facts = { now: clock.now(), chance: random() };
-    const settlement = settleExport(record, outcome, policy, facts);
-    const settled = await this.#settle(claimed, settlement, answer);
-    this.#lookAgain(record.lane, wakeUpAt(settlement) - facts.now);
-    log({
-      event: "delivery.attempted",
-      id: record.id,
-      owner: record.owner,
-      host: placeOf(record.uri).host,
-      attempt: record.attempts,
-      bytes: record.payload.bytes,
-      ...outcome,
-      next: settled === undefined ? "superseded" : settlement.record.state,
+  #deliver(work: Work): Promise<void> {
+    return deliver(work, this.#parts, {
+      signal: this.#abort.signal,
+      isStopping: () => this.#stopped,
+      pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
+      isWanted: (host) => this.#isWanted(host),
+      learn: (host, outcome) => this.#learn(host, outcome),
+      lookAgain: (lane, ms) => this.#lookAgain(lane, ms),
     });
   }
 
@@ -209,23 +178,10 @@ export class Worker {
     this.wake(lanes);
   }
 
-  /** An outcome is worth more than one try: while the lease holds, a failing store is asked again. */
-  async #settle<R extends ExportRecord>(
-    claimed: Held<Delivering>,
-    settlement: Change<R>,
-    answer: Uint8Array,
-  ): Promise<Held<R> | undefined> {
-    const { ledger, clock, log } = this.#parts;
-    for (;;) {
-      try {
-        return await ledger.change(claimed, settlement, answer);
-      } catch (error) {
-        const leaseLeftMs = (claimed.lease?.until ?? 0) - clock.now();
-        if (this.#stopped || leaseLeftMs <= STORE_RETRY_MS) throw error;
-        log({ event: "store.failed", id: claimed.record.id, error });
-        await new Promise<void>((resolve) => this.#timers.after(STORE_RETRY_MS, resolve));
-      }
-    }
+  /** Whether another lane waits for a hand, or for a place at this host. */
+  #isWanted(host: string): boolean {
+    const isFull = this.#active.size >= this.#parts.policy.parallel && this.#woken.size > 0;
+    return this.#stopped || isFull || this.#hosts.isWanted(host);
   }
 
   /**

@@ -3,25 +3,34 @@
  * decided elsewhere and arrives as a {@link Change}.
  */
 import type { Clock } from "../clock.ts";
-import { type Change, wakeUpAt } from "../exports/export.ts";
+import type { Change } from "../exports/export.ts";
 import type { Delivering, ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
 import type { Bell } from "./bell.ts";
+import { changedBy, changeOf, UNFINISHED } from "./changing.ts";
 import { finishing } from "./finish.ts";
 import { noteFormat, requireFormat } from "./format.ts";
 import { type Batch, type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { headOf, lanesOf } from "./lanes.ts";
-import type { Acceptance, AcceptOptions, Held, Ledger, RecordReader } from "./ledger.ts";
+import type {
+  Acceptance,
+  AcceptOptions,
+  Changed,
+  ChangeOptions,
+  Held,
+  Ledger,
+  RecordReader,
+} from "./ledger.ts";
 import { findExport, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
 import { partsOf, readParts } from "./parts.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { sweepStaged } from "./staging.ts";
-import { decodeExport, encodeExport, encodeLease } from "./stored.ts";
+import { decodeExport } from "./stored.ts";
 
 /** What a ledger on KV is made of. */
 export interface KvLedgerParts {
@@ -157,46 +166,37 @@ export class KvLedger implements Ledger {
     return head;
   }
 
+  async behind({ record, versions }: Held): Promise<Held | undefined> {
+    const { lane } = record;
+    return this.#open.isAlone(lane) ? undefined : await headOf(this.#kv, lane, versions.order);
+  }
+
   async change<R extends ExportRecord>(
-    { versions }: Held,
+    held: Held,
     change: Change<R>,
-    answer: Uint8Array = NOTHING,
-  ): Promise<Held<R> | undefined> {
-    const { record, lease, entries } = change;
+    { answer = NOTHING, follower }: ChangeOptions = {},
+  ): Promise<Changed<R> | undefined> {
+    const { record } = change;
     const { id, lane } = record;
-    const use = record.state === "delivering" ? "claim" : "settle";
+    const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
-    const leaseKey = keys.lease(lane);
+    const { order } = held.versions;
+    const finish = record.state === "finished"
+      ? await finishing(this.#kv, record, { order, answer, chance: this.#random() })
+      : UNFINISHED;
     // Who comes later wakes the lane on their own.
     const isLast = record.state === "finished" && this.#open.isAlone(lane);
-    const finish = record.state === "finished"
-      ? await finishing(this.#kv, record, { order: versions.order, answer, chance: this.#random() })
-      : { sets: [], deletes: [], expiry: {} };
     // Until the store has answered, nobody knows.
     this.#recent.forget(id);
-    const committed = await this.#commits.commit({
-      checks: [
-        { key: keys.export(id), versionstamp: versions.record },
-        { key: leaseKey, versionstamp: versions.lease },
-      ],
-      sets: [
-        { key: keys.export(id), value: encodeExport(versions.order, record), ...finish.expiry },
-        ...lease === undefined ? [] : [{ key: leaseKey, value: encodeLease(lease) }],
-        ...finish.sets,
-      ],
-      deletes: [...lease === undefined ? [leaseKey] : [], ...finish.deletes],
-      entries,
-      wakeUps: isLast ? [] : [{ lane, at: wakeUpAt(change) }],
-    });
+    if (follower !== undefined) this.#recent.forget(follower.claim.record.id);
+    const committed = await this.#commits.commit(
+      changeOf(held, change, { finish, follower, isLast }),
+    );
     if (committed === undefined) return undefined;
     this.#recent.note(record, answer);
+    if (follower !== undefined) this.#recent.note(follower.claim.record);
     if (record.state === "finished") this.#open.remove(record);
-    const leaseVersion = lease === undefined ? null : committed;
-    return {
-      record,
-      lease,
-      versions: { record: committed, lease: leaseVersion, order: versions.order },
-    };
+    return changedBy(held, change, follower, committed);
   }
 
   lanes(): AsyncIterable<string> {

@@ -4,12 +4,21 @@ import type { Held } from "./ledger.ts";
 import { decodeExport, decodeLease } from "./stored.ts";
 
 /**
- * The oldest unfinished export of a lane, with the lane's lease.
+ * The oldest unfinished export of a lane, with the lane's lease; with `after`, the oldest of those
+ * behind that place.
  *
  * @throws if the lane names an export that is not there: the store is damaged then
  */
-export async function headOf(kv: Deno.Kv, lane: string): Promise<Held | undefined> {
-  const id = await firstPart(kv, { prefix: keys.lanes(lane) }, 3);
+export async function headOf(
+  kv: Deno.Kv,
+  lane: string,
+  after?: number,
+): Promise<Held | undefined> {
+  const prefix = keys.lanes(lane);
+  const selector = after === undefined
+    ? { prefix }
+    : { start: [...prefix, after + 1], end: [...prefix, true] };
+  const id = await firstPart(kv, selector, 3);
   if (id === undefined) return undefined;
   const [stored, lease] = await kv.getMany<[Uint8Array, Uint8Array]>([
     keys.export(id),

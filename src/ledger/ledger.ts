@@ -22,6 +22,25 @@ export interface Versions {
   readonly order: number;
 }
 
+/** The export behind one that is being settled, and how it is claimed. */
+export interface Follower {
+  readonly held: Held;
+  readonly claim: Change<Delivering>;
+}
+
+/** What a change brings along in its commit. */
+export interface ChangeOptions {
+  /** The destination's answer. */
+  readonly answer?: Uint8Array;
+  /** Claimed in the same commit; only where the export before it is finished. */
+  readonly follower?: Follower | undefined;
+}
+
+/** What was changed; `follower` if it was claimed. */
+export interface Changed<R extends ExportRecord> extends Held<R> {
+  readonly follower?: Held<Delivering>;
+}
+
 /** A client's `Idempotency-Key`, bound to its owner and to what it first came with. */
 export interface Idempotency {
   readonly key: string;
@@ -82,12 +101,14 @@ export interface Ledger {
   answer(record: Finished): Promise<Uint8Array>;
   /** The oldest unfinished export of a lane. */
   head(lane: string): Promise<Held | undefined>;
+  /** The export that stands next in the lane after what is held. */
+  behind(held: Held): Promise<Held | undefined>;
   /** Commits a change of what is held, or answers `undefined` if somebody else changed it first. */
   change<R extends ExportRecord>(
     held: Held,
     change: Change<R>,
-    answer?: Uint8Array,
-  ): Promise<Held<R> | undefined>;
+    options?: ChangeOptions,
+  ): Promise<Changed<R> | undefined>;
   /** Every lane with unfinished exports. */
   lanes(): AsyncIterable<string>;
   /** The record now and after each change of it; `undefined` while there is none. Cancel it to end it. */

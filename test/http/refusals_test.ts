@@ -20,6 +20,7 @@ const NO_LEDGER: Omit<Ledger, "enter"> = {
   payload: untouched,
   answer: untouched,
   head: untouched,
+  behind: untouched,
   change: untouched,
   lanes: untouched,
   watch: untouched,

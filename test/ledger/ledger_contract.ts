@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { acceptExport, type Change, claimExport, settleExport } from "../../src/exports/export.ts";
 import type { Delivering, ExportRecord, Pending } from "../../src/exports/record.ts";
-import type { Held, Ledger } from "../../src/ledger/ledger.ts";
+import type { Changed, Follower, Held, Ledger } from "../../src/ledger/ledger.ts";
 import { defined, finished } from "../fakes/expect.ts";
 import type { FakeClock } from "../fakes/fake_clock.ts";
 
@@ -184,6 +184,48 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     assertEquals(test.rung(), [lane]);
   });
 
+  promise(
+    "the export behind is claimed in the commit that finishes the one before",
+    async (test) => {
+      const { lane } = await accept(test, {});
+      const second = await accept(test, { data: "[2]" });
+      await accept(test, {});
+      const claimed = defined(await claim(test, await headOf(test, lane)));
+      const held = defined(await test.ledger.behind(claimed));
+      assertEquals(held.record, second);
+      const facts = { ...POLICY, now: test.clock.now(), claimant: CLAIMANT, leaseMs: 45_000 };
+      const follower = { held, claim: defined(claimExport(held.record, undefined, facts)) };
+      test.rung();
+      const next = defined(defined(await settle(test, claimed, ANSWER, follower)).follower);
+      assertEquals(test.rung(), [], "it is claimed already");
+      const head = await headOf(test, lane);
+      assertEquals([head.record, head.lease], [next.record, next.lease]);
+      assertEquals(await settle(test, claimed), undefined, "the lane is the next one's");
+      test.clock.advance(45_000);
+      assertEquals(new Set(test.rung()), new Set([lane]), "at the end of its lease");
+      assertNotEquals(await settle(test, next), undefined);
+      assertEquals(test.rung(), [lane], "for the third one");
+    },
+  );
+
+  promise("where the export behind was changed by somebody else, nothing is", async (test) => {
+    const { lane } = await accept(test, {});
+    await accept(test, {});
+    const claimed = defined(await claim(test, await headOf(test, lane)));
+    const held = defined(await test.ledger.behind(claimed));
+    const facts = { ...POLICY, now: test.clock.now(), claimant: CLAIMANT, leaseMs: 45_000 };
+    const follower = { held, claim: defined(claimExport(held.record, undefined, facts)) };
+    assertNotEquals(await settle(test, claimed, ANSWER, follower), undefined);
+    assertEquals(await settle(test, claimed, ANSWER, follower), undefined);
+  });
+
+  promise("nothing stands behind the last export of a lane", async (test) => {
+    const { lane } = await accept(test, {});
+    assertEquals(await test.ledger.behind(await headOf(test, lane)), undefined);
+    const other = await accept(test, { owner: "other" });
+    assertEquals(await test.ledger.behind(await headOf(test, other.lane)), undefined);
+  });
+
   promise("a finished export is not found once its retention is over", async (test) => {
     const { id, lane } = await accept(test, {});
     await finish(test, await headOf(test, lane));
@@ -306,7 +348,8 @@ async function settle(
   { ledger, clock }: LedgerUnderTest,
   claimed: Held<Delivering>,
   answer: Uint8Array = ANSWER,
-): Promise<Held<ExportRecord> | undefined> {
+  follower: Follower | undefined = undefined,
+): Promise<Changed<ExportRecord> | undefined> {
   const outcome = {
     kind: "answered",
     status: 200,
@@ -316,7 +359,8 @@ async function settle(
     ms: 1,
   } as const;
   const facts = { now: clock.now(), chance: 0 };
-  return await ledger.change(claimed, settleExport(claimed.record, outcome, POLICY, facts), answer);
+  const settlement = settleExport(claimed.record, outcome, POLICY, facts);
+  return await ledger.change(claimed, settlement, { answer, follower });
 }
 
 async function finish(test: LedgerUnderTest, head: Held, answer?: Uint8Array): Promise<void> {
