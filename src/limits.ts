@@ -95,8 +95,10 @@ export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
 export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before a lane is looked at again after the store failed under it. */
 export const STORE_RETRY_MS = SECOND;
-/** A lane that was woken too early is looked at again after this at the latest. */
+/** So often it is asked, while a lane waits, whether the clock was changed. */
 export const LOOK_AGAIN_MAX_MS = MINUTE;
+/** A clock that differs by more from what a timer says was changed; a busy process is late by less. */
+export const CLOCK_CHANGE_MS = 2 * SECOND;
 
 // The store. Deno KV's own limits decide most of these.
 

@@ -18,13 +18,20 @@ export type Log = (event: LogEvent) => void;
  */
 export function jsonLog(write: (line: string) => void, now: () => number): Log {
   return (event) => {
-    const line = JSON.stringify({ at: new Date(now()).toISOString(), ...event }, shown);
+    const entry = { at: new Date(now()).toISOString(), ...event };
+    const line = Object.values(event).some(isObject)
+      ? JSON.stringify(entry, shown)
+      : JSON.stringify(entry);
     try {
       write(line);
     } catch {
       // There is nobody to tell; the ledger has what must not be lost.
     }
   };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function shown(_name: string, value: unknown): unknown {

@@ -7,7 +7,7 @@ import { claimExport, wakeUpAt } from "../exports/export.ts";
 import type { Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Ledger } from "../ledger/ledger.ts";
-import { LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
+import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
 import { deliver, type DeliveryParts, type Work } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
@@ -184,16 +184,23 @@ export class Worker {
     return this.#stopped || isFull || this.#hosts.isWanted(host);
   }
 
-  /**
-   * Looks at a lane again after `ms` by a timer, which no change of the clock delays as it does a
-   * wake-up; hence also not much later than usual, for what is due may have become so by a change.
-   */
+  /** Looks at a lane again after `ms`, or sooner if the clock was changed: what is due may be, too. */
   #lookAgain(lane: string, ms: number): void {
     if (ms <= 0 || this.#stopped || this.#resting.has(lane)) return;
-    this.#timers.after(Math.min(ms, LOOK_AGAIN_MAX_MS), () => {
+    this.#resting.add(lane);
+    this.#rest(lane, ms);
+  }
+
+  /** In steps, by a timer, which no change of the clock delays as it does a wake-up. */
+  #rest(lane: string, ms: number): void {
+    const { clock } = this.#parts;
+    const stepMs = Math.min(ms, LOOK_AGAIN_MAX_MS);
+    const begun = clock.now();
+    this.#timers.after(stepMs, () => {
+      const wasChanged = Math.abs(clock.now() - begun - stepMs) > CLOCK_CHANGE_MS;
+      if (stepMs < ms && !wasChanged && !this.#stopped) return this.#rest(lane, ms - stepMs);
       this.#resting.delete(lane);
       this.wake([lane]);
     });
-    this.#resting.add(lane);
   }
 }

@@ -34,7 +34,7 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
   });
   try {
     // Copied together at once: a client may send its bytes one by one.
-    let bytes = new Uint8Array(BUFFER_BYTES);
+    let bytes = new Uint8Array(told ?? BUFFER_BYTES);
     let length = 0;
     for (;;) {
       const { done, value } = await reader.read();
@@ -62,7 +62,7 @@ export function lengthOf({ headers }: Pick<Request, "headers">): number | undefi
   return length === null || !/^\d+$/.test(length) ? undefined : Number(length);
 }
 
-/** Room for most bodies. */
+/** Room for most bodies whose length is not told. */
 const BUFFER_BYTES = 4_096;
 
 /** A copy with room for `bytes`, and for as much again. */

@@ -6,18 +6,24 @@
 /** Whether objects and arrays are nested more than `max` deep in `json`, a text's UTF-8. */
 export function isDeeperThan(json: Uint8Array, max: number): boolean {
   let depth = 0;
-  let inString = false;
   for (let n = 0; n < json.length; n++) {
     const code = json[n];
-    if (inString) {
-      if (code === BACKSLASH) n++;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) inString = true;
+    if (code === QUOTE) n = endOfString(json, n + 1);
     else if (code === OPEN_ARRAY || code === OPEN_OBJECT) {
       if (++depth > max) return true;
     } else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) depth--;
   }
   return false;
+}
+
+/** Where the string ends that begins at `from`: the next quote that nothing escapes. */
+function endOfString(json: Uint8Array, from: number): number {
+  for (let end = json.indexOf(QUOTE, from); end !== -1; end = json.indexOf(QUOTE, end + 1)) {
+    let escapes = 0;
+    while (end - escapes > from && json[end - escapes - 1] === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return end;
+  }
+  return json.length;
 }
 
 const QUOTE = 0x22;
