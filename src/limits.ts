@@ -119,8 +119,8 @@ export const STAGING_MAX_MS = 10 * MINUTE;
 /** Durable wake-ups fall on multiples of this, so that a busy lane needs one a second at most. */
 export const WAKE_UP_GRAIN_MS = SECOND;
 /** Exports kept in memory besides, for polls that come soon: some seconds' worth of a busy box. */
-export const RECENT_EXPORTS_MAX = 2_048;
-/** Answers kept with them are no longer than this, 8 MiB all together. */
+export const RECENT_EXPORTS_MAX = 8_192;
+/** Answers kept with them are no longer than this: with their records 40 MiB at the very most. */
 export const RECENT_ANSWER_BYTES_MAX = 4 * KIB;
 /** Finished exports are removed up to this much after their retention, spread to avoid stalls. */
 export const EXPIRY_SPREAD_MS = 5 * MINUTE;

@@ -24,13 +24,12 @@ import type {
   Ledger,
   RecordReader,
 } from "./ledger.ts";
-import { findExport, writeDecoy } from "./look_up.ts";
+import { findExport, watchStored, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
 import { partsOf, readParts } from "./parts.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { sweepStaged } from "./staging.ts";
-import { decodeExport } from "./stored.ts";
 
 /** What a ledger on KV is made of. */
 export interface KvLedgerParts {
@@ -186,12 +185,17 @@ export class KvLedger implements Ledger {
       : UNFINISHED;
     // Who comes later wakes the lane on their own.
     const isLast = record.state === "finished" && this.#open.isAlone(lane);
-    // Until the store has answered, nobody knows.
-    this.#recent.forget(id);
-    if (follower !== undefined) this.#recent.forget(follower.claim.record.id);
-    const committed = await this.#commits.commit(
-      changeOf(held, change, { finish, follower, isLast }),
-    );
+    let committed: Committed;
+    try {
+      committed = await this.#commits.commit(
+        changeOf(held, change, { finish, follower, isLast }),
+      );
+    } finally {
+      if (committed === undefined) {
+        this.#recent.lose(id);
+        if (follower !== undefined) this.#recent.lose(follower.claim.record.id);
+      }
+    }
     if (committed === undefined) return undefined;
     this.#recent.note(record, answer);
     if (follower !== undefined) this.#recent.note(follower.claim.record);
@@ -204,16 +208,10 @@ export class KvLedger implements Ledger {
   }
 
   watch(id: string): RecordReader {
-    const reader = this.#kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
-    return {
-      async read() {
-        const { done, value } = await reader.read();
-        if (done) return { done, value: undefined };
-        const [{ value: stored }] = value;
-        return { done, value: stored === null ? undefined : decodeExport(stored).record };
-      },
-      cancel: () => reader.cancel(),
-    };
+    const record = this.#recent.record(id);
+    return record === undefined
+      ? this.#recent.leave(id, watchStored(this.#kv, id))
+      : this.#recent.watch(id, record);
   }
 
   async enter(entry: LedgerEntry): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import type { ExportRecord } from "../exports/record.ts";
 import { keys } from "./keys.ts";
+import type { RecordReader } from "./ledger.ts";
 import type { Recent } from "./recent.ts";
 import { decodeExport, encodeExport } from "./stored.ts";
 
@@ -30,6 +31,20 @@ export async function findExport(
   if (record !== undefined && isFor(reader, record)) return record;
   await read(kv, record === undefined ? keys.decoy() : keys.export(""));
   return undefined;
+}
+
+/** Watches the export of that id in the store, whoever changes it. */
+export function watchStored(kv: Deno.Kv, id: string): RecordReader {
+  const reader = kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
+  return {
+    async read() {
+      const { done, value } = await reader.read();
+      if (done) return { done, value: undefined };
+      const [{ value: stored }] = value;
+      return { done, value: stored === null ? undefined : decodeExport(stored).record };
+    },
+    cancel: () => reader.cancel(),
+  };
 }
 
 /** Writes the record that is read after one that is not there, once: a later start may find no room. */

@@ -1,10 +1,12 @@
 /**
- * What was committed last, so that an app that asks for it soon after costs no read of the store. A
- * shortcut only: what is not here is in the store, and a new start knows nothing. Right where one
- * process writes to a store, as it must be with a file.
+ * What was committed last, so that an app that asks for it soon after costs no read of the store, and
+ * one that waits for it no watch. A shortcut only: what is not here is in the store, and a new start
+ * knows nothing. Right where one process writes to a store, as it must be with a file.
  */
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { RECENT_ANSWER_BYTES_MAX, RECENT_EXPORTS_MAX } from "../limits.ts";
+import type { RecordReader } from "./ledger.ts";
+import { NewsReader } from "./news_reader.ts";
 
 interface Noted {
   readonly record: ExportRecord;
@@ -16,6 +18,9 @@ export class Recent {
   readonly #max: number;
   /** By id, the one noted longest ago first. */
   readonly #noted = new Map<string, Noted>();
+  readonly #readers = new Map<string, Set<NewsReader>>();
+  /** Ids watched in the store, and how often: nobody may be told of them by both. */
+  readonly #elsewhere = new Map<string, number>();
 
   constructor(max: number = RECENT_EXPORTS_MAX) {
     this.#max = max;
@@ -23,16 +28,20 @@ export class Recent {
 
   /** Takes note of what has just been committed. */
   note(record: ExportRecord, answer?: Uint8Array): void {
+    const { id } = record;
+    for (const reader of this.#readers.get(id) ?? []) reader.tell(record);
+    this.#noted.delete(id);
+    if (this.#elsewhere.has(id)) return;
     const small = answer !== undefined && answer.byteLength <= RECENT_ANSWER_BYTES_MAX;
-    this.#noted.delete(record.id);
-    this.#noted.set(record.id, { record, answer: small ? answer : undefined });
+    this.#noted.set(id, { record, answer: small ? answer : undefined });
     const [oldest] = this.#noted.keys();
     if (this.#noted.size > this.#max && oldest !== undefined) this.#noted.delete(oldest);
   }
 
   /** Nobody knows any more what the store holds of it: it must be read. */
-  forget(id: string): void {
+  lose(id: string): void {
     this.#noted.delete(id);
+    for (const reader of this.#readers.get(id) ?? []) reader.end();
   }
 
   record(id: string): ExportRecord | undefined {
@@ -43,5 +52,36 @@ export class Recent {
   answer({ id, attempts }: Finished): Uint8Array | undefined {
     const noted = this.#noted.get(id);
     return noted?.record.attempts === attempts ? noted.answer : undefined;
+  }
+
+  /** Reads an export as it is and as it changes; ends where it is lost. */
+  watch(id: string, record: ExportRecord): RecordReader {
+    const readers = this.#readers.get(id) ?? new Set();
+    const reader = new NewsReader(record, () => {
+      readers.delete(reader);
+      if (readers.size === 0 && this.#readers.get(id) === readers) this.#readers.delete(id);
+    });
+    this.#readers.set(id, readers.add(reader));
+    return reader;
+  }
+
+  /** Leaves an export to a watch of the store until that ends. */
+  leave(id: string, reader: RecordReader): RecordReader {
+    this.#noted.delete(id);
+    this.#elsewhere.set(id, (this.#elsewhere.get(id) ?? 0) + 1);
+    let isLeft = true;
+    const back = () => {
+      const left = (this.#elsewhere.get(id) ?? 0) - 1;
+      if (isLeft && left > 0) this.#elsewhere.set(id, left);
+      else if (isLeft) this.#elsewhere.delete(id);
+      isLeft = false;
+    };
+    return {
+      read: () => reader.read(),
+      cancel() {
+        back();
+        return reader.cancel();
+      },
+    };
   }
 }
