@@ -14,11 +14,56 @@ export interface Clock {
   after(ms: number, action: () => void): () => void;
 }
 
-/** The machine's clock. */
+/** The machine's clock; a wait of a second or more may take {@link SLOT_MS} longer. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  after(ms, action) {
-    const timer = setTimeout(action, ms);
-    return () => clearTimeout(timer);
-  },
+  after: (ms, action) => ms < SHARED_FROM_MS ? timer(ms, action) : sharedTimer(ms, action),
 };
+
+function timer(ms: number, action: () => void): () => void {
+  const id = setTimeout(action, ms);
+  return () => clearTimeout(id);
+}
+
+const SHARED_FROM_MS = 1_000;
+const SLOT_MS = 100;
+
+/** What is to be done at the end of a slot, and the timer that all of it shares. */
+interface Slot {
+  readonly actions: Set<() => void>;
+  readonly cancel: () => void;
+}
+
+const slots = new Map<number, Slot>();
+
+/**
+ * Long waits are deadlines, and nearly all are given up long before they are over: those that would
+ * end within the same {@link SLOT_MS} share a timer, which costs more than to remember an action.
+ */
+function sharedTimer(ms: number, action: () => void): () => void {
+  const now = performance.now();
+  const end = Math.ceil((now + ms) / SLOT_MS) * SLOT_MS;
+  const slot = slots.get(end) ?? openSlot(end, end - now);
+  // The same action may wait twice.
+  const once = () => action();
+  slot.actions.add(once);
+  return () => {
+    if (!slot.actions.delete(once) || slot.actions.size > 0 || slots.get(end) !== slot) return;
+    slots.delete(end);
+    slot.cancel();
+  };
+}
+
+function openSlot(end: number, ms: number): Slot {
+  const actions = new Set<() => void>();
+  const cancel = timer(ms, () => {
+    slots.delete(end);
+    for (const action of actions) {
+      actions.delete(action);
+      action();
+    }
+  });
+  const slot = { actions, cancel };
+  slots.set(end, slot);
+  return slot;
+}

@@ -65,6 +65,8 @@ export const KEEP_AGE_MS = 5 * MINUTE;
 export const KEPT_CONNECTIONS_MAX = 128;
 /** Name resolution; resolvers retry within this. */
 export const RESOLVE_TIMEOUT_MS = 5 * SECOND;
+/** Destinations whose spelling is not judged anew each time; more than a box has, 1 MiB at most. */
+export const VERDICTS_MAX = 256;
 /** Addresses of one name: large services have under twenty, and each is one more to try. */
 export const ADDRESSES_MAX = 64;
 /** Header bytes of a destination's answer; common servers send under 8 KiB. */

@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
 import { isAddress } from "./cidr.ts";
 import { checkAddresses, checkDestination, type Ground, type Verdict } from "./destination.ts";
+import { VERDICTS_MAX } from "../limits.ts";
 import type { EgressPolicy } from "./policy.ts";
 import type { Rule } from "./rules.ts";
 import { hostOf } from "./spelling.ts";
@@ -48,9 +49,21 @@ export interface GuardParts {
 export function createGuard(parts: GuardParts): Guard {
   const { policy, ownAddresses, resolve, clock, resolveTimeoutMs } = parts;
   const ground = (): Ground => ({ policy, own: ownAddresses() });
+  let judged = { own: [] as readonly string[], verdicts: new Map<string, Verdict>() };
+
+  /** What the URL alone tells, judged once for as long as this machine's addresses are the same. */
+  function judge(uri: string): Verdict {
+    const { own } = ground();
+    if (own !== judged.own || judged.verdicts.size >= VERDICTS_MAX) {
+      judged = { own, verdicts: new Map() };
+    }
+    const verdict = judged.verdicts.get(uri) ?? checkDestination(uri, { policy, own });
+    judged.verdicts.set(uri, verdict);
+    return verdict;
+  }
 
   async function vet(uri: string, signal?: AbortSignal): Promise<Vetted> {
-    const verdict = checkDestination(uri, ground());
+    const verdict = judge(uri);
     if (verdict.kind === "refused") return refusal(verdict);
     const { url } = verdict;
     const host = hostOf(url);
@@ -82,7 +95,7 @@ export function createGuard(parts: GuardParts): Guard {
   }
 
   function check(uri: string) {
-    const verdict = checkDestination(uri, ground());
+    const verdict = judge(uri);
     return verdict.kind === "refused" ? refusal(verdict) : { kind: verdict.kind };
   }
 
