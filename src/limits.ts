@@ -166,7 +166,7 @@ export const DEFAULTS = {
   /** Bytes of bodies received at once; one owner gets half, so that slow ones keep nobody out. */
   receivingBytes: 128 * MIB,
   receivingBytesPerOwner: 64 * MIB,
-  /** Polls that wait: some 50 KB each with their connection and watch, 200 MB together. */
+  /** Polls that wait: up to some 50 KB each with their connection, 200 MB together. */
   polls: 4_096,
   pollsPerOwner: 2_048,
   /** Open sockets: an idle one takes some 42 KB, so that all of them take under 100 MiB. */
