@@ -106,6 +106,8 @@ export const CLOCK_CHANGE_MS = 2 * SECOND;
 
 /** A KV value holds 64 KiB; a `Uint8Array` is stored raw, so a part may use them all. */
 export const PART_BYTES = 64 * KIB;
+/** Bytes of a page of ledger entries; a value of KV holds 64 KiB. */
+export const PAGE_BYTES_MAX = 60 * KIB;
 /** Parts that travel in the accepting or settling commit itself; more are staged before it. */
 export const PARTS_IN_COMMIT = 4;
 /** Mutations of one shared commit (KV: 1,000, enqueues included). */

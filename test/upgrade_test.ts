@@ -46,7 +46,7 @@ Deno.test("a store of version 0.1 opens, and its exports finish in their order",
 Deno.test("a store of a newer format is refused, and keeps its format", async () => {
   const kv = await Deno.openKv(":memory:");
   await kv.set(FORMAT_KEY, FORMAT + 1);
-  await assertRejects(() => openTestService({ kv }), Error, "this version knows 1");
+  await assertRejects(() => openTestService({ kv }), Error, "this version knows 2");
   assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT + 1);
   kv.close();
 });
@@ -60,6 +60,6 @@ Deno.test("the process says that the store is newer than itself, and exits 1", (
     const env = { EXPORT_SECRET: "a secret of the tests", DATABOX_LOCAL_PORT: "0" };
     const { code, stdout, stderr } = await runTask("start", { folder, env });
     assertEquals(code, 1);
-    assertMatch(stderr, /has format 2, and this version knows 1; start the version that wrote it/);
+    assertMatch(stderr, /has format 3, and this version knows 2; start the version that wrote it/);
     assert(!stdout.includes("service.listening"));
   }));

@@ -5,7 +5,8 @@
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { Delivering, Pending } from "../exports/record.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
-import type { Batch, Committed, GroupCommit } from "./group_commit.ts";
+import type { Batch } from "./batch.ts";
+import type { Committed, GroupCommit } from "./group_commit.ts";
 import { keys } from "./keys.ts";
 import { abandon, stage } from "./staging.ts";
 import { encodeExport, encodeLease, encodePlace } from "./stored.ts";

@@ -2,7 +2,7 @@
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import type { finishing } from "./finish.ts";
-import type { Batch } from "./group_commit.ts";
+import type { Batch } from "./batch.ts";
 import { keys } from "./keys.ts";
 import type { Changed, Follower, Held, Versions } from "./ledger.ts";
 import { encodeExport, encodeLease } from "./stored.ts";

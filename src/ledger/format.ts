@@ -1,11 +1,12 @@
 /**
  * The format of a store as a whole: which keys there are and what they mean. A store that says
- * nothing is of format 1, as the first version wrote it. A newer one is refused, never guessed at.
+ * nothing is of format 1, as the first version wrote it: each ledger entry has a key of its own there.
+ * Since format 2 they lie in pages. A newer one is refused, never guessed at.
  */
 import { keys } from "./keys.ts";
 
-/** The format that this version reads and writes. */
-export const FORMAT = 1;
+/** The format that this version writes; it reads the ones before, too. */
+export const FORMAT = 2;
 
 /**
  * Checks that the store can be read.
@@ -21,9 +22,10 @@ export async function requireFormat(kv: Deno.Kv): Promise<void> {
   );
 }
 
-/** Notes the format in a store that says nothing of it; a later start may find no room for that. */
+/** Notes the format in a store that says nothing of it, or another; a later start may find no room. */
 export async function noteFormat(kv: Deno.Kv): Promise<void> {
   const key = keys.format();
-  if ((await kv.get(key)).value !== null) return;
-  await kv.atomic().check({ key, versionstamp: null }).set(key, FORMAT).commit();
+  const { value, versionstamp } = await kv.get(key);
+  if (value === FORMAT) return;
+  await kv.atomic().check({ key, versionstamp }).set(key, FORMAT).commit();
 }

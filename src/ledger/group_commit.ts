@@ -3,32 +3,11 @@
  * it holds (DESIGN 4). Each caller waits for the commit that holds its change. Order is kept, and
  * a change that cannot be committed fails alone. Also the only writer of the instance's chain.
  */
-import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import {
-  COMMIT_BYTES_MAX,
-  COMMIT_CHECKS_MAX,
-  COMMIT_KEY_BYTES_MAX,
-  COMMIT_MUTATIONS_MAX,
-} from "../limits.ts";
-import type { Bell, WakeUp } from "./bell.ts";
+import type { Bell } from "./bell.ts";
 import { type ChainHead, emptyChain, link } from "./chain.ts";
-import { keyBytes, keys } from "./keys.ts";
-
-/** What is to be committed together; the shared commit adds chain and wake-ups. */
-export interface Batch {
-  readonly checks?: readonly Deno.AtomicCheck[];
-  readonly sets?: readonly {
-    readonly key: Deno.KvKey;
-    /** Bytes, or an object that takes less than {@link OBJECT_BYTES}. */
-    readonly value: Uint8Array | object;
-    readonly expireIn?: number;
-  }[];
-  readonly deletes?: readonly Deno.KvKey[];
-  readonly entries?: readonly LedgerEntry[];
-  readonly wakeUps?: readonly WakeUp[];
-  /** Place in a lane that this change hands out; kept, so that places never go back. */
-  readonly order?: number;
-}
+import { add, type Batch, exceeds, SHARED, type Size, sizeOf } from "./batch.ts";
+import { keys } from "./keys.ts";
+import { pagesOf } from "./pages.ts";
 
 /** Versionstamp of everything that was written, or `undefined`: a check failed, nothing was. */
 export type Committed = string | undefined;
@@ -40,26 +19,12 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-interface Size {
-  readonly checks: number;
-  readonly mutations: number;
-  readonly bytes: number;
-  readonly keyBytes: number;
-}
-
 /** The chain's end as the store has it. */
 interface StoredHead extends ChainHead {
   /** Highest place in a lane ever handed out. */
   readonly order: number;
   readonly versionstamp: string | null;
 }
-
-/** Bytes of a ledger entry with its link, generously, but for the only long text: a URL's path. */
-const ENTRY_BYTES = 4_096;
-/** Bytes of a small object as a value: an id, a digest and a moment. */
-const OBJECT_BYTES = 512;
-/** Room for the chain's head, and for wake-ups in a commit of many lanes. */
-const SHARED: Size = { checks: 1, mutations: 1, bytes: 16_384, keyBytes: 512 };
 
 export class GroupCommit {
   readonly #kv: Deno.Kv;
@@ -166,10 +131,13 @@ export class GroupCommit {
     const entries = shared.flatMap(({ batch }) => batch.entries ?? []);
     if (entries.length === 0) return stored;
     let head: ChainHead = stored;
-    for (const entry of entries) {
+    const linked = entries.map((entry) => {
       const next = link(head, entry, this.#marks);
-      commit.set(keys.entry(this.#instance, next.head.seq), next.bytes);
       head = next.head;
+      return { seq: head.seq, bytes: next.bytes };
+    });
+    for (const { seq, bytes } of pagesOf(linked)) {
+      commit.set(keys.page(this.#instance, seq), bytes);
     }
     const order = Math.max(stored.order, ...shared.map(({ batch }) => batch.order ?? 0));
     const key = keys.chain(this.#instance);
@@ -210,40 +178,4 @@ function takeFitting(queue: readonly Waiting[]): Waiting[] {
     taken.push(waiting);
   }
   return taken;
-}
-
-function sizeOf(batch: Batch): Size {
-  const { checks = [], sets = [], deletes = [], entries = [], wakeUps = [] } = batch;
-  const setKeys = sets.reduce((sum, { key }) => sum + keyBytes(key), 0);
-  const values = sets.reduce((sum, { value }) => sum + valueBytes(value), 0);
-  const deleteKeys = deletes.reduce((sum, key) => sum + keyBytes(key), 0);
-  const entered = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
-  return {
-    checks: checks.length,
-    mutations: sets.length + deletes.length + entries.length + wakeUps.length,
-    bytes: 2 * setKeys + values + deleteKeys + entered,
-    keyBytes: setKeys + 64 * entries.length,
-  };
-}
-
-function entryBytes(entry: LedgerEntry): number {
-  return ENTRY_BYTES + ("path" in entry ? entry.path.length : 0);
-}
-
-function valueBytes(value: Uint8Array | object): number {
-  return value instanceof Uint8Array ? value.byteLength : OBJECT_BYTES;
-}
-
-function add(a: Size, b: Size): Size {
-  return {
-    checks: a.checks + b.checks,
-    mutations: a.mutations + b.mutations,
-    bytes: a.bytes + b.bytes,
-    keyBytes: a.keyBytes + b.keyBytes,
-  };
-}
-
-function exceeds({ checks, mutations, bytes, keyBytes }: Size): boolean {
-  return checks > COMMIT_CHECKS_MAX || mutations > COMMIT_MUTATIONS_MAX ||
-    bytes > COMMIT_BYTES_MAX || keyBytes > COMMIT_KEY_BYTES_MAX;
 }

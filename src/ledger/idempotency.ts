@@ -3,7 +3,7 @@
  * opened first; the same key with other content is a conflict.
  */
 import type { Pending } from "../exports/record.ts";
-import type { Batch } from "./group_commit.ts";
+import type { Batch } from "./batch.ts";
 import { keys } from "./keys.ts";
 import type { Acceptance, Idempotency } from "./ledger.ts";
 

@@ -26,9 +26,9 @@ export const keys = {
   /** Last link of an instance's chain. */
   chain: (instance: string): Deno.KvKey => ["chain", instance],
   chains: (): Deno.KvKey => ["chain"],
-  /** Entry `seq` of an instance's chain, as the bytes that were hashed. */
-  entry: (instance: string, seq: number): Deno.KvKey => ["ledger", instance, seq],
-  entries: (instance: string): Deno.KvKey => ["ledger", instance],
+  /** Entries of an instance's chain from number `seq` on, as the bytes that were hashed; see `pages.ts`. */
+  page: (instance: string, seq: number): Deno.KvKey => ["ledger", instance, seq],
+  pages: (instance: string): Deno.KvKey => ["ledger", instance],
   /** Secrets that tokens may be signed with: the present one, and former ones in their grace time. */
   secrets: (): Deno.KvKey => ["secrets"],
   /** An export that nobody made; see `look_up.ts`. */

@@ -1,6 +1,7 @@
 /** Reads the ledger's chains back, for showing and verifying. Never writes. */
 import type { ChainHead } from "./chain.ts";
 import { keys } from "./keys.ts";
+import { entriesIn } from "./pages.ts";
 
 /** The chain of one instance: its entries as they were hashed, and the end that was kept apart. */
 export interface StoredChain {
@@ -18,7 +19,7 @@ export async function* readChains(kv: Deno.Kv): AsyncGenerator<StoredChain> {
 }
 
 async function* entriesOf(kv: Deno.Kv, instance: string): AsyncGenerator<Uint8Array> {
-  for await (const { value } of kv.list<Uint8Array>({ prefix: keys.entries(instance) })) {
-    yield value;
+  for await (const { value } of kv.list<Uint8Array>({ prefix: keys.pages(instance) })) {
+    yield* entriesIn(value);
   }
 }

@@ -17,6 +17,7 @@ import { Refusals } from "../../src/http/refusals.ts";
 import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
 import { type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import { entriesIn } from "../../src/ledger/pages.ts";
 import type { Storage } from "../../src/ledger/storage.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
@@ -163,7 +164,9 @@ export class TestService implements AsyncDisposable {
   async entries(): Promise<{ kind: string; [field: string]: unknown }[]> {
     const entries = [];
     for await (const { value } of this.kv.list<Uint8Array>({ prefix: ["ledger"] })) {
-      entries.push(JSON.parse(new TextDecoder().decode(value)));
+      for (const bytes of entriesIn(value)) {
+        entries.push(JSON.parse(new TextDecoder().decode(bytes)));
+      }
     }
     return entries;
   }

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Bell } from "../../src/ledger/bell.ts";
 import { verifyChain } from "../../src/ledger/chain.ts";
-import { type Batch, GroupCommit } from "../../src/ledger/group_commit.ts";
+import type { Batch } from "../../src/ledger/batch.ts";
+import { GroupCommit } from "../../src/ledger/group_commit.ts";
 import { readChains } from "../../src/ledger/read_chains.ts";
 import { Fault, type FaultKind, faultyKv } from "../fakes/faulty_kv.ts";
 

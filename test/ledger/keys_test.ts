@@ -90,15 +90,15 @@ const all: Record<keyof typeof keys, Deno.KvKey> = {
   idempotency: keys.idempotency(LANE, "x".repeat(43)),
   chain: keys.chain(ID),
   chains: keys.chains(),
-  entry: keys.entry(ID, Number.MAX_SAFE_INTEGER),
-  entries: keys.entries(ID),
+  page: keys.page(ID, Number.MAX_SAFE_INTEGER),
+  pages: keys.pages(ID),
   secrets: keys.secrets(),
   decoy: keys.decoy(),
   probe: keys.probe(),
 };
 
 Deno.test("no two kinds of keys can meet", () => {
-  const prefixes: readonly (keyof typeof keys)[] = ["lanes", "stagings", "chains", "entries"];
+  const prefixes: readonly (keyof typeof keys)[] = ["lanes", "stagings", "chains", "pages"];
   const kinds = Object.entries(all).filter(([kind]) => !prefixes.some((prefix) => prefix === kind));
   const names = kinds.map(([, key]) => key[0]);
   assertEquals(new Set(names).size, names.length);
@@ -110,7 +110,7 @@ Deno.test("a prefix finds the keys that it is for", () => {
     [keys.lanes(LANE), all.lane],
     [keys.stagings(), all.staged],
     [keys.chains(), all.chain],
-    [keys.entries(ID), all.entry],
+    [keys.pages(ID), all.page],
   ];
   for (const [prefix, key] of pairs) assertEquals(key.slice(0, prefix.length), [...prefix]);
 });
@@ -120,9 +120,9 @@ Deno.test("the places of a lane, the parts of a payload and the entries of a cha
     for (const n of [10, 9, 1_000, 0, 2 ** 52]) {
       await kv.set(keys.lane(LANE, n, ID), n);
       await kv.set(keys.payload(ID, n), n);
-      await kv.set(keys.entry(ID, n), n);
+      await kv.set(keys.page(ID, n), n);
     }
-    const prefixes: readonly Deno.KvKey[] = [keys.lanes(LANE), ["payload", ID], keys.entries(ID)];
+    const prefixes: readonly Deno.KvKey[] = [keys.lanes(LANE), ["payload", ID], keys.pages(ID)];
     for (const prefix of prefixes) {
       const found = await Array.fromAsync(kv.list<number>({ prefix }), ({ value }) => value);
       assertEquals(found, [0, 9, 10, 1_000, 2 ** 52]);

@@ -1,0 +1,79 @@
+/**
+ * What is to be committed together, and what it takes of a commit by KV's way of counting: never less
+ * than it does. Pure; decides nothing but whether it is too much.
+ */
+import type { LedgerEntry } from "../exports/ledger_entry.ts";
+import {
+  COMMIT_BYTES_MAX,
+  COMMIT_CHECKS_MAX,
+  COMMIT_KEY_BYTES_MAX,
+  COMMIT_MUTATIONS_MAX,
+} from "../limits.ts";
+import type { WakeUp } from "./bell.ts";
+import { keyBytes } from "./keys.ts";
+
+/** What is to be committed together; the shared commit adds chain and wake-ups. */
+export interface Batch {
+  readonly checks?: readonly Deno.AtomicCheck[];
+  readonly sets?: readonly {
+    readonly key: Deno.KvKey;
+    /** Bytes, or an object that takes less than {@link OBJECT_BYTES}. */
+    readonly value: Uint8Array | object;
+    readonly expireIn?: number;
+  }[];
+  readonly deletes?: readonly Deno.KvKey[];
+  readonly entries?: readonly LedgerEntry[];
+  readonly wakeUps?: readonly WakeUp[];
+  /** Place in a lane that this change hands out; kept, so that places never go back. */
+  readonly order?: number;
+}
+
+export interface Size {
+  readonly checks: number;
+  readonly mutations: number;
+  readonly bytes: number;
+  readonly keyBytes: number;
+}
+
+/** Bytes of a ledger entry with its link, generously, but for the only long text: a URL's path. */
+const ENTRY_BYTES = 1_024;
+/** Bytes of a small object as a value: an id, a digest and a moment. */
+const OBJECT_BYTES = 512;
+/** Room for the chain's head, for pages of entries, and for wake-ups in a commit of many lanes. */
+export const SHARED: Size = { checks: 1, mutations: 16, bytes: 16_384, keyBytes: 2_048 };
+
+export function sizeOf(batch: Batch): Size {
+  const { checks = [], sets = [], deletes = [], entries = [], wakeUps = [] } = batch;
+  const setKeys = sets.reduce((sum, { key }) => sum + keyBytes(key), 0);
+  const values = sets.reduce((sum, { value }) => sum + valueBytes(value), 0);
+  const deleteKeys = deletes.reduce((sum, key) => sum + keyBytes(key), 0);
+  const entered = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+  return {
+    checks: checks.length,
+    mutations: sets.length + deletes.length + wakeUps.length,
+    bytes: 2 * setKeys + values + deleteKeys + entered,
+    keyBytes: setKeys,
+  };
+}
+
+function entryBytes(entry: LedgerEntry): number {
+  return ENTRY_BYTES + ("path" in entry ? entry.path.length : 0);
+}
+
+function valueBytes(value: Uint8Array | object): number {
+  return value instanceof Uint8Array ? value.byteLength : OBJECT_BYTES;
+}
+
+export function add(a: Size, b: Size): Size {
+  return {
+    checks: a.checks + b.checks,
+    mutations: a.mutations + b.mutations,
+    bytes: a.bytes + b.bytes,
+    keyBytes: a.keyBytes + b.keyBytes,
+  };
+}
+
+export function exceeds({ checks, mutations, bytes, keyBytes }: Size): boolean {
+  return checks > COMMIT_CHECKS_MAX || mutations > COMMIT_MUTATIONS_MAX ||
+    bytes > COMMIT_BYTES_MAX || keyBytes > COMMIT_KEY_BYTES_MAX;
+}
