@@ -9,6 +9,8 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Lines that hold this text are counted. */
   readonly counting?: string;
+  /** Hears each of them. */
+  readonly onCounted?: (line: Line) => void;
 }
 
 export interface Child {
@@ -18,6 +20,8 @@ export interface Child {
   say(line: Line): Promise<void>;
   signal(signal: Deno.Signal): void;
   counted(): number;
+  /** Waits for an end of its own; fails if the process fails. */
+  done(): Promise<void>;
   /** SIGTERM, and waits for the end. */
   end(): Promise<void>;
 }
@@ -29,7 +33,7 @@ interface Want {
 }
 
 export function spawn(command: string, args: readonly string[], options: ChildOptions = {}): Child {
-  const { counting, ...more } = options;
+  const { counting, onCounted = () => {}, ...more } = options;
   const process = new Deno.Command(command, {
     args: [...args],
     ...more,
@@ -42,7 +46,10 @@ export function spawn(command: string, args: readonly string[], options: ChildOp
   let ended = false;
   void process.status.then(() => ended = true);
   const look = (line: string) => {
-    if (counting !== undefined && line.includes(counting)) count++;
+    if (counting !== undefined && line.includes(counting)) {
+      count++;
+      onCounted(JSON.parse(line));
+    }
     if (want === undefined || !line.startsWith("{")) return;
     const found: Line = JSON.parse(line);
     if (!want.matches(found)) return;
@@ -72,6 +79,12 @@ export function spawn(command: string, args: readonly string[], options: ChildOp
     say: (line) => writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`)),
     signal: (signal) => process.kill(signal),
     counted: () => count,
+    async done() {
+      const { success } = await process.status;
+      await reading;
+      await writer.close().catch(() => {});
+      if (!success) throw new Error(`Cannot go on: ${command} ${args.at(-1)} failed`);
+    },
     async end() {
       if (!ended) process.kill("SIGTERM");
       await process.status;

@@ -13,6 +13,7 @@ import { OPTIONS, type Options, readOptions, RIVALS } from "./options.ts";
 import { barsOf, type Nature, natureTable, speedTable } from "./report.ts";
 import { OURS, type RivalKind, rivalKinds, type Started } from "./rivals.ts";
 import type { Measurement } from "./statistics.ts";
+import { stoppable } from "./stoppable.ts";
 import { figure } from "./table.ts";
 import { usageOf } from "./usage.ts";
 
@@ -117,24 +118,8 @@ async function run(options: Options, stack: AsyncDisposableStack): Promise<boole
   return missing + repeated === 0;
 }
 
-async function main(options: Options): Promise<void> {
-  await using stack = new AsyncDisposableStack();
-  const stopped = Promise.withResolvers<never>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => stopped.reject(new Error(`stopped by ${signal}`)));
-  }
-  try {
-    const good = await Promise.race([run(options, stack), stopped.promise]);
-    if (!good) Deno.exitCode = 1;
-  } catch (error) {
-    // Not left to the runtime: what was started has to be ended.
-    console.error(error);
-    Deno.exitCode = 1;
-  }
-}
-
 if (import.meta.main) {
   const options = readOptions(Deno.args);
   if (options === undefined) console.log(OPTIONS);
-  else await main(options);
+  else await stoppable((stack) => run(options, stack));
 }

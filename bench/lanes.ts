@@ -5,7 +5,7 @@
 import type { Surroundings } from "./measure.ts";
 import type { Started } from "./rivals.ts";
 import { ratioText } from "./report.ts";
-import { median, spreadOf } from "./statistics.ts";
+import { median, ratioByRound } from "./statistics.ts";
 import { figure, markdownTable } from "./table.ts";
 
 const CLIENTS = 64;
@@ -63,9 +63,8 @@ function oneLane(names: readonly string[], found: Rounds): string {
     const destination = answersAfterMs === FAST ? "at once" : `${answersAfterMs} ms`;
     return names.map((name) => {
       const rates = found.get(keyOf(name, answersAfterMs)) ?? [];
-      const ratios = rates.map((rate, round) => rate / (straight[round] ?? NaN));
       const figures = [figure(median(straight)), figure(median(rates))];
-      return [name, destination, ...figures, ratioText(spreadOf(ratios))];
+      return [name, destination, ...figures, ratioText(ratioByRound(rates, straight))];
     });
   });
   return markdownTable(head, rows);

@@ -18,6 +18,8 @@ export interface Load {
   readonly tokens: readonly string[];
   readonly caCerts: readonly string[];
   readonly ms: number;
+  /** Of the data of an export. */
+  readonly bytes: number;
   /** The first export has this number, the next one the next. */
   readonly firstNumber: number;
 }
@@ -41,7 +43,7 @@ async function exportAll(load: Load): Promise<Told> {
       return JSON.parse(body);
     };
     while (performance.now() - begun < load.ms) {
-      const data = payloadOf(number++);
+      const data = payloadOf(number++, load.bytes);
       const submitted = performance.now();
       let { id, state } = await ask("", data);
       accepted.push(performance.now() - submitted);
@@ -59,12 +61,12 @@ async function exportAll(load: Load): Promise<Told> {
 }
 
 /** Straight to the destination, one request after the other: what one lane could do at best. */
-async function sendSerially({ uri, ms, firstNumber }: Load): Promise<Told> {
+async function sendSerially({ uri, ms, bytes, firstNumber }: Load): Promise<Told> {
   const finished: number[] = [];
   const begun = performance.now();
   while (performance.now() - begun < ms) {
     const sent = performance.now();
-    const body = payloadOf(firstNumber + finished.length);
+    const body = payloadOf(firstNumber + finished.length, bytes);
     await (await fetch(uri, { method: "POST", body })).text();
     finished.push(performance.now() - sent);
   }

@@ -1,14 +1,23 @@
 /** Measures one rival under one load, and makes sure that every export arrived, and only once. */
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
-import { type Child, spawn } from "./child.ts";
+import type { Child } from "./child.ts";
 import type { Load, Told } from "./load.ts";
+import { PAYLOAD_BYTES } from "./payload.ts";
+import { spawnScript, startServer } from "./script.ts";
+import { SECRET } from "./service.ts";
 import { type Measurement, quantilesOf } from "./statistics.ts";
-import type { Rival } from "./rivals.ts";
-import { ROOT, SECRET } from "./service.ts";
 import { usageOf } from "./usage.ts";
 
 /** How long the apps may go on after their time is over. */
 const PATIENCE_MS = 90_000;
+
+/** What can be measured. */
+export interface Measured {
+  readonly api: string;
+  /** Who uses processor and memory for it. */
+  readonly pids: readonly number[];
+  readonly caCerts: readonly string[];
+}
 
 export interface Job {
   readonly clients: number;
@@ -17,6 +26,8 @@ export interface Job {
   readonly ms: number;
   /** What the destination takes for its answer. */
   readonly answersAfterMs?: number;
+  /** Of the data of an export, 1,024 by default. */
+  readonly bytes?: number;
 }
 
 export type Figures = Omit<Measurement, "rival" | "clients" | "round"> & Astray;
@@ -31,7 +42,7 @@ export interface Astray {
 /** The apps and the destination: two processes beside the one that is measured. */
 export interface Surroundings extends AsyncDisposable {
   readonly pids: readonly number[];
-  measure(rival: Rival, job: Job): Promise<Figures>;
+  measure(rival: Measured, job: Job): Promise<Figures>;
   /** Requests per second of a loop straight to the destination. */
   serialRate(job: Omit<Job, "clients">): Promise<number>;
   /** Of all that was exported up to now, what did not come exactly once. */
@@ -39,10 +50,8 @@ export interface Surroundings extends AsyncDisposable {
 }
 
 export async function startSurroundings(): Promise<Surroundings> {
-  const run = ["run", `--config=${ROOT}deno.json`, "--allow-net=127.0.0.1"];
-  const destination = spawn(Deno.execPath(), [...run, `${ROOT}bench/destination.ts`]);
-  const apps = spawn(Deno.execPath(), [...run, `${ROOT}bench/load.ts`]);
-  const { port } = await destination.find(({ port }) => port !== undefined);
+  const apps = spawnScript("load.ts");
+  const { child: destination, port } = await startServer("destination.ts");
   const uriFor = (ms = 0) => `http://127.0.0.1:${port}/${ms === 0 ? "" : `?ms=${ms}`}`;
   let sent = 0;
 
@@ -54,12 +63,13 @@ export async function startSurroundings(): Promise<Surroundings> {
 
   return {
     pids: [apps.pid, destination.pid],
-    async measure(rival, { clients, lanes = clients, ms, answersAfterMs }) {
+    async measure(rival, { clients, lanes = clients, ms, answersAfterMs, bytes = PAYLOAD_BYTES }) {
       const uri = uriFor(answersAfterMs);
-      const owners = Array.from({ length: lanes }, (_, n) => tokenOf(n, uri));
+      const owners = Array.from({ length: lanes }, (_, n) => tokenOf(`client ${n}`, uri));
       const tokens = Array.from({ length: clients }, (_, n) => owners[n % lanes] ?? "");
       const before = usageOf(rival.pids);
-      const told = await tell({ api: rival.api, uri, tokens, caCerts: rival.caCerts, ms });
+      const { api, caCerts } = rival;
+      const told = await tell({ api, uri, tokens, caCerts, ms, bytes });
       const cpuSeconds = usageOf(rival.pids).cpuSeconds - before.cpuSeconds;
       const exports = told.finished.length;
       return {
@@ -70,13 +80,14 @@ export async function startSurroundings(): Promise<Surroundings> {
         ...await countAstray(uriFor(), sent - exports, sent),
       };
     },
-    async serialRate({ ms, answersAfterMs }) {
+    async serialRate({ ms, answersAfterMs, bytes = PAYLOAD_BYTES }) {
       const told = await tell({
         api: "",
         uri: uriFor(answersAfterMs),
         tokens: [],
         caCerts: [],
         ms,
+        bytes,
       });
       return told.finished.length / told.ms * 1_000;
     },
@@ -113,8 +124,9 @@ async function countAstray(uri: string, from: number, to: number): Promise<Astra
   return { exports: to - from, missing: Number(missing), repeated: Number(repeated) };
 }
 
-function tokenOf(owner: number, destination: string): string {
+/** A token for long polls about one destination. */
+export function tokenOf(identifier: string, destination: string): string {
   const route = { target: "export-service", path: "/lp/export", method: "POST" };
   const caveats = exportCaveats({ ...route, destination });
-  return mintToken(SECRET, { identifier: `client ${owner}`, caveats });
+  return mintToken(SECRET, { identifier, caveats });
 }

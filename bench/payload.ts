@@ -1,10 +1,25 @@
-/** The data of an export of the benchmark: 1,024 bytes of JSON that begin with a number. */
-const BYTES = 1_024;
+/** The data of an export of the benchmark: JSON of 1,024 bytes or more that begins with a number. */
+export const PAYLOAD_BYTES = 1_024;
 const DIGITS = 10;
+/** Large ones are made of these: their quotes are escaped and unescaped on their way. */
+const SENTENCE = `"ten words of a text that says nothing at all to anybody",`;
 
-export function payloadOf(number: number): string {
-  const head = `{"n":"${String(number).padStart(DIGITS, "0")}","filling":"`;
-  return head.padEnd(BYTES - 2, "x") + `"}`;
+export function payloadOf(number: number, bytes = PAYLOAD_BYTES): string {
+  const head = `{"n":"${String(number).padStart(DIGITS, "0")}","filling":`;
+  return `${head}${fillingOf(bytes - head.length - 1)}}`;
+}
+
+const fillings = new Map<number, string>();
+
+function fillingOf(bytes: number): string {
+  const known = fillings.get(bytes);
+  if (known !== undefined) return known;
+  const sentences = SENTENCE.repeat((bytes - 2) / SENTENCE.length).slice(0, -1);
+  const filling = bytes < PAYLOAD_BYTES
+    ? `"${"x".repeat(bytes - 2)}"`
+    : `[${sentences}]`.padEnd(bytes);
+  fillings.set(bytes, filling);
+  return filling;
 }
 
 /** The number in what arrived; NaN if it is something else. */

@@ -1,14 +1,12 @@
 /** The rivals of a comparison: how each is started, and what it needs. */
 import { readTlsFixture } from "../test/fakes/tls_client.ts";
 import { type Child, shell, spawn } from "./child.ts";
+import type { Measured } from "./measure.ts";
 import { startRedis } from "./redis.ts";
+import { LOOPBACK_ONLY, spawnScript } from "./script.ts";
 import { ROOT, type Service, startService } from "./service.ts";
 
-export interface Rival extends AsyncDisposable {
-  readonly api: string;
-  /** Who uses processor and memory for it. */
-  readonly pids: readonly number[];
-  readonly caCerts: readonly string[];
+export interface Rival extends Measured, AsyncDisposable {
   /** What it has committed so far; only where it was started to be counted. */
   commits?(): Promise<number>;
 }
@@ -50,7 +48,7 @@ export function rivalKinds(others: readonly string[]): RivalKind[] {
       start: ourselves(root),
     })),
     { ...always, name: "ours TLS", clientsMax: 64, commit: "commits", start: withTls },
-    { ...always, name: "limit", commit: "none", start: () => onDeno("limit.ts", []) },
+    { ...always, name: "limit", commit: "none", start: startLimit },
     ...(["fetch", "http"] as const).map((client) => ({
       ...always,
       name: client === "fetch" ? "toy" : "toy http",
@@ -105,7 +103,7 @@ function installPackages(): void {
 function ourselves(root?: string) {
   return async (counted: boolean): Promise<Rival> => {
     const elsewhere = root === undefined ? {} : { root };
-    return rivalOf(await startService({ ...elsewhere, ...preloading(counted) }), []);
+    return rivalOf(await startService({ ...elsewhere, ...preloading(counted) }));
   };
 }
 
@@ -118,7 +116,7 @@ function preloading(counted: boolean) {
   return counted ? { preload: COUNTER } : {};
 }
 
-function rivalOf(service: Service, caCerts: readonly string[]): Rival {
+export function rivalOf(service: Service, caCerts: readonly string[] = []): Rival {
   return {
     api: service.api,
     pids: [service.pid],
@@ -128,11 +126,14 @@ function rivalOf(service: Service, caCerts: readonly string[]): Rival {
   };
 }
 
+/** What forwards and keeps nothing. */
+export function startLimit(): Promise<Rival> {
+  return onDeno("limit.ts", []);
+}
+
 async function onDeno(file: string, flags: readonly string[]): Promise<Rival> {
   const cwd = await Deno.makeTempDir();
-  const config = `--config=${ROOT}deno.json`;
-  const args = ["run", config, "--allow-net=127.0.0.1", ...flags, `${FOLDER}/${file}`];
-  const child = spawn(Deno.execPath(), args, { cwd });
+  const child = spawnScript(`rivals/${file}`, { flags: [LOOPBACK_ONLY, ...flags], cwd });
   return {
     ...await served(child),
     async commits() {

@@ -1,19 +1,19 @@
-/** The service as shipped, as a process on a store in a fresh folder. */
+/** The service as shipped, as a process on a store in a folder. */
 import { fileURLToPath } from "node:url";
 import { readTlsFixture } from "../test/fakes/tls_client.ts";
-import { shell, spawn } from "./child.ts";
+import { type ChildOptions, shell, spawn } from "./child.ts";
 
 export const ROOT = fileURLToPath(new URL("../", import.meta.url));
 export const SECRET = "a secret of the benchmark";
 
-export interface ServiceOptions {
-  readonly env?: Readonly<Record<string, string>>;
+export interface ServiceOptions extends Omit<ChildOptions, "cwd"> {
   /** A checkout of this project; by default the one that this file is in. */
   readonly root?: string;
   readonly tls?: boolean;
   /** A module to run in its process, before its own. */
   readonly preload?: string;
-  readonly counting?: string;
+  /** Has the store in its `data/`, and stays; by default a fresh one, which goes in the end. */
+  readonly folder?: string;
 }
 
 export interface Service extends AsyncDisposable {
@@ -29,10 +29,10 @@ export interface Service extends AsyncDisposable {
   commits(): Promise<number>;
 }
 
-/** Starts it with the flags of its own `start` task; disposing ends it and removes the folder. */
+/** Starts it with the flags of its own `start` task; disposing ends it. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
-  const { env = {}, root = ROOT, tls = false, preload, counting } = options;
-  const folder = await Deno.makeTempDir();
+  const { env = {}, root = ROOT, tls = false, preload, folder: kept, ...listening } = options;
+  const folder = kept ?? await Deno.makeTempDir();
   const secrets = tls ? await writeCertificate(folder) : {};
   const { tasks } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
   const [, run = "", ...flags] = String(tasks.start).replaceAll("'", "").split(" ");
@@ -55,7 +55,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
         ...secrets,
         ...env,
       },
-      ...(counting === undefined ? {} : { counting }),
+      ...listening,
     },
   );
   const { port } = await child.find(({ event }) => event === "service.listening");
@@ -76,7 +76,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
     async [Symbol.asyncDispose]() {
       await child.end();
-      await Deno.remove(folder, { recursive: true });
+      if (kept === undefined) await Deno.remove(folder, { recursive: true });
     },
   };
 }

@@ -46,6 +46,11 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
+/** How many times `base` something is, round by round. */
+export function ratioByRound(values: readonly number[], base: readonly number[]): Spread {
+  return spreadOf(values.map((value, round) => value / (base[round] ?? NaN)));
+}
+
 /**
  * How many times `base` a rival is, round by round, under the same load: what disturbs a machine
  * for a while disturbs both. Rounds that one of them lacks do not count; none at all is undefined.

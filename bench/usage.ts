@@ -20,6 +20,11 @@ export function usageOf(pids: readonly number[]): Usage {
   };
 }
 
+/** The peak of a process is from now on what it has at present, or more. */
+export function forgetPeak(pid: number): void {
+  shell(`echo 5 > /proc/${pid}/clear_refs`);
+}
+
 /** Processor time in `/proc/PID/stat`: utime, stime, cutime, cstime. A name may hold anything. */
 export function ticksIn(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

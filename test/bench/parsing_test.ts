@@ -1,5 +1,5 @@
 /** What the benchmark reads: answers, its own payloads, what the system and Redis count. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readAnswer } from "../../bench/connection.ts";
 import { readOptions } from "../../bench/options.ts";
 import { numberIn, payloadOf } from "../../bench/payload.ts";
@@ -27,6 +27,17 @@ Deno.test("a payload is 1,024 bytes of JSON and knows its number", () => {
     assertEquals(numberIn(payload), number);
   }
   assertEquals(numberIn("{}"), NaN);
+});
+
+Deno.test("a large payload is as large as was asked for, and has quotes in it", () => {
+  for (const size of [2_048, 1_048_576, 1_048_577]) {
+    const payload = payloadOf(7, size);
+    assertEquals(bytes(payload).length, size);
+    assertEquals(Number(JSON.parse(payload).n), 7);
+    assertEquals(numberIn(payload), 7);
+    const escaped = JSON.stringify(payload).length - size;
+    assert(escaped > size / 100 && escaped < size, `${escaped} characters are escaped`);
+  }
 });
 
 Deno.test("processor time is that of a process and of its children that ended", () => {

@@ -5,6 +5,7 @@ import {
   median,
   mediansOf,
   quantilesOf,
+  ratioByRound,
   ratioTo,
 } from "../../bench/statistics.ts";
 
@@ -49,6 +50,10 @@ Deno.test("a ratio is taken within each round, so that a slow round disturbs it 
     measured("toy", 2, 210),
   ];
   assertEquals(ratioTo("ours", "toy", 1, measurements), { median: 2.1, min: 2, max: 3 });
+});
+
+Deno.test("two series are compared round by round, so that one bad round does not count", () => {
+  assertEquals(ratioByRound([90, 1, 95], [100, 100, 100]), { median: 0.9, min: 0.01, max: 0.95 });
 });
 
 Deno.test("rounds that one of both lacks do not count", () => {

@@ -1,0 +1,23 @@
+/** A script of the benchmark as a process; it may reach this machine, and what `flags` say instead. */
+import { type Child, type ChildOptions, spawn } from "./child.ts";
+import { ROOT } from "./service.ts";
+
+export const LOOPBACK_ONLY = "--allow-net=127.0.0.1";
+
+export interface ScriptOptions extends ChildOptions {
+  readonly flags?: readonly string[];
+  readonly args?: readonly string[];
+}
+
+export function spawnScript(script: string, options: ScriptOptions = {}): Child {
+  const { flags = [LOOPBACK_ONLY], args = [], ...more } = options;
+  const run = ["run", `--config=${ROOT}deno.json`, ...flags, `${ROOT}bench/${script}`];
+  return spawn(Deno.execPath(), [...run, ...args], more);
+}
+
+/** A script that serves; it tells its port in its first line. */
+export async function startServer(script: string, options: ScriptOptions = {}) {
+  const child = spawnScript(script, options);
+  const { port } = await child.find(({ port }) => port !== undefined);
+  return { child, port: Number(port) };
+}
