@@ -1,4 +1,4 @@
-/** What may be asked of a comparison on the command line. */
+/** What may be asked of a comparison on the command line, and how such words are read. */
 import { parseArgs } from "node:util";
 
 export interface Options {
@@ -63,17 +63,17 @@ export function readOptions(args: readonly string[]): Options | undefined {
   };
 }
 
-function listOf(text: string): string[] {
+export function listOf(text: string): string[] {
   return text.split(",").map((item) => item.trim());
 }
 
-function positive(name: string, text: string): number {
+export function positive(name: string, text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new RangeError(`Cannot read --${name}: "${text}" is no positive number`);
   return value;
 }
 
-function oneOf(name: string, known: readonly string[], found: readonly string[]): string[] {
+export function oneOf(name: string, known: readonly string[], found: readonly string[]): string[] {
   const unknown = found.find((item) => !known.includes(item));
   if (unknown !== undefined) {
     throw new RangeError(`Cannot read --${name}: "${unknown}" is none of ${known.join(", ")}`);
