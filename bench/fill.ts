@@ -38,7 +38,7 @@ const ANSWERED: SendResult = {
 };
 
 /** The destination asks to be left alone for as long as it may. */
-const LEFT_ALONE: SendResult = {
+export const LEFT_ALONE: SendResult = {
   kind: "answered",
   status: 503,
   body: new Uint8Array(),
@@ -49,15 +49,15 @@ const LEFT_ALONE: SendResult = {
 
 export interface Filling extends AsyncDisposable {
   /** Accepts an export of this owner; with others before it in its lane, it waits there. */
-  accept(owner: string): Promise<{ readonly id: string }>;
+  accept(owner: string): Promise<void>;
   /** Accepts one, and resolves after its first attempt. */
   attempt(owner: string): Promise<void>;
 }
 
 export interface FillOptions {
   readonly path: string;
-  /** What every destination answers. */
-  readonly answer: SendResult;
+  /** What every destination answers; by default that all is well. */
+  readonly answer?: SendResult;
   /** How long the next one that is finished is kept. */
   readonly retentionMs: () => number;
   /** Uniform in [0, 1); spreads expiries. */
@@ -66,7 +66,7 @@ export interface FillOptions {
 
 /** The service's store, ledger and worker, with settings as shipped but for how much goes at once. */
 export async function openFilling(options: FillOptions): Promise<Filling> {
-  const { path, answer, retentionMs, random = Math.random } = options;
+  const { path, answer = ANSWERED, retentionMs, random = Math.random } = options;
   const store = await openStore(path);
   const { kv } = store;
   const instance = await instanceOf(kv, crypto.randomUUID());
@@ -105,25 +105,29 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
       parallelPerHost: HANDS,
     },
   });
-  bell.listen((lanes) => worker.wake(lanes));
+  /** Lanes that wait for half an hour: to look at each whenever one is added would take longest. */
+  const left = new Set<string>();
+  bell.listen((lanes) => worker.wake(lanes.filter((lane) => !left.has(lane))));
   let number = 0;
 
   const accept = async (owner: string, id: string = crypto.randomUUID()) => {
     const payload = new TextEncoder().encode(payloadOf(number++));
     const facts = { id, now: clock.now(), giveUpAfterMs: DEFAULTS.giveUpAfterMs };
     const change = acceptExport({ owner, uri: DESTINATION, payload }, facts);
-    const { kind } = await worker.accept(change, payload);
+    const { lane } = change.record;
+    const { kind } = await (left.has(lane) ? ledger : worker).accept(change, payload);
     if (kind !== "accepted") throw new Error(`Cannot fill: the ledger says ${kind}`);
-    return { id };
+    return lane;
   };
   return {
-    accept: (owner) => accept(owner),
+    accept: async (owner) => void await accept(owner),
     async attempt(owner) {
       const id = crypto.randomUUID();
       const { promise, resolve } = Promise.withResolvers<void>();
       attempts.set(id, resolve);
-      await accept(owner, id);
+      const lane = await accept(owner, id);
       await promise;
+      if (answer === LEFT_ALONE) left.add(lane);
       attempts.delete(id);
     },
     async [Symbol.asyncDispose]() {
