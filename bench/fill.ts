@@ -6,6 +6,7 @@
  * Arguments: the store's file, then one of `finished COUNT RETENTION_MS`,
  * `expiring COUNT RETENTION_MS`, `waiting LANES DEPTH`. Nobody else may have it open.
  */
+import { generate as generateUuid } from "@std/uuid/v7";
 import { systemClock as clock } from "../src/clock.ts";
 import type { SendResult } from "../src/deliver/attempt.ts";
 import { Worker } from "../src/deliver/worker.ts";
@@ -46,6 +47,9 @@ export const LEFT_ALONE: SendResult = {
   address: ADDRESS,
   retryAfter: String(RETRY_AFTER_MAX_MS / 1_000),
 };
+
+/** As the service makes them. */
+const newId = (): string => generateUuid(clock.now());
 
 export interface Filling extends AsyncDisposable {
   /** Accepts an export of this owner; with others before it in its lane, it waits there. */
@@ -110,7 +114,7 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
   bell.listen((lanes) => worker.wake(lanes.filter((lane) => !left.has(lane))));
   let number = 0;
 
-  const accept = async (owner: string, id: string = crypto.randomUUID()) => {
+  const accept = async (owner: string, id = newId()) => {
     const payload = new TextEncoder().encode(payloadOf(number++));
     const facts = { id, now: clock.now(), giveUpAfterMs: DEFAULTS.giveUpAfterMs };
     const change = acceptExport({ owner, uri: DESTINATION, payload }, facts);
@@ -122,7 +126,7 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
   return {
     accept: async (owner) => void await accept(owner),
     async attempt(owner) {
-      const id = crypto.randomUUID();
+      const id = newId();
       const { promise, resolve } = Promise.withResolvers<void>();
       attempts.set(id, resolve);
       const lane = await accept(owner, id);

@@ -94,8 +94,11 @@ const OF_THE_PROCESS = ["probe", "secrets"];
 /** What does not depend on chance, time or port. */
 const TELLING = ["kind", "state", "status", "attempt", "attempts", "outcome", "next", "schema"];
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 function formOf(value: unknown, name = ""): unknown {
   if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (typeof value === "string" && UUID.test(value)) return `UUID v${value[14]}`;
   if (typeof value !== "object" || value === null) {
     return TELLING.includes(name) ? value : typeof value;
   }
