@@ -29,8 +29,8 @@ export class Worker {
   /** Lanes to look at, oldest wake-up first. */
   readonly #woken = new Set<string>();
   readonly #active = new Set<string>();
-  /** Lanes that will be looked at again without a wake-up. */
-  readonly #resting = new Set<string>();
+  /** Lanes that will be looked at again without a wake-up, and when, by the wall clock. */
+  readonly #resting = new Map<string, number>();
   readonly #timers: Timers;
   readonly #abort = new AbortController();
   #stopped = false;
@@ -186,19 +186,22 @@ export class Worker {
 
   /** Looks at a lane again after `ms`, or sooner if the clock was changed: what is due may be, too. */
   #lookAgain(lane: string, ms: number): void {
-    if (ms <= 0 || this.#stopped || this.#resting.has(lane)) return;
-    this.#resting.add(lane);
-    this.#rest(lane, ms);
+    const at = this.#parts.clock.now() + ms;
+    if (ms <= 0 || this.#stopped || (this.#resting.get(lane) ?? Infinity) <= at) return;
+    this.#resting.set(lane, at);
+    this.#rest(lane, ms, at);
   }
 
   /** In steps, by a timer, which no change of the clock delays as it does a wake-up. */
-  #rest(lane: string, ms: number): void {
+  #rest(lane: string, ms: number, at: number): void {
     const { clock } = this.#parts;
     const stepMs = Math.min(ms, LOOK_AGAIN_MAX_MS);
     const begun = clock.now();
     this.#timers.after(stepMs, () => {
+      // Somebody wants the lane looked at sooner.
+      if (this.#resting.get(lane) !== at) return;
       const wasChanged = Math.abs(clock.now() - begun - stepMs) > CLOCK_CHANGE_MS;
-      if (stepMs < ms && !wasChanged && !this.#stopped) return this.#rest(lane, ms - stepMs);
+      if (stepMs < ms && !wasChanged && !this.#stopped) return this.#rest(lane, ms - stepMs, at);
       this.#resting.delete(lane);
       this.wake([lane]);
     });
