@@ -69,8 +69,11 @@ async function formsIn(folder: string): Promise<string[]> {
   for await (const { key: [word], value } of kv.list({ prefix: [] })) {
     if (OF_THE_PROCESS.includes(String(word))) continue;
     const text = value instanceof Uint8Array ? new TextDecoder().decode(value) : undefined;
-    const json = text?.startsWith("{") ? JSON.parse(text) : value;
-    forms.push(`${String(word)}: ${JSON.stringify(formOf(json))}`);
+    // Ledger entries lie in pages, one to a line.
+    const parts = text?.startsWith("{")
+      ? text.split("\n").map((line) => JSON.parse(line))
+      : [value];
+    for (const part of parts) forms.push(`${String(word)}: ${JSON.stringify(formOf(part))}`);
   }
   kv.close();
   return forms.toSorted();
