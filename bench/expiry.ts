@@ -72,13 +72,13 @@ async function sampleFor(minutes: number, folder: string, { measure }: Surroundi
   while (performance.now() - begun < minutes * 60_000) {
     const figures = await measure(rivalOf(service), { clients: CLIENTS, ms: SAMPLE_MS });
     const contents = contentsOf(folder);
-    const [kept = 0, answers = 0, entries = 0] = ["export", "answer", "ledger"]
+    const [kept = 0, answers = 0, pages = 0] = ["export", "answer", "ledger"]
       .map((kind) => contents.get(kind)?.rows);
     const bytes = bytesOf(folder);
     samples.push({ kept, bytes, figures });
     const seconds = Math.round((performance.now() - begun) / 1_000);
     console.log(
-      `${seconds} s  ${kept} exports, ${answers} answers, ${entries} entries  ` +
+      `${seconds} s  ${kept} exports, ${answers} answers, ${pages} pages of the ledger  ` +
         `${figure(bytes / 1_048_576)} MiB  ` +
         `${figure(figures.perSecond)} exports/s  p99 ${figure(figures.finished.p99)} ms`,
     );

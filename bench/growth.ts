@@ -104,7 +104,7 @@ async function compare(folder: string, surroundings: Surroundings, rounds: numbe
 function showFinished(folder: string, count: number): void {
   const each = (bytes: number) => `${(bytes / count).toFixed(0)} bytes an export`;
   for (const [kind, { rows, bytes }] of contentsOf(folder)) {
-    if (rows >= count) console.log(`  ${kind}: ${rows} rows, ${each(bytes)}`);
+    if (bytes >= count) console.log(`  ${kind}: ${rows} rows, ${each(bytes)}`);
   }
   console.log(`  on disk, with indexes: ${each(bytesOf(folder))}`);
 }
