@@ -178,10 +178,11 @@ export class Worker {
     this.wake(lanes);
   }
 
-  /** Whether another lane waits for a hand, or for a place at this host. */
+  /** Whether another lane waits for a hand or for a place at this host, or only probes may go there. */
   #isWanted(host: string): boolean {
     const isFull = this.#active.size >= this.#parts.policy.parallel && this.#woken.size > 0;
-    return this.#stopped || isFull || this.#hosts.isWanted(host);
+    return this.#stopped || isFull || this.#hosts.isWanted(host) ||
+      this.#health.isUnreachable(host);
   }
 
   /** Looks at a lane again after `ms`, or sooner if the clock was changed: what is due may be, too. */

@@ -6,7 +6,7 @@ import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
 import { isAddress } from "./cidr.ts";
 import { checkAddresses, checkDestination, type Ground, type Verdict } from "./destination.ts";
-import { VERDICTS_MAX } from "../limits.ts";
+import { DESTINATION_CHARS_MAX, VERDICTS_MAX } from "../limits.ts";
 import type { EgressPolicy } from "./policy.ts";
 import type { Rule } from "./rules.ts";
 import { hostOf } from "./spelling.ts";
@@ -58,7 +58,7 @@ export function createGuard(parts: GuardParts): Guard {
       judged = { own, verdicts: new Map() };
     }
     const verdict = judged.verdicts.get(uri) ?? checkDestination(uri, { policy, own });
-    judged.verdicts.set(uri, verdict);
+    if (uri.length <= DESTINATION_CHARS_MAX) judged.verdicts.set(uri, verdict);
     return verdict;
   }
 

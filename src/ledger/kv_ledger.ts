@@ -6,7 +6,7 @@ import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
 import type { Delivering, ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
+import { acceptanceOf, accepted, commitAcceptance } from "./acceptance.ts";
 import type { Bell } from "./bell.ts";
 import { changedBy, changeOf, UNFINISHED } from "./changing.ts";
 import { finishing } from "./finish.ts";
@@ -25,7 +25,7 @@ import type {
   Ledger,
   RecordReader,
 } from "./ledger.ts";
-import { findExport, watchStored, writeDecoy } from "./look_up.ts";
+import { findExport, isStored, watchStored, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
 import { partsOf, readParts } from "./parts.ts";
 import { Recent } from "./recent.ts";
@@ -72,6 +72,8 @@ export class KvLedger implements Ledger {
   readonly #storage: Storage;
   readonly #open: OpenExports;
   readonly #recent = new Recent();
+  /** What was held and is finished: counted as open no longer. */
+  readonly #finished = new WeakSet<Held>();
   #lastOrder: number;
 
   constructor(
@@ -122,6 +124,7 @@ export class KvLedger implements Ledger {
         acceptance,
       );
     } finally {
+      this.#open.taken(record);
       if (committed === undefined) this.#open.denied(record);
     }
     if (committed !== undefined) {
@@ -161,8 +164,9 @@ export class KvLedger implements Ledger {
   }
 
   async head(lane: string): Promise<Held | undefined> {
+    const doubt = this.#open.doubt(lane);
     const head = await headOf(this.#kv, lane);
-    if (head === undefined) this.#open.empty(lane);
+    if (head === undefined) this.#open.empty(lane, doubt);
     return head;
   }
 
@@ -197,10 +201,15 @@ export class KvLedger implements Ledger {
         if (follower !== undefined) this.#recent.lose(follower.claim.record.id);
       }
     }
+    // It may have held all the same, now or at an earlier try: then the export is open no longer.
+    const isDone = committed !== undefined || await isStored(this.#kv, record);
+    if (record.state === "finished" && isDone && !this.#finished.has(held)) {
+      this.#finished.add(held);
+      this.#open.remove(record);
+    }
     if (committed === undefined) return undefined;
     this.#recent.note(record, answer);
     if (follower !== undefined) this.#recent.note(follower.claim.record);
-    if (record.state === "finished") this.#open.remove(record);
     return changedBy(held, change, follower, committed);
   }
 
@@ -234,11 +243,4 @@ export class KvLedger implements Ledger {
   sweep(): Promise<number> {
     return sweepStaged(this.#kv, this.#clock.now());
   }
-}
-
-function accepted(committed: string, order: number, claim?: Change<Delivering>): Acceptance {
-  if (claim === undefined) return { kind: "accepted" };
-  const { record, lease } = claim;
-  const versions = { record: committed, lease: committed, order };
-  return { kind: "accepted", claimed: { record, lease, versions } };
 }

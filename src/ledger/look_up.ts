@@ -33,6 +33,13 @@ export async function findExport(
   return undefined;
 }
 
+/** Whether the store has that export finished, by that attempt. */
+export async function isStored(kv: Deno.Kv, record: ExportRecord): Promise<boolean> {
+  if (record.state !== "finished") return false;
+  const stored = await read(kv, keys.export(record.id));
+  return stored?.state === "finished" && stored.attempts === record.attempts;
+}
+
 /** Watches the export of that id in the store, whoever changes it. */
 export function watchStored(kv: Deno.Kv, id: string): RecordReader {
   const reader = kv.watch<[Uint8Array]>([keys.export(id)]).getReader();

@@ -27,8 +27,11 @@ export class OpenExports {
   readonly #max: OpenBounds;
   readonly #byOwner = new Map<string, OpenBounds>();
   readonly #byLane = new Map<string, number>();
-  /** Lanes that may hold more than is counted. */
-  readonly #doubtful = new Set<string>();
+  /** Lanes that may hold more than is counted, and since which event. */
+  readonly #doubtful = new Map<string, number>();
+  /** Acceptances in progress, by lane. */
+  readonly #taking = new Map<string, number>();
+  #events = 0;
 
   constructor(max: OpenBounds) {
     this.#max = max;
@@ -43,9 +46,23 @@ export class OpenExports {
     return this.#byLane.get(lane) === 1 && !this.#doubtful.has(lane);
   }
 
-  /** The lane was found empty. */
-  empty(lane: string): void {
+  /** What is in doubt about a lane as of now; for {@link empty}. */
+  doubt(lane: string): number | undefined {
+    return this.#doubtful.get(lane);
+  }
+
+  /** The acceptance that {@link take} began is over. */
+  taken({ lane }: Counted): void {
+    const left = (this.#taking.get(lane) ?? 0) - 1;
+    if (left > 0) this.#taking.set(lane, left);
+    else this.#taking.delete(lane);
+  }
+
+  /** The lane was found empty by a read begun with `doubt`; that ends it, unless more came since. */
+  empty(lane: string, doubt: number | undefined): void {
+    if (doubt === undefined || this.#doubtful.get(lane) !== doubt || this.#taking.has(lane)) return;
     this.#doubtful.delete(lane);
+    this.#byLane.delete(lane);
   }
 
   /** Counts an export that is about to be accepted, unless it is one too many. */
@@ -61,6 +78,9 @@ export class OpenExports {
     if (of !== undefined) {
       return { kind: "full", of, max: this.#max[of], left: Math.max(0, left[of]) };
     }
+    const { lane } = record;
+    this.#taking.set(lane, (this.#taking.get(lane) ?? 0) + 1);
+    if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
     this.add(record);
     return undefined;
   }
@@ -76,7 +96,7 @@ export class OpenExports {
 
   /** The store has not accepted an export, it says; it may have all the same. */
   denied(record: Counted): void {
-    this.#doubtful.add(record.lane);
+    this.#doubtful.set(record.lane, ++this.#events);
     this.#change(record, -1);
   }
 

@@ -1,5 +1,5 @@
 /** What an owner has open, as it is counted: at the start of a store and through all changes of it. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
 import { openKvLedger } from "../../src/ledger/kv_ledger.ts";
 import { countOpen, OpenExports } from "../../src/ledger/open_exports.ts";
@@ -128,15 +128,45 @@ Deno.test("a bound that was lowered below what is open refuses, and says that no
 Deno.test("one export alone in its lane is known to be, unless the store may hold another", () => {
   const counted = new OpenExports({ exports: 9, bytes: 9 });
   const one = { owner: "a", lane: "lane", payload: { bytes: 1 } };
+  const accepted = () => (counted.take(one), counted.taken(one));
   assertEquals(counted.isAlone("lane"), false);
-  counted.take(one);
+  accepted();
   assertEquals(counted.isAlone("lane"), true);
-  counted.take(one);
+  accepted();
   assertEquals(counted.isAlone("lane"), false);
-  counted.denied(one);
-  assertEquals(counted.isAlone("lane"), false, "what was denied may be there");
-  counted.empty("lane");
+  counted.remove(one);
   assertEquals(counted.isAlone("lane"), true);
   counted.remove(one);
-  assertEquals(counted.isAlone("lane"), false);
+  counted.take(one);
+  counted.taken(one);
+  counted.denied(one);
+  accepted();
+  assertEquals(counted.isAlone("lane"), false, "what was denied may be there");
+  counted.remove(one);
+  counted.empty("lane", counted.doubt("lane"));
+  accepted();
+  assertEquals(counted.isAlone("lane"), true);
+});
+
+Deno.test("a lane stays in doubt if it was found empty before the doubt, or while one is accepted", () => {
+  const counted = new OpenExports({ exports: 9, bytes: 9 });
+  const one = { owner: "a", lane: "lane", payload: { bytes: 1 } };
+  const deny = () => {
+    counted.take(one);
+    counted.taken(one);
+    counted.denied(one);
+  };
+  deny();
+  const before = counted.doubt("lane");
+  deny();
+  counted.empty("lane", before);
+  assertNotEquals(counted.doubt("lane"), undefined, "denied after the read began");
+  counted.take(one);
+  counted.empty("lane", counted.doubt("lane"));
+  assertNotEquals(counted.doubt("lane"), undefined, "one is on its way to the lane");
+  counted.taken(one);
+  counted.remove(one);
+  counted.empty("lane", counted.doubt("lane"));
+  assertEquals(counted.doubt("lane"), undefined);
+  counted.empty("lane", undefined);
 });
