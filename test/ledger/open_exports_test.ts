@@ -1,5 +1,5 @@
 /** What an owner has open, as it is counted: at the start of a store and through all changes of it. */
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
 import { openKvLedger } from "../../src/ledger/kv_ledger.ts";
 import { countOpen, OpenExports } from "../../src/ledger/open_exports.ts";
@@ -23,8 +23,8 @@ async function open(kv: Deno.Kv) {
     const change = acceptExport({ owner, uri: "https://a.example/", payload }, facts);
     return { record: change.record, acceptance: await ledger.accept(change, payload) };
   };
-  /** Carries the first export of a lane to its end. */
-  const finish = async (lane: string) => {
+  /** Claims the first export of a lane; answers how it is carried to its end. */
+  const claim = async (lane: string) => {
     const claimant = { instance, boot: "first" };
     const head = defined(await ledger.head(lane));
     const backoff = { delaysMs: [1_000], jitter: 0 };
@@ -42,9 +42,14 @@ async function open(kv: Deno.Kv) {
     } as const;
     const policy = { backoff, retryStatuses: [], retryAfterMaxMs: 0, retentionMs: 60_000 };
     const end = settleExport(held.record, outcome, policy, { now: clock.now(), chance: 0 });
-    defined(await ledger.change(held, end));
+    return () => ledger.change(held, end);
   };
-  return { ledger, accept, finish, kv };
+  /** Carries the first export of a lane to its end. */
+  const finish = async (lane: string) => {
+    const settle = await claim(lane);
+    defined(await settle());
+  };
+  return { ledger, accept, claim, finish, kv };
 }
 
 /** What the store says that `owner` has open. */
@@ -169,4 +174,51 @@ Deno.test("a lane stays in doubt if it was found empty before the doubt, or whil
   counted.empty("lane", counted.doubt("lane"));
   assertEquals(counted.doubt("lane"), undefined);
   counted.empty("lane", undefined);
+});
+
+/** The store, with a commit that holds, says that it failed, and cannot be asked about. */
+function denying(kv: Deno.Kv): { readonly kv: Deno.Kv; denyNext(): void } {
+  let denies = false;
+  let isMute = false;
+  const atomic = () => {
+    const operation = kv.atomic();
+    const commit = operation.commit.bind(operation);
+    operation.commit = async () => {
+      const result = await commit();
+      if (!denies) return result;
+      [denies, isMute] = [false, true];
+      throw new TypeError("The commit lies");
+    };
+    return operation;
+  };
+  const get = (key: Deno.KvKey) => {
+    if (!isMute) return kv.get(key);
+    isMute = false;
+    return Promise.reject(new TypeError("The read fails"));
+  };
+  const proxy = new Proxy(kv, {
+    get(target, name) {
+      if (name === "atomic") return atomic;
+      if (name === "get") return get;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  return { kv: proxy, denyNext: () => denies = true };
+}
+
+Deno.test("what was settled by a commit that said it failed is open no longer, and counted once", async () => {
+  using real = await Deno.openKv(":memory:");
+  const { kv, denyNext } = denying(real);
+  const { accept, claim } = await open(kv);
+  const { record } = await accept("a", 1);
+  await accept("a", 1);
+  const settle = await claim(record.lane);
+  denyNext();
+  await assertRejects(settle);
+  assertEquals(await settle(), undefined);
+  assertEquals(await settle(), undefined);
+  const kinds = [];
+  for (let n = 0; n < 3; n++) kinds.push((await accept("a", 1)).acceptance.kind);
+  assertEquals(kinds, ["accepted", "accepted", "full"]);
 });
