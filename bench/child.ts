@@ -94,6 +94,18 @@ export function spawn(command: string, args: readonly string[], options: ChildOp
   };
 }
 
+/** The port that a process tells when it serves. */
+export async function portOf(child: Child): Promise<number> {
+  return Number((await child.find(({ port }) => port !== undefined)).port);
+}
+
+/** How often a process has committed; only with `count_commits.ts` preloaded, or of its manner. */
+export async function commitsOf(child: Child): Promise<number> {
+  const said = child.find(({ event }) => event === "bench.commits");
+  child.signal("SIGUSR2");
+  return Number((await said).commits);
+}
+
 /** What a line of shell says; the runtime lets nobody read `/proc` who may not do everything. */
 export function shell(command: string): string {
   const { stdout } = new Deno.Command("sh", { args: ["-c", command] }).outputSync();

@@ -1,6 +1,6 @@
 /** The rivals of a comparison: how each is started, and what it needs. */
 import { readTlsFixture } from "../test/fakes/tls_client.ts";
-import { type Child, shell, spawn } from "./child.ts";
+import { type Child, commitsOf, portOf, shell, spawn } from "./child.ts";
 import type { Measured } from "./measure.ts";
 import { startRedis } from "./redis.ts";
 import { LOOPBACK_ONLY, spawnScript } from "./script.ts";
@@ -136,11 +136,7 @@ async function onDeno(file: string, flags: readonly string[]): Promise<Rival> {
   const child = spawnScript(`rivals/${file}`, { flags: [LOOPBACK_ONLY, ...flags], cwd });
   return {
     ...await served(child),
-    async commits() {
-      const said = child.find(({ event }) => event === "bench.commits");
-      child.signal("SIGUSR2");
-      return Number((await said).commits);
-    },
+    commits: () => commitsOf(child),
     async [Symbol.asyncDispose]() {
       await child.end();
       await Deno.remove(cwd, { recursive: true });
@@ -169,6 +165,6 @@ async function withRedis(client: string): Promise<Rival> {
 }
 
 async function served(child: Child) {
-  const { port } = await child.find(({ port }) => port !== undefined);
+  const port = await portOf(child);
   return { api: `http://127.0.0.1:${port}/lp/export`, pids: [child.pid], caCerts: [] };
 }

@@ -1,5 +1,5 @@
 /** A script of the benchmark as a process; it may reach this machine, and what `flags` say instead. */
-import { type Child, type ChildOptions, spawn } from "./child.ts";
+import { type Child, type ChildOptions, portOf, spawn } from "./child.ts";
 import { ROOT } from "./service.ts";
 
 export const LOOPBACK_ONLY = "--allow-net=127.0.0.1";
@@ -18,6 +18,5 @@ export function spawnScript(script: string, options: ScriptOptions = {}): Child 
 /** A script that serves; it tells its port in its first line. */
 export async function startServer(script: string, options: ScriptOptions = {}) {
   const child = spawnScript(script, options);
-  const { port } = await child.find(({ port }) => port !== undefined);
-  return { child, port: Number(port) };
+  return { child, port: await portOf(child) };
 }

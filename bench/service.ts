@@ -1,7 +1,7 @@
 /** The service as shipped, as a process on a store in a folder. */
 import { fileURLToPath } from "node:url";
 import { readTlsFixture } from "../test/fakes/tls_client.ts";
-import { type ChildOptions, shell, spawn } from "./child.ts";
+import { type ChildOptions, commitsOf, shell, spawn } from "./child.ts";
 
 export const ROOT = fileURLToPath(new URL("../", import.meta.url));
 export const SECRET = "a secret of the benchmark";
@@ -69,11 +69,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       storeMiB: Number(shell(`du -sk ${folder}/data | cut -f1`)) / 1_024,
     }),
     counted: child.counted,
-    async commits() {
-      const said = child.find(({ event }) => event === "bench.commits");
-      child.signal("SIGUSR2");
-      return Number((await said).commits);
-    },
+    commits: () => commitsOf(child),
     async [Symbol.asyncDispose]() {
       await child.end();
       if (kept === undefined) await Deno.remove(folder, { recursive: true });

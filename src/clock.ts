@@ -48,7 +48,7 @@ function sharedTimer(ms: number, action: () => void): () => void {
   const once = () => action();
   slot.actions.add(once);
   return () => {
-    if (!slot.actions.delete(once) || slot.actions.size > 0 || slots.get(end) !== slot) return;
+    if (!slot.actions.delete(once) || slot.actions.size > 0) return;
     slots.delete(end);
     slot.cancel();
   };

@@ -2,12 +2,13 @@
  * Bounds how many lanes deliver to one host at once. A place that becomes free goes to the lane
  * that has waited longest, and is kept for it. Knows nothing of what the lanes do.
  */
+import { Counts } from "../counts.ts";
 
 export class HostPlaces {
   readonly #max: number;
   /** Host at which a lane has a place. */
   readonly #hostOf = new Map<string, string>();
-  readonly #taken = new Map<string, number>();
+  readonly #taken = new Counts();
   readonly #waiting = new Map<string, Set<string>>();
 
   constructor(max: number) {
@@ -17,12 +18,11 @@ export class HostPlaces {
   /** Whether `lane` has a place at `host` from now on; if not, it waits for one. */
   take(host: string, lane: string): boolean {
     if (this.#hostOf.has(lane)) return true;
-    const taken = this.#taken.get(host) ?? 0;
-    if (taken >= this.#max) {
+    if (this.#taken.of(host) >= this.#max) {
       this.#waiting.set(host, (this.#waiting.get(host) ?? new Set()).add(lane));
       return false;
     }
-    this.#taken.set(host, taken + 1);
+    this.#taken.add(host, 1);
     this.#hostOf.set(lane, host);
     return true;
   }
@@ -42,9 +42,7 @@ export class HostPlaces {
       this.#hostOf.set(next, host);
       return next;
     }
-    const taken = (this.#taken.get(host) ?? 0) - 1;
-    if (taken > 0) this.#taken.set(host, taken);
-    else this.#taken.delete(host);
+    this.#taken.add(host, -1);
     return undefined;
   }
 

@@ -8,7 +8,7 @@ import type { Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Ledger } from "../ledger/ledger.ts";
 import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
-import { deliver, type DeliveryParts, type Work } from "./delivery.ts";
+import { deliver, type DeliveryParts, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
 import { Timers } from "./timers.ts";
@@ -33,6 +33,14 @@ export class Worker {
   readonly #resting = new Map<string, number>();
   readonly #timers: Timers;
   readonly #abort = new AbortController();
+  readonly #around: Surroundings = {
+    signal: this.#abort.signal,
+    isStopping: () => this.#stopped,
+    pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
+    isWanted: (host) => this.#isWanted(host),
+    learn: (host, outcome) => this.#learn(host, outcome),
+    lookAgain: (lane, ms) => this.#lookAgain(lane, ms),
+  };
   #stopped = false;
   #idle: (() => void)[] = [];
 
@@ -79,7 +87,8 @@ export class Worker {
         // A store that reports a failure may have held the claim all the same.
         return this.wake([record.lane]);
       }
-      await this.#deliver({ claimed: acceptance.claimed, payload });
+      const work = { claimed: acceptance.claimed, payload };
+      await deliver(work, this.#parts, this.#around);
     });
     return promise;
   };
@@ -158,18 +167,7 @@ export class Worker {
       ledger.payload(held.record),
     ]);
     if (claimed === undefined) return this.#lookAgain(lane, STORE_RETRY_MS);
-    await this.#deliver({ claimed, payload });
-  }
-
-  #deliver(work: Work): Promise<void> {
-    return deliver(work, this.#parts, {
-      signal: this.#abort.signal,
-      isStopping: () => this.#stopped,
-      pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
-      isWanted: (host) => this.#isWanted(host),
-      learn: (host, outcome) => this.#learn(host, outcome),
-      lookAgain: (lane, ms) => this.#lookAgain(lane, ms),
-    });
+    await deliver({ claimed, payload }, this.#parts, this.#around);
   }
 
   #learn(host: string, outcome: Outcome): void {

@@ -4,9 +4,9 @@
  */
 import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
+import { DESTINATION_CHARS_MAX, VERDICTS_MAX } from "../limits.ts";
 import { isAddress } from "./cidr.ts";
 import { checkAddresses, checkDestination, type Ground, type Verdict } from "./destination.ts";
-import { DESTINATION_CHARS_MAX, VERDICTS_MAX } from "../limits.ts";
 import type { EgressPolicy } from "./policy.ts";
 import type { Rule } from "./rules.ts";
 import { hostOf } from "./spelling.ts";
@@ -53,7 +53,7 @@ export function createGuard(parts: GuardParts): Guard {
 
   /** What the URL alone tells, judged once for as long as this machine's addresses are the same. */
   function judge(uri: string): Verdict {
-    const { own } = ground();
+    const own = ownAddresses();
     if (own !== judged.own || judged.verdicts.size >= VERDICTS_MAX) {
       judged = { own, verdicts: new Map() };
     }

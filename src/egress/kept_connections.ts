@@ -42,11 +42,6 @@ export class KeptConnections {
     this.#limits = limits;
   }
 
-  /** How many wait. */
-  get size(): number {
-    return this.#kept.size;
-  }
-
   /** The connection of `lane`, unless it leads to none of `addresses` or is past its time. */
   take(lane: string, addresses: readonly string[]): Connection | undefined {
     const kept = this.#kept.get(lane);

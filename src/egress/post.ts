@@ -1,6 +1,7 @@
 /** HTTP on one connection: the request goes out, the head and the body of its answer come back. */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
+import { GrowingBytes } from "../growing_bytes.ts";
 import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
 import { type IsClear, watch } from "./wire.ts";
 
@@ -75,17 +76,12 @@ export function readAnswer(
   incoming: IncomingMessage,
   bytesMax: number,
 ): Promise<{ readonly body: Uint8Array; readonly truncated: boolean }> {
-  // One buffer that grows: kept one by one, small parts would take a hundred times their bytes.
-  let buffer = new Uint8Array(Math.min(BUFFER_BYTES, bytesMax));
-  let length = 0;
+  const content = new GrowingBytes(BUFFER_BYTES, bytesMax);
   return new Promise((resolve, reject) => {
-    const end = (truncated: boolean) => resolve({ body: buffer.slice(0, length), truncated });
+    const end = (truncated: boolean) => resolve({ body: content.bytes().slice(), truncated });
     incoming.on("data", (part: Uint8Array) => {
-      const kept = part.subarray(0, bytesMax - length);
-      const needed = length + kept.length;
-      if (needed > buffer.length) buffer = grown(buffer, Math.min(2 * needed, bytesMax));
-      buffer.set(kept, length);
-      length = needed;
+      const kept = part.subarray(0, bytesMax - content.length);
+      content.append(kept);
       if (kept.length === part.length) return;
       end(true);
       incoming.destroy();
@@ -96,10 +92,4 @@ export function readAnswer(
       if (!incoming.complete) reject(new Error("The answer ended early"));
     });
   });
-}
-
-function grown(content: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(bytes);
-  copy.set(content);
-  return copy;
 }

@@ -3,6 +3,7 @@
  * permitted. Never looks into it.
  */
 import type { Clock } from "../clock.ts";
+import { GrowingBytes } from "../growing_bytes.ts";
 
 export interface BodyBounds {
   readonly bytesMax: number;
@@ -34,21 +35,17 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
     forget(reader);
   });
   try {
-    // Copied together at once: a client may send its bytes one by one.
-    let bytes = new Uint8Array(told ?? BUFFER_BYTES);
-    let length = 0;
+    // A client may send its bytes one by one.
+    const content = new GrowingBytes(told ?? BUFFER_BYTES, bytesMax);
     for (;;) {
       const { done, value } = await reader.read();
       if (late) return { kind: "too_slow" };
-      if (done) return { kind: "read", bytes: bytes.subarray(0, length) };
-      const end = length + value.byteLength;
-      if (end > bytesMax) {
+      if (done) return { kind: "read", bytes: content.bytes() };
+      if (content.length + value.byteLength > bytesMax) {
         forget(reader);
         return { kind: "too_large" };
       }
-      if (end > bytes.length) bytes = grown(bytes.subarray(0, length), end);
-      bytes.set(value, length);
-      length = end;
+      content.append(value);
     }
   } catch {
     return { kind: late ? "too_slow" : "broken" };
@@ -79,13 +76,6 @@ export function lengthOf({ headers }: Pick<Request, "headers">): number | undefi
 
 /** Room for most bodies whose length is not told. */
 const BUFFER_BYTES = 4_096;
-
-/** A copy with room for `bytes`, and for as much again. */
-function grown(content: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(2 * bytes);
-  copy.set(content);
-  return copy;
-}
 
 /** Reads no further. Of a client that went away the cancellation is rejected, too. */
 function forget(reader: ReadableStreamDefaultReader<Uint8Array>): void {

@@ -3,6 +3,7 @@
  * all. Nobody waits for a place: whoever finds none is told so. Counts only what is in progress in
  * this process, and forgets an owner who has nothing.
  */
+import { Counts } from "../counts.ts";
 
 /** How many places there are. */
 export interface PlaceBounds {
@@ -12,7 +13,7 @@ export interface PlaceBounds {
 
 export class Places {
   readonly #bounds: PlaceBounds;
-  readonly #takenBy = new Map<string, number>();
+  readonly #takenBy = new Counts();
   #taken = 0;
 
   constructor(bounds: PlaceBounds) {
@@ -32,7 +33,7 @@ export class Places {
   /** Whether `owner` would find `count` places. */
   has(owner: string, count = 1): boolean {
     const { total, perOwner } = this.#bounds;
-    return this.#taken + count <= total && this.#of(owner) + count <= perOwner;
+    return this.#taken + count <= total && this.#takenBy.of(owner) + count <= perOwner;
   }
 
   /** Takes `count` places for `owner` and answers how to give them back, if there are so many. */
@@ -46,14 +47,8 @@ export class Places {
     };
   }
 
-  #of(owner: string): number {
-    return this.#takenBy.get(owner) ?? 0;
-  }
-
   #change(owner: string, count: number): void {
     this.#taken += count;
-    const taken = this.#of(owner) + count;
-    if (taken === 0) this.#takenBy.delete(owner);
-    else this.#takenBy.set(owner, taken);
+    this.#takenBy.add(owner, count);
   }
 }

@@ -8,7 +8,6 @@ import { PARTS_IN_COMMIT } from "../limits.ts";
 import type { Batch } from "./batch.ts";
 import type { Committed, GroupCommit } from "./group_commit.ts";
 import { keys } from "./keys.ts";
-import type { Acceptance } from "./ledger.ts";
 import { abandon, stage } from "./staging.ts";
 import { encodeExport, encodeLease, encodePlace } from "./stored.ts";
 
@@ -78,12 +77,4 @@ export async function commitAcceptance(
     if (committed === undefined) await abandon(kv, id).catch(() => {});
   }
   return committed;
-}
-
-/** What is told of an acceptance once its commit has the versionstamp `committed`. */
-export function accepted(committed: string, order: number, claim?: Change<Delivering>): Acceptance {
-  if (claim === undefined) return { kind: "accepted" };
-  const { record, lease } = claim;
-  const versions = { record: committed, lease: committed, order };
-  return { kind: "accepted", claimed: { record, lease, versions } };
 }

@@ -4,7 +4,7 @@ import type { ExportRecord } from "../exports/record.ts";
 import type { finishing } from "./finish.ts";
 import type { Batch } from "./batch.ts";
 import { keys } from "./keys.ts";
-import type { Changed, Follower, Held, Versions } from "./ledger.ts";
+import type { Follower, Held } from "./ledger.ts";
 import { encodeExport, encodeLease } from "./stored.ts";
 
 /** What finishing adds to a change; nothing, if it does not finish. */
@@ -54,20 +54,12 @@ export function changeOf(
   };
 }
 
-/** What is held once that commit has the versionstamp `committed`. */
-export function changedBy<R extends ExportRecord>(
-  { versions }: Held,
+/** What is held once a change at that place has been committed with the versionstamp `committed`. */
+export function heldAfter<R extends ExportRecord>(
   { record, lease }: Change<R>,
-  follower: Follower | undefined,
+  order: number,
   committed: string,
-): Changed<R> {
-  const leased = (order: number): Versions => ({ record: committed, lease: committed, order });
-  const { order } = versions;
-  if (follower !== undefined) {
-    const { record: next, lease: nextLease } = follower.claim;
-    const held = { record: next, lease: nextLease, versions: leased(follower.held.versions.order) };
-    return { record, lease, versions: leased(order), follower: held };
-  }
-  const version = lease === undefined ? null : committed;
-  return { record, lease, versions: { record: committed, lease: version, order } };
+): Held<R> {
+  const versions = { record: committed, lease: lease === undefined ? null : committed, order };
+  return { record, lease, versions };
 }

@@ -6,12 +6,12 @@ import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
 import type { Delivering, ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import { acceptanceOf, accepted, commitAcceptance } from "./acceptance.ts";
+import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
+import type { Batch } from "./batch.ts";
 import type { Bell } from "./bell.ts";
-import { changedBy, changeOf, UNFINISHED } from "./changing.ts";
+import { changeOf, heldAfter, UNFINISHED } from "./changing.ts";
 import { finishing } from "./finish.ts";
 import { noteFormat, requireFormat } from "./format.ts";
-import type { Batch } from "./batch.ts";
 import { type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
@@ -116,20 +116,16 @@ export class KvLedger implements Ledger {
     let committed: Committed;
     try {
       const store = { kv: this.#kv, commits: this.#commits, now: this.#clock.now() };
-      committed = await commitAcceptance(
-        store,
-        record.id,
-        partsOf(payload),
-        use.claim,
-        acceptance,
-      );
+      const parts = partsOf(payload);
+      committed = await commitAcceptance(store, record.id, parts, use.claim, acceptance);
     } finally {
       this.#open.taken(record);
       if (committed === undefined) this.#open.denied(record);
     }
     if (committed !== undefined) {
       this.#recent.note(first?.record ?? record);
-      return accepted(committed, order, first);
+      const claimed = first && heldAfter(first, order, committed);
+      return { kind: "accepted", ...(claimed && { claimed }) };
     }
     if (first === undefined && idempotency === undefined) {
       throw new Error(`Cannot accept ${record.id}: the id is taken`);
@@ -202,15 +198,19 @@ export class KvLedger implements Ledger {
       }
     }
     // It may have held all the same, now or at an earlier try: then the export is open no longer.
-    const isDone = committed !== undefined || await isStored(this.#kv, record);
-    if (record.state === "finished" && isDone && !this.#finished.has(held)) {
+    const isOver = record.state === "finished" && !this.#finished.has(held) &&
+      (committed !== undefined || await isStored(this.#kv, record));
+    if (isOver) {
       this.#finished.add(held);
       this.#open.remove(record);
     }
     if (committed === undefined) return undefined;
     this.#recent.note(record, answer);
-    if (follower !== undefined) this.#recent.note(follower.claim.record);
-    return changedBy(held, change, follower, committed);
+    const changed = heldAfter(change, order, committed);
+    if (follower === undefined) return changed;
+    this.#recent.note(follower.claim.record);
+    const next = heldAfter(follower.claim, follower.held.versions.order, committed);
+    return { ...changed, follower: next };
   }
 
   lanes(): AsyncIterable<string> {

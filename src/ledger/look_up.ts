@@ -3,7 +3,7 @@
  * whether there was something: a record that is there takes some microseconds more to read than one
  * that is not, so both are followed by a read of the other kind.
  */
-import type { ExportRecord } from "../exports/record.ts";
+import type { ExportRecord, Finished } from "../exports/record.ts";
 import { keys } from "./keys.ts";
 import type { RecordReader } from "./ledger.ts";
 import type { Recent } from "./recent.ts";
@@ -34,10 +34,9 @@ export async function findExport(
 }
 
 /** Whether the store has that export finished, by that attempt. */
-export async function isStored(kv: Deno.Kv, record: ExportRecord): Promise<boolean> {
-  if (record.state !== "finished") return false;
-  const stored = await read(kv, keys.export(record.id));
-  return stored?.state === "finished" && stored.attempts === record.attempts;
+export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise<boolean> {
+  const stored = await read(kv, keys.export(id));
+  return stored?.state === "finished" && stored.attempts === attempts;
 }
 
 /** Watches the export of that id in the store, whoever changes it. */

@@ -4,6 +4,7 @@
  * every change is counted from then on. Never part of a commit: exports of one owner would wait for
  * each other's.
  */
+import { Counts } from "../counts.ts";
 import { keys } from "./keys.ts";
 import type { Full } from "./ledger.ts";
 import { decodeExport, decodePlace } from "./stored.ts";
@@ -26,11 +27,11 @@ const NOTHING: OpenBounds = { exports: 0, bytes: 0 };
 export class OpenExports {
   readonly #max: OpenBounds;
   readonly #byOwner = new Map<string, OpenBounds>();
-  readonly #byLane = new Map<string, number>();
+  readonly #byLane = new Counts();
   /** Lanes that may hold more than is counted, and since which event. */
   readonly #doubtful = new Map<string, number>();
   /** Acceptances in progress, by lane. */
-  readonly #taking = new Map<string, number>();
+  readonly #taking = new Counts();
   #events = 0;
 
   constructor(max: OpenBounds) {
@@ -43,7 +44,7 @@ export class OpenExports {
 
   /** Whether one export stands in the lane and nothing else. */
   isAlone(lane: string): boolean {
-    return this.#byLane.get(lane) === 1 && !this.#doubtful.has(lane);
+    return this.#byLane.of(lane) === 1 && !this.#doubtful.has(lane);
   }
 
   /** What is in doubt about a lane as of now; for {@link empty}. */
@@ -53,16 +54,15 @@ export class OpenExports {
 
   /** The acceptance that {@link take} began is over. */
   taken({ lane }: Counted): void {
-    const left = (this.#taking.get(lane) ?? 0) - 1;
-    if (left > 0) this.#taking.set(lane, left);
-    else this.#taking.delete(lane);
+    this.#taking.add(lane, -1);
   }
 
   /** The lane was found empty by a read begun with `doubt`; that ends it, unless more came since. */
   empty(lane: string, doubt: number | undefined): void {
-    if (doubt === undefined || this.#doubtful.get(lane) !== doubt || this.#taking.has(lane)) return;
+    if (doubt === undefined || this.#doubtful.get(lane) !== doubt) return;
+    if (this.#taking.of(lane) > 0) return;
     this.#doubtful.delete(lane);
-    this.#byLane.delete(lane);
+    this.#byLane.clear(lane);
   }
 
   /** Counts an export that is about to be accepted, unless it is one too many. */
@@ -79,7 +79,7 @@ export class OpenExports {
       return { kind: "full", of, max: this.#max[of], left: Math.max(0, left[of]) };
     }
     const { lane } = record;
-    this.#taking.set(lane, (this.#taking.get(lane) ?? 0) + 1);
+    this.#taking.add(lane, 1);
     if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
     this.add(record);
     return undefined;
@@ -109,9 +109,7 @@ export class OpenExports {
     };
     if (next.exports === 0) this.#byOwner.delete(owner);
     else this.#byOwner.set(owner, next);
-    const inLane = Math.max(0, (this.#byLane.get(lane) ?? 0) + sign);
-    if (inLane === 0) this.#byLane.delete(lane);
-    else this.#byLane.set(lane, inLane);
+    this.#byLane.add(lane, sign);
   }
 }
 

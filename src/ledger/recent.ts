@@ -3,6 +3,7 @@
  * one that waits for it no watch. A shortcut only: what is not here is in the store, and a new start
  * knows nothing. Right where one process writes to a store, as it must be with a file.
  */
+import { Counts } from "../counts.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { RECENT_ANSWER_BYTES_MAX, RECENT_EXPORTS_MAX } from "../limits.ts";
 import type { RecordReader } from "./ledger.ts";
@@ -20,7 +21,7 @@ export class Recent {
   readonly #noted = new Map<string, Noted>();
   readonly #readers = new Map<string, Set<NewsReader>>();
   /** Ids watched in the store, and how often: nobody may be told of them by both. */
-  readonly #elsewhere = new Map<string, number>();
+  readonly #elsewhere = new Counts();
 
   constructor(max: number = RECENT_EXPORTS_MAX) {
     this.#max = max;
@@ -31,7 +32,7 @@ export class Recent {
     const { id } = record;
     for (const reader of this.#readers.get(id) ?? []) reader.tell(record);
     this.#noted.delete(id);
-    if (this.#elsewhere.has(id)) return;
+    if (this.#elsewhere.of(id) > 0) return;
     const small = answer !== undefined && answer.byteLength <= RECENT_ANSWER_BYTES_MAX;
     this.#noted.set(id, { record, answer: small ? answer : undefined });
     const [oldest] = this.#noted.keys();
@@ -59,7 +60,7 @@ export class Recent {
     const readers = this.#readers.get(id) ?? new Set();
     const reader = new NewsReader(record, () => {
       readers.delete(reader);
-      if (readers.size === 0 && this.#readers.get(id) === readers) this.#readers.delete(id);
+      if (readers.size === 0) this.#readers.delete(id);
     });
     this.#readers.set(id, readers.add(reader));
     return reader;
@@ -68,18 +69,13 @@ export class Recent {
   /** Leaves an export to a watch of the store until that ends. */
   leave(id: string, reader: RecordReader): RecordReader {
     this.#noted.delete(id);
-    this.#elsewhere.set(id, (this.#elsewhere.get(id) ?? 0) + 1);
+    this.#elsewhere.add(id, 1);
     let isLeft = true;
-    const back = () => {
-      const left = (this.#elsewhere.get(id) ?? 0) - 1;
-      if (isLeft && left > 0) this.#elsewhere.set(id, left);
-      else if (isLeft) this.#elsewhere.delete(id);
-      isLeft = false;
-    };
     return {
       read: () => reader.read(),
-      cancel() {
-        back();
+      cancel: () => {
+        if (isLeft) this.#elsewhere.add(id, -1);
+        isLeft = false;
         return reader.cancel();
       },
     };

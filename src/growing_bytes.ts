@@ -1,0 +1,38 @@
+/**
+ * Bytes that come part by part, copied together at once: kept one by one, small parts would take a
+ * hundred times their bytes. Decides nothing about how many are too many.
+ */
+export class GrowingBytes {
+  readonly #bytesMax: number;
+  #buffer: Uint8Array<ArrayBuffer>;
+  #length = 0;
+
+  /**
+   * @param room for the first bytes
+   * @param bytesMax more room than this is never taken; no more may be appended
+   */
+  constructor(room: number, bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#buffer = new Uint8Array(Math.min(room, bytesMax));
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  append(part: Uint8Array): void {
+    const end = this.#length + part.length;
+    if (end > this.#buffer.length) {
+      const grown = new Uint8Array(Math.min(2 * end, this.#bytesMax));
+      grown.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = grown;
+    }
+    this.#buffer.set(part, this.#length);
+    this.#length = end;
+  }
+
+  /** What came so far; a view, not a copy. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
