@@ -104,10 +104,15 @@ export const CLOCK_CHANGE_MS = 2 * SECOND;
 
 // The store. Deno KV's own limits decide most of these.
 
-/** A KV value holds 64 KiB; a `Uint8Array` is stored raw, so a part may use them all. */
+/** A KV value holds 64 KiB; a `Uint8Array` is stored raw, so a part of much may use them all. */
 export const PART_BYTES = 64 * KIB;
-/** Bytes of a page of ledger entries; a value of KV holds 64 KiB. */
-export const PAGE_BYTES_MAX = 60 * KIB;
+/**
+ * Bytes of a value whose row lies in one page of the store's file. SQLite keeps 1,002 bytes of a row
+ * there, key and numbers included, and reads the rest of a longer one whenever it compares keys with it.
+ */
+export const ROW_BYTES_MAX = 896;
+/** Of these, what a record takes at most without its URL: its ids and digest have one length. */
+export const RECORD_BYTES_MAX = { unfinished: 416, finished: 528 } as const;
 /** Parts that travel in the accepting or settling commit itself; more are staged before it. */
 export const PARTS_IN_COMMIT = 4;
 /** Mutations of one shared commit (KV: 1,000, enqueues included). */

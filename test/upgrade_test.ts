@@ -3,7 +3,8 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FORMAT } from "../src/ledger/format.ts";
 import { verifyChain } from "../src/ledger/chain.ts";
 import { readChains } from "../src/ledger/read_chains.ts";
-import exports from "./fixtures/store_0.1/exports.json" with { type: "json" };
+import exportsOf01 from "./fixtures/store_0.1/exports.json" with { type: "json" };
+import exportsOf2 from "./fixtures/store_format_2/exports.json" with { type: "json" };
 import { runTask } from "./fakes/service_process.ts";
 import { openTestService } from "./fakes/test_service.ts";
 import { withFolder } from "./fakes/folder.ts";
@@ -11,8 +12,14 @@ import { withFolder } from "./fakes/folder.ts";
 const FORMAT_KEY = ["format"];
 
 Deno.test("a store of version 0.1 opens, and its exports finish in their order", () =>
-  withFolder(async (folder) => {
-    const fixture = new URL("fixtures/store_0.1/export.kv", import.meta.url);
+  assertOpens("store_0.1", exportsOf01));
+
+Deno.test("a store of format 2 opens, and its exports finish in their order", () =>
+  assertOpens("store_format_2", exportsOf2));
+
+function assertOpens(name: string, exports: typeof exportsOf01): Promise<void> {
+  return withFolder(async (folder) => {
+    const fixture = new URL(`fixtures/${name}/export.kv`, import.meta.url);
     await Deno.copyFile(fixture, `${folder}/export.kv`);
     const kv = await Deno.openKv(`${folder}/export.kv`);
     {
@@ -41,12 +48,13 @@ Deno.test("a store of version 0.1 opens, and its exports finish in their order",
       assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT);
     }
     kv.close();
-  }));
+  });
+}
 
 Deno.test("a store of a newer format is refused, and keeps its format", async () => {
   const kv = await Deno.openKv(":memory:");
   await kv.set(FORMAT_KEY, FORMAT + 1);
-  await assertRejects(() => openTestService({ kv }), Error, "this version knows 2");
+  await assertRejects(() => openTestService({ kv }), Error, "this version knows 3");
   assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT + 1);
   kv.close();
 });
@@ -60,6 +68,6 @@ Deno.test("the process says that the store is newer than itself, and exits 1", (
     const env = { EXPORT_SECRET: "a secret of the tests", DATABOX_LOCAL_PORT: "0" };
     const { code, stdout, stderr } = await runTask("start", { folder, env });
     assertEquals(code, 1);
-    assertMatch(stderr, /has format 3, and this version knows 2; start the version that wrote it/);
+    assertMatch(stderr, /has format 4, and this version knows 3; start the version that wrote it/);
     assert(!stdout.includes("service.listening"));
   }));

@@ -88,7 +88,10 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["process_test.ts", "a second start on the same store says why not"],
   ],
   "a later version starts on the store of an earlier one": [
-    ["upgrade_test.ts", "a store of version 0.1 opens, and its exports finish in their order"],
+    [
+      "upgrade_test.ts",
+      "a store of version 0.1 opens, and its exports finish in their order",
+    ],
   ],
   "an earlier version starts on the store of a later one": [
     ["upgrade_test.ts", "a store of a newer format is refused, and keeps its format"],

@@ -109,7 +109,7 @@ async function lookBehind(
 ): Promise<{ readonly held: Held; readonly payload: Uint8Array } | undefined> {
   try {
     const held = await ledger.behind(claimed);
-    return held && { held, payload: await ledger.payload(held.record) };
+    return held && { held, payload: await ledger.payload(held) };
   } catch {
     // Its turn comes when the lane is woken.
     return undefined;

@@ -164,7 +164,7 @@ export class Worker {
     if (heldBackMs > 0) return this.#lookAgain(lane, heldBackMs);
     const [claimed, payload] = await Promise.all([
       ledger.change(held, claim),
-      ledger.payload(held.record),
+      ledger.payload(held),
     ]);
     if (claimed === undefined) return this.#lookAgain(lane, STORE_RETRY_MS);
     await deliver({ claimed, payload }, this.#parts, this.#around);

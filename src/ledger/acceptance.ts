@@ -1,6 +1,6 @@
 /**
- * Accepting an export: the record at its place in its lane, its payload and, if it has one, its
- * claim, all in one commit. Never decides whether to.
+ * Accepting an export: the record, its payload, and its place in its lane or its claim, all in one
+ * commit. Never decides whether to.
  */
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { Delivering, Pending } from "../exports/record.ts";
@@ -8,21 +8,22 @@ import { PARTS_IN_COMMIT } from "../limits.ts";
 import type { Batch } from "./batch.ts";
 import type { Committed, GroupCommit } from "./group_commit.ts";
 import { keys } from "./keys.ts";
+import { type Layout, setsOf } from "./layout.ts";
 import { abandon, stage } from "./staging.ts";
-import { encodeExport, encodeLease, encodePlace } from "./stored.ts";
+import { encodeLease } from "./stored.ts";
 
 /**
  * The commit that accepts `change`, and claims it by `claim`. Whoever may hold the lane's lease
  * already makes it fail.
  *
- * @param order place in the lane, later than any handed out before
+ * @param layout its place, later than any handed out before, and the beginning of its payload
  * @param more what the size of the payload and the client's key add
  */
 export function acceptanceOf(
   change: Change<Pending>,
-  { claim, order, more }: {
+  { claim, layout, more }: {
     readonly claim: Change<Delivering> | undefined;
-    readonly order: number;
+    readonly layout: Layout;
     readonly more: Batch;
   },
 ): Batch {
@@ -36,15 +37,14 @@ export function acceptanceOf(
       ...more.checks ?? [],
     ],
     sets: [
-      { key: keys.export(id), value: encodeExport(order, record) },
-      { key: keys.lane(lane, order, id), value: encodePlace(record) },
+      ...setsOf(record, layout),
       ...lease === undefined ? [] : [{ key: leaseKey, value: encodeLease(lease) }],
       ...more.sets ?? [],
     ],
     deletes: more.deletes ?? [],
     entries: [...change.entries, ...claim?.entries ?? []],
     wakeUps: [{ lane, at: wakeUpAt(claim ?? change) }],
-    order,
+    order: layout.order,
   };
 }
 

@@ -1,16 +1,16 @@
 /** What a change of a lane's head commits, and the claim of the one behind it if it comes along. Pure. */
 import { type Change, wakeUpAt } from "../exports/export.ts";
-import type { ExportRecord } from "../exports/record.ts";
 import type { finishing } from "./finish.ts";
 import type { Batch } from "./batch.ts";
 import { keys } from "./keys.ts";
+import { setsOf } from "./layout.ts";
 import type { Follower, Held } from "./ledger.ts";
-import { encodeExport, encodeLease } from "./stored.ts";
+import { encodeLease } from "./stored.ts";
 
 /** What finishing adds to a change; nothing, if it does not finish. */
 type Finish = Awaited<ReturnType<typeof finishing>> | typeof UNFINISHED;
 
-export const UNFINISHED = { sets: [], deletes: [], expiry: {} } as const;
+export const UNFINISHED = { kept: undefined, sets: [], deletes: [] } as const;
 
 /**
  * The commit that changes what is held as `change` says.
@@ -18,7 +18,7 @@ export const UNFINISHED = { sets: [], deletes: [], expiry: {} } as const;
  * @param more.isLast nothing stands behind it, so that nobody need look at the lane
  */
 export function changeOf(
-  { versions }: Held,
+  held: Held,
   change: Change,
   { finish, follower, isLast }: {
     readonly finish: Finish;
@@ -27,25 +27,20 @@ export function changeOf(
   },
 ): Batch {
   const { record, entries } = change;
-  const { id, lane } = record;
+  const { lane } = record;
   const leaseKey = keys.lease(lane);
   const { lease } = follower?.claim ?? change;
   const wakeUp = { lane, at: wakeUpAt(follower?.claim ?? change) };
-  const next = follower && {
-    key: keys.export(follower.held.record.id),
-    value: encodeExport(follower.held.versions.order, follower.claim.record),
-    versionstamp: follower.held.versions.record,
-  };
   return {
     checks: [
-      { key: keys.export(id), versionstamp: versions.record },
-      { key: leaseKey, versionstamp: versions.lease },
-      ...next === undefined ? [] : [{ key: next.key, versionstamp: next.versionstamp }],
+      checkOf(held),
+      { key: leaseKey, versionstamp: held.stored.versions.lease },
+      ...follower === undefined ? [] : [checkOf(follower.held)],
     ],
     sets: [
-      { key: keys.export(id), value: encodeExport(versions.order, record), ...finish.expiry },
+      ...setsOf(record, held.stored, finish.kept),
       ...lease === undefined ? [] : [{ key: leaseKey, value: encodeLease(lease) }],
-      ...next === undefined ? [] : [{ key: next.key, value: next.value }],
+      ...follower === undefined ? [] : setsOf(follower.claim.record, follower.held.stored),
       ...finish.sets,
     ],
     deletes: [...lease === undefined ? [leaseKey] : [], ...finish.deletes],
@@ -54,12 +49,6 @@ export function changeOf(
   };
 }
 
-/** What is held once a change at that place has been committed with the versionstamp `committed`. */
-export function heldAfter<R extends ExportRecord>(
-  { record, lease }: Change<R>,
-  order: number,
-  committed: string,
-): Held<R> {
-  const versions = { record: committed, lease: lease === undefined ? null : committed, order };
-  return { record, lease, versions };
+function checkOf({ record, stored }: Held): Deno.AtomicCheck {
+  return { key: keys.export(record.id), versionstamp: stored.versions.record };
 }

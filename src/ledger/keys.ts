@@ -8,16 +8,17 @@ export const keys = {
   instance: (): Deno.KvKey => ["instance"],
   /** {@link StoredExport}. */
   export: (id: string): Deno.KvKey => ["export", id],
-  /** Part `n` of what is to be delivered. */
+  /** Part `n` of what is to be delivered, behind what its record brings along. */
   payload: (id: string, n: number): Deno.KvKey => ["payload", id, n],
-  /** Part `n` of the answer that attempt brought. */
+  /** Part `n` of the answer that attempt brought, in the same way. */
   answer: (id: string, attempt: number, n: number): Deno.KvKey => ["answer", id, attempt, n],
   /** The key says that the export stands in the lane, and where; the value whose it is and its size. */
   lane: (lane: string, order: number, id: string): Deno.KvKey => ["lane", lane, order, id],
   /** Prefix of a lane, or of all. */
   lanes: (...lane: string[]): Deno.KvKey => ["lane", ...lane],
-  /** Lease of the lane's head. */
+  /** Lease of the lane's head, which it names. */
   lease: (lane: string): Deno.KvKey => ["lease", lane],
+  leases: (): Deno.KvKey => ["lease"],
   /** When the parts of a large payload began to be written, and how many they are. */
   staged: (id: string): Deno.KvKey => ["staged", id],
   stagings: (): Deno.KvKey => ["staged"],

@@ -9,13 +9,14 @@ import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
 import type { Batch } from "./batch.ts";
 import type { Bell } from "./bell.ts";
-import { changeOf, heldAfter, UNFINISHED } from "./changing.ts";
+import { changeOf, UNFINISHED } from "./changing.ts";
 import { finishing } from "./finish.ts";
 import { noteFormat, requireFormat } from "./format.ts";
 import { type Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
-import { headOf, lanesOf } from "./lanes.ts";
+import { behindOf, headOf, lanesOf } from "./lanes.ts";
+import { heldAfter, type Layout } from "./layout.ts";
 import type {
   Acceptance,
   AcceptOptions,
@@ -25,9 +26,9 @@ import type {
   Ledger,
   RecordReader,
 } from "./ledger.ts";
-import { findExport, isStored, watchStored, writeDecoy } from "./look_up.ts";
+import { answerOf, findExport, isStored, watchStored, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
-import { partsOf, readParts } from "./parts.ts";
+import { cut, readContent } from "./parts.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { sweepStaged } from "./staging.ts";
@@ -105,29 +106,29 @@ export class KvLedger implements Ledger {
     // Counted before it is committed: those who come at the same time must not all find room.
     const full = this.#open.take(record);
     if (full !== undefined) return full;
-    let order = 0;
-    let first: Change<Delivering> | undefined;
+    const { first, parts } = cut(payload, record);
+    let layout: Layout = { order: 0, hasPlace: false, first, parts: parts.length };
+    let claiming: Change<Delivering> | undefined;
     // Decided as it goes to be committed: others may come to the lane while a payload is staged.
     const acceptance = (more: Batch) => {
-      order = this.#nextOrder();
-      first = this.#open.isAlone(record.lane) ? claim : undefined;
-      return acceptanceOf(change, { claim: first, order, more });
+      layout = { ...layout, order: this.#nextOrder() };
+      claiming = this.#open.isAlone(record.lane) ? claim : undefined;
+      return acceptanceOf(change, { claim: claiming, layout, more });
     };
     let committed: Committed;
     try {
       const store = { kv: this.#kv, commits: this.#commits, now: this.#clock.now() };
-      const parts = partsOf(payload);
       committed = await commitAcceptance(store, record.id, parts, use.claim, acceptance);
     } finally {
       this.#open.taken(record);
       if (committed === undefined) this.#open.denied(record);
     }
     if (committed !== undefined) {
-      this.#recent.note(first?.record ?? record);
-      const claimed = first && heldAfter(first, order, committed);
+      this.#recent.note(claiming?.record ?? record);
+      const claimed = claiming && heldAfter(claiming, layout, committed);
       return { kind: "accepted", ...(claimed && { claimed }) };
     }
-    if (first === undefined && idempotency === undefined) {
+    if (claiming === undefined && idempotency === undefined) {
       throw new Error(`Cannot accept ${record.id}: the id is taken`);
     }
     // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
@@ -147,28 +148,26 @@ export class KvLedger implements Ledger {
     return findExport(this.#kv, this.#recent, id, { now, mayRead });
   }
 
-  payload({ id, payload }: ExportRecord): Promise<Uint8Array> {
-    return readParts(this.#kv, payload.bytes, (n) => keys.payload(id, n));
+  payload({ record: { id, payload }, stored }: Held): Promise<Uint8Array> {
+    return readContent(this.#kv, stored, payload.bytes, (n) => keys.payload(id, n));
   }
 
   async answer(record: Finished): Promise<Uint8Array> {
-    const { id, attempts, result } = record;
-    const recent = this.#recent.answer(record);
-    if (recent !== undefined) return recent;
-    const bytes = result.kind === "answered" ? result.answerBytes : 0;
-    return await readParts(this.#kv, bytes, (n) => keys.answer(id, attempts, n));
+    return this.#recent.answer(record) ?? await answerOf(this.#kv, record);
   }
 
   async head(lane: string): Promise<Held | undefined> {
+    // Woken once more: a wake-up is committed with every claim, and most are over by then.
+    if (this.#open.isEmpty(lane)) return undefined;
     const doubt = this.#open.doubt(lane);
     const head = await headOf(this.#kv, lane);
     if (head === undefined) this.#open.empty(lane, doubt);
     return head;
   }
 
-  async behind({ record, versions }: Held): Promise<Held | undefined> {
-    const { lane } = record;
-    return this.#open.isAlone(lane) ? undefined : await headOf(this.#kv, lane, versions.order);
+  async behind(held: Held): Promise<Held | undefined> {
+    const { lane } = held.record;
+    return this.#open.isAlone(lane) ? undefined : await behindOf(this.#kv, held);
   }
 
   async change<R extends ExportRecord>(
@@ -180,9 +179,9 @@ export class KvLedger implements Ledger {
     const { id, lane } = record;
     const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
-    const { order } = held.versions;
+    const { stored } = held;
     const finish = record.state === "finished"
-      ? await finishing(this.#kv, record, { order, answer, chance: this.#random() })
+      ? await finishing(this.#kv, record, { stored, answer, chance: this.#random() })
       : UNFINISHED;
     // Who comes later wakes the lane on their own.
     const isLast = record.state === "finished" && this.#open.isAlone(lane);
@@ -206,10 +205,10 @@ export class KvLedger implements Ledger {
     }
     if (committed === undefined) return undefined;
     this.#recent.note(record, answer);
-    const changed = heldAfter(change, order, committed);
+    const changed = heldAfter(change, stored, committed);
     if (follower === undefined) return changed;
     this.#recent.note(follower.claim.record);
-    const next = heldAfter(follower.claim, follower.held.versions.order, committed);
+    const next = heldAfter(follower.claim, follower.held.stored, committed);
     return { ...changed, follower: next };
   }
 

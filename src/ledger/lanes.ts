@@ -1,47 +1,74 @@
-/** Reads the work and its order: which lanes have unfinished exports, and which one is first. */
+/**
+ * Reads the work and its order: which lanes have unfinished exports, and which one is first. That is
+ * the one that the lane's lease names, or else the one with the first place. An export that is claimed
+ * as it is accepted gets a place only when it has to wait for another attempt.
+ */
+import type { Lease } from "../exports/record.ts";
 import { keys } from "./keys.ts";
 import type { Held } from "./ledger.ts";
 import { decodeExport, decodeLease } from "./stored.ts";
 
 /**
- * The oldest unfinished export of a lane, with the lane's lease; with `after`, the oldest of those
- * behind that place.
+ * The oldest unfinished export of a lane, with the lane's lease.
  *
  * @throws if the lane names an export that is not there: the store is damaged then
  */
-export async function headOf(
+export async function headOf(kv: Deno.Kv, lane: string): Promise<Held | undefined> {
+  // Before the places: whoever gives the lease back takes a place in the same commit.
+  const { value, versionstamp } = await kv.get<Uint8Array>(keys.lease(lane));
+  const lease = value === null ? undefined : decodeLease(value);
+  const id = lease?.id ?? await firstPart(kv, { prefix: keys.lanes(lane) }, 3);
+  return id === undefined ? undefined : await readHeld(kv, { id, lane, lease, versionstamp });
+}
+
+/** The oldest export of the lane behind the one that is held. */
+export async function behindOf(
   kv: Deno.Kv,
-  lane: string,
-  after?: number,
+  { record: { lane }, stored: { order } }: Held,
 ): Promise<Held | undefined> {
   const prefix = keys.lanes(lane);
-  const selector = after === undefined
-    ? { prefix }
-    : { start: [...prefix, after + 1], end: [...prefix, true] };
+  const selector = { start: [...prefix, order + 1], end: [...prefix, true] };
   const id = await firstPart(kv, selector, 3);
-  if (id === undefined) return undefined;
-  const [stored, lease] = await kv.getMany<[Uint8Array, Uint8Array]>([
-    keys.export(id),
-    keys.lease(lane),
-  ]);
-  if (stored.value === null) throw new Error(`Cannot read lane ${lane}: export ${id} is missing`);
-  const { order, record } = decodeExport(stored.value);
-  return {
-    record,
-    lease: lease.value === null ? undefined : decodeLease(lease.value),
-    versions: { record: stored.versionstamp, lease: lease.versionstamp, order },
-  };
+  const none = { lease: undefined, versionstamp: null };
+  return id === undefined ? undefined : await readHeld(kv, { id, lane, ...none });
+}
+
+async function readHeld(
+  kv: Deno.Kv,
+  { id, lane, lease, versionstamp }: {
+    readonly id: string;
+    readonly lane: string;
+    readonly lease: Lease | undefined;
+    readonly versionstamp: string | null;
+  },
+): Promise<Held> {
+  const entry = await kv.get<Uint8Array>(keys.export(id));
+  if (entry.value === null) throw new Error(`Cannot read lane ${lane}: export ${id} is missing`);
+  const { record, ...stored } = decodeExport(entry.value);
+  const versions = { record: entry.versionstamp, lease: versionstamp };
+  return { record, lease, stored: { ...stored, versions } };
 }
 
 /** Every lane with unfinished exports; one read a lane, however many exports stand in it. */
 export async function* lanesOf(kv: Deno.Kv): AsyncGenerator<string> {
+  const leased = new Set(await Array.fromAsync(leasesOf(kv), ({ lane }) => lane));
+  yield* leased;
   const all = keys.lanes();
   // A boolean sorts behind every text and number: `true` is past everything that has this prefix.
   const end = [...all, true];
   let lane = await firstPart(kv, { start: [...all, ""], end }, 1);
   while (lane !== undefined) {
-    yield lane;
+    if (!leased.has(lane)) yield lane;
     lane = await firstPart(kv, { start: [...all, lane, true], end }, 1);
+  }
+}
+
+/** Every lane that is leased, and the export that its lease names: as many as are worked at once. */
+export async function* leasesOf(
+  kv: Deno.Kv,
+): AsyncGenerator<{ readonly lane: string; readonly id: string }> {
+  for await (const { key, value } of kv.list<Uint8Array>({ prefix: keys.leases() })) {
+    yield { lane: String(key.at(-1)), id: decodeLease(value).id };
   }
 }
 

@@ -11,15 +11,20 @@ export interface Held<R extends ExportRecord = ExportRecord> {
   readonly record: R;
   readonly lease: Lease | undefined;
   /** The adapter's own. */
-  readonly versions: Versions;
+  readonly stored: Stored;
 }
 
-/** What must be unchanged in the store for a change to be committed. */
-export interface Versions {
-  readonly record: string;
-  readonly lease: string | null;
+/** How what is held lies in the store; all of it must be unchanged for a change to be committed. */
+export interface Stored {
+  readonly versions: { readonly record: string; readonly lease: string | null };
   /** Place in the lane. */
   readonly order: number;
+  /** Whether the lane tells of that place. */
+  readonly hasPlace: boolean;
+  /** What the record brings along: the first bytes of the payload, until the export is finished. */
+  readonly first: Uint8Array;
+  /** How many parts the rest of it lies in. */
+  readonly parts: number;
 }
 
 /** The export behind one that is being settled, and how it is claimed. */
@@ -95,8 +100,8 @@ export interface Ledger {
     now: number,
     mayRead?: (record: ExportRecord) => boolean,
   ): Promise<ExportRecord | undefined>;
-  /** The bytes to deliver; kept until the export is finished. */
-  payload(record: ExportRecord): Promise<Uint8Array>;
+  /** The bytes to deliver of what is held; kept until the export is finished. */
+  payload(held: Held): Promise<Uint8Array>;
   /** The destination's answer. */
   answer(record: Finished): Promise<Uint8Array>;
   /** The oldest unfinished export of a lane. */

@@ -6,6 +6,7 @@
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { keys } from "./keys.ts";
 import type { RecordReader } from "./ledger.ts";
+import { readContent } from "./parts.ts";
 import type { Recent } from "./recent.ts";
 import { decodeExport, encodeExport } from "./stored.ts";
 
@@ -33,6 +34,23 @@ export async function findExport(
   return undefined;
 }
 
+/** The answer that `record` tells of. */
+export async function answerOf(
+  kv: Deno.Kv,
+  { id, attempts, result }: Finished,
+): Promise<Uint8Array> {
+  if (result.kind !== "answered" || result.answerBytes === 0) return new Uint8Array();
+  const { value } = await kv.get<Uint8Array>(keys.export(id));
+  if (value === null) throw new Error(`Cannot read the answer of ${id}: it is gone`);
+  const { answerBytes } = result;
+  return await readContent(
+    kv,
+    decodeExport(value),
+    answerBytes,
+    (n) => keys.answer(id, attempts, n),
+  );
+}
+
 /** Whether the store has that export finished, by that attempt. */
 export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise<boolean> {
   const stored = await read(kv, keys.export(id));
@@ -56,7 +74,8 @@ export function watchStored(kv: Deno.Kv, id: string): RecordReader {
 /** Writes the record that is read after one that is not there, once: a later start may find no room. */
 export async function writeDecoy(kv: Deno.Kv): Promise<void> {
   if (await read(kv, keys.decoy()) === undefined) {
-    await kv.set(keys.decoy(), encodeExport(0, DECOY));
+    const layout = { order: 0, hasPlace: false, first: new Uint8Array(), parts: 0 };
+    await kv.set(keys.decoy(), encodeExport({ record: DECOY, ...layout }));
   }
 }
 

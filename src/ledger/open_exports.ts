@@ -6,8 +6,9 @@
  */
 import { Counts } from "../counts.ts";
 import { keys } from "./keys.ts";
+import { leasesOf } from "./lanes.ts";
 import type { Full } from "./ledger.ts";
-import { decodeExport, decodePlace } from "./stored.ts";
+import { decodeExport, decodePlace, type StoredExport } from "./stored.ts";
 
 /** The most that one owner may have open. */
 export interface OpenBounds {
@@ -40,6 +41,11 @@ export class OpenExports {
 
   of(owner: string): OpenBounds {
     return this.#byOwner.get(owner) ?? NOTHING;
+  }
+
+  /** Whether nothing stands in the lane, and nothing is about to. */
+  isEmpty(lane: string): boolean {
+    return this.#byLane.of(lane) === 0 && !this.#doubtful.has(lane);
   }
 
   /** Whether one export stands in the lane and nothing else. */
@@ -113,20 +119,27 @@ export class OpenExports {
   }
 }
 
-/** Counts everything that stands in a lane; the places tell, so that no record is read. */
+/** Counts everything that is unfinished; the places tell, so that only those without are read. */
 export async function countOpen(kv: Deno.Kv, max: OpenBounds): Promise<OpenExports> {
   const open = new OpenExports(max);
   for await (
     const { key, value } of kv.list<Uint8Array>({ prefix: keys.lanes() }, { batchSize: 500 })
   ) {
     if (value.byteLength > 0) open.add({ lane: String(key[1]), ...decodePlace(value) });
-    else await addRecord(kv, String(key.at(-1)), open);
+    else await addRecord(kv, String(key.at(-1)), open, () => true);
   }
+  for await (const { id } of leasesOf(kv)) await addRecord(kv, id, open, (one) => !one.hasPlace);
   return open;
 }
 
-/** Places of before they told. */
-async function addRecord(kv: Deno.Kv, id: string, open: OpenExports): Promise<void> {
+/** Places of before they told, and what has none. */
+async function addRecord(
+  kv: Deno.Kv,
+  id: string,
+  open: OpenExports,
+  isMissing: (stored: StoredExport) => boolean,
+): Promise<void> {
   const { value } = await kv.get<Uint8Array>(keys.export(id));
-  if (value !== null) open.add(decodeExport(value).record);
+  const stored = value === null ? undefined : decodeExport(value);
+  if (stored !== undefined && isMissing(stored)) open.add(stored.record);
 }

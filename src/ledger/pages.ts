@@ -2,7 +2,7 @@
  * Ledger entries lie in pages: those that are committed together, one to a line. A key and its row
  * cost more than an entry does. Pure; an entry is bytes here, without a line end in it.
  */
-import { PAGE_BYTES_MAX } from "../limits.ts";
+import { ROW_BYTES_MAX } from "../limits.ts";
 
 /** An entry with its number in the chain. */
 export interface Numbered {
@@ -13,7 +13,7 @@ export interface Numbered {
 const LINE_END = 0x0a;
 
 /** `entries` in as few pages as they fit into, each with the number of its first entry. */
-export function pagesOf(entries: readonly Numbered[], bytesMax: number = PAGE_BYTES_MAX) {
+export function pagesOf(entries: readonly Numbered[], bytesMax: number = ROW_BYTES_MAX) {
   const pages: Numbered[] = [];
   let first = 0;
   let length = 0;

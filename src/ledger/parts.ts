@@ -1,37 +1,56 @@
-/** Payloads and answers in parts that fit a KV value. Pure but for reading them. */
-import { PART_BYTES } from "../limits.ts";
+/**
+ * Payloads and answers as they lie in the store: the first bytes in the record of their export, as
+ * many as its row has room for, the rest in parts. Pure but for reading them.
+ */
+import type { ExportRecord } from "../exports/record.ts";
+import { PART_BYTES, PARTS_IN_COMMIT, RECORD_BYTES_MAX, ROW_BYTES_MAX } from "../limits.ts";
 
-/** How many parts `bytes` take; none for nothing. */
-export function partCount(bytes: number): number {
-  return Math.ceil(bytes / PART_BYTES);
+export interface Cut {
+  /** What the record brings along. */
+  readonly first: Uint8Array;
+  readonly parts: readonly Uint8Array[];
 }
 
-/** `content` cut into parts, in order; views, not copies. */
-export function partsOf(content: Uint8Array): Uint8Array[] {
-  return Array.from(
-    { length: partCount(content.byteLength) },
-    (_, n) => content.subarray(n * PART_BYTES, (n + 1) * PART_BYTES),
+/**
+ * The payload of `record`, or its answer once it is finished, cut so that no row is long, or into few
+ * parts if it is large; views, not copies.
+ */
+export function cut(content: Uint8Array, { state, uri }: ExportRecord): Cut {
+  const recordBytes = RECORD_BYTES_MAX[state === "finished" ? "finished" : "unfinished"];
+  const room = Math.max(0, ROW_BYTES_MAX - recordBytes - uri.length);
+  const isSmall = content.byteLength <= room + PARTS_IN_COMMIT * ROW_BYTES_MAX;
+  const first = content.subarray(0, isSmall ? room : 0);
+  const rest = content.subarray(first.byteLength);
+  const bytes = isSmall ? ROW_BYTES_MAX : PART_BYTES;
+  const parts = Array.from(
+    { length: Math.ceil(rest.byteLength / bytes) },
+    (_, n) => rest.subarray(n * bytes, (n + 1) * bytes),
   );
+  return { first, parts };
 }
 
 /** Keys per `getMany` (KV's limit). */
 const KEYS_PER_READ = 10;
 
 /**
- * Reads `bytes` bytes back from their parts.
+ * Content of `bytes` bytes, put together again.
  *
+ * @param keyOf of part `n`
  * @throws if a part is missing or they do not add up: the store is damaged then
  */
-export async function readParts(
+export async function readContent(
   kv: Deno.Kv,
+  { first, parts }: { readonly first: Uint8Array; readonly parts: number },
   bytes: number,
   keyOf: (n: number) => Deno.KvKey,
 ): Promise<Uint8Array> {
+  if (parts === 0 && first.byteLength === bytes) return first;
   const content = new Uint8Array(bytes);
-  const all = Array.from({ length: partCount(bytes) }, (_, n) => keyOf(n));
-  let offset = 0;
-  for (let first = 0; first < all.length; first += KEYS_PER_READ) {
-    const entries = await kv.getMany<Uint8Array[]>(all.slice(first, first + KEYS_PER_READ));
+  content.set(first);
+  const all = Array.from({ length: parts }, (_, n) => keyOf(n));
+  let offset = first.byteLength;
+  for (let read = 0; read < all.length; read += KEYS_PER_READ) {
+    const entries = await kv.getMany<Uint8Array[]>(all.slice(read, read + KEYS_PER_READ));
     for (const { key, value } of entries) {
       if (!(value instanceof Uint8Array)) throw new Error(`Cannot read ${key.join("/")}: missing`);
       content.set(value, offset);

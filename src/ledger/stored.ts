@@ -1,33 +1,62 @@
-/** How records lie in the store: JSON as bytes, whose size is known and not doubled by any script. */
+/**
+ * How records lie in the store: JSON as bytes, whose size is known and not doubled by any script.
+ * Behind it, after a line end, come the first bytes of what the export delivers or was answered.
+ */
 import type { ExportRecord, Lease } from "../exports/record.ts";
+import { PART_BYTES } from "../limits.ts";
 
-/** Version of the stored form. A newer one is refused, never guessed at. */
-const SCHEMA = 1;
+/** Version of the stored form; the one before ends with its JSON. A newer one is refused, never guessed at. */
+const SCHEMA = 2;
 
-/** An export as stored: `order` is its place in its lane, the number in its lane key. */
+/** An export as stored. */
 export interface StoredExport {
-  readonly schema: typeof SCHEMA;
-  readonly order: number;
   readonly record: ExportRecord;
+  /** Its place in its lane. */
+  readonly order: number;
+  /** Whether a key of the lane tells of that place; see `lanes.ts`. */
+  readonly hasPlace: boolean;
+  /** The first bytes of its payload, or of its answer once it is finished. */
+  readonly first: Uint8Array;
+  /** How many parts the rest lies in. */
+  readonly parts: number;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+/** JSON has none within. */
+const LINE_END = 0x0a;
 
-export function encodeExport(order: number, record: ExportRecord): Uint8Array {
-  const stored: StoredExport = { schema: SCHEMA, order, record };
-  return encoder.encode(JSON.stringify(stored));
+export function encodeExport({ first, ...rest }: StoredExport): Uint8Array {
+  const head = encoder.encode(JSON.stringify({ schema: SCHEMA, ...rest }));
+  const bytes = new Uint8Array(head.byteLength + 1 + first.byteLength);
+  bytes.set(head);
+  bytes[head.byteLength] = LINE_END;
+  bytes.set(first, head.byteLength + 1);
+  return bytes;
 }
 
+/** @throws if a newer version wrote it */
 export function decodeExport(bytes: Uint8Array): StoredExport {
-  const stored: StoredExport = JSON.parse(decoder.decode(bytes));
-  if (stored.schema !== SCHEMA) {
+  const end = bytes.indexOf(LINE_END);
+  const head = end === -1 ? bytes : bytes.subarray(0, end);
+  const { schema, ...stored } = JSON.parse(decoder.decode(head));
+  if (schema > SCHEMA) {
     throw new Error(
-      `Cannot read an export of schema ${stored.schema}: this version knows ${SCHEMA}; ` +
+      `Cannot read an export of schema ${schema}: this version knows ${SCHEMA}; ` +
         `start the version that wrote it`,
     );
   }
-  return stored;
+  return schema === SCHEMA
+    ? { ...stored, first: bytes.subarray(end + 1) }
+    : { ...stored, hasPlace: true, first: NOTHING, parts: formerParts(stored.record) };
+}
+
+const NOTHING = new Uint8Array();
+
+function formerParts(record: ExportRecord): number {
+  if (record.state !== "finished") return Math.ceil(record.payload.bytes / PART_BYTES);
+  const { result } = record;
+  return result.kind === "answered" ? Math.ceil(result.answerBytes / PART_BYTES) : 0;
 }
 
 export function encodeLease(lease: Lease): Uint8Array {

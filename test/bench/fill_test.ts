@@ -5,6 +5,7 @@ import { LEFT_ALONE, openFilling } from "../../bench/fill.ts";
 import { tokenOf } from "../../bench/measure.ts";
 import { payloadOf } from "../../bench/payload.ts";
 import { startService } from "../../bench/service.ts";
+import { decodeExport } from "../../src/ledger/stored.ts";
 import { withFolder } from "../fakes/folder.ts";
 
 const RETENTION_MS = 86_400_000;
@@ -62,25 +63,29 @@ async function ask(connection: Awaited<ReturnType<typeof connect>>, body: unknow
   return JSON.parse((await connection.post(JSON.stringify(body))).body);
 }
 
-/** Of each value in a store the first word of its key, and the form of what is JSON. */
+/** Of each value in a store the first word of its key, and the form of what it says. */
 async function formsIn(folder: string): Promise<string[]> {
   const forms: string[] = [];
   const kv = await Deno.openKv(`${folder}/data/export.kv`);
   for await (const { key: [word], value } of kv.list({ prefix: [] })) {
     if (OF_THE_PROCESS.includes(String(word))) continue;
-    const text = value instanceof Uint8Array ? new TextDecoder().decode(value) : undefined;
-    // Ledger entries lie in pages, one to a line.
-    const parts = text?.startsWith("{")
-      ? text.split("\n").map((line) => JSON.parse(line))
-      : [value];
-    for (const part of parts) forms.push(`${String(word)}: ${JSON.stringify(formOf(part))}`);
+    for (const said of sayingsOf(word, value)) {
+      forms.push(`${String(word)}: ${JSON.stringify(formOf(said))}`);
+    }
   }
   kv.close();
   return forms.toSorted();
 }
 
+function sayingsOf(word: Deno.KvKeyPart | undefined, value: unknown): unknown[] {
+  if (!(value instanceof Uint8Array) || word === "payload") return [value];
+  // Behind a record begins its payload or its answer.
+  if (word === "export" || word === "decoy") return [decodeExport(value)];
+  // Ledger entries lie in pages, one to a line.
+  return new TextDecoder().decode(value).split("\n").map((line) => JSON.parse(line));
+}
+
 const KINDS = [
-  "answer",
   "chain",
   "decoy",
   "export",
@@ -95,12 +100,24 @@ const KINDS = [
 const OF_THE_PROCESS = ["probe", "secrets"];
 
 /** What does not depend on chance, time or port. */
-const TELLING = ["kind", "state", "status", "attempt", "attempts", "outcome", "next", "schema"];
+const TELLING = [
+  "kind",
+  "hasPlace",
+  "parts",
+  "state",
+  "status",
+  "attempt",
+  "attempts",
+  "outcome",
+  "next",
+  "schema",
+];
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function formOf(value: unknown, name = ""): unknown {
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  // How many depends on the length of the destination's URL.
+  if (value instanceof Uint8Array) return "bytes";
   if (typeof value === "string" && UUID.test(value)) return `UUID v${value[14]}`;
   if (typeof value !== "object" || value === null) {
     return TELLING.includes(name) ? value : typeof value;

@@ -85,6 +85,7 @@ const all: Record<keyof typeof keys, Deno.KvKey> = {
   lane: keys.lane(LANE, Number.MAX_SAFE_INTEGER, ID),
   lanes: keys.lanes(LANE),
   lease: keys.lease(LANE),
+  leases: keys.leases(),
   staged: keys.staged(ID),
   stagings: keys.stagings(),
   idempotency: keys.idempotency(LANE, "x".repeat(43)),
@@ -98,7 +99,13 @@ const all: Record<keyof typeof keys, Deno.KvKey> = {
 };
 
 Deno.test("no two kinds of keys can meet", () => {
-  const prefixes: readonly (keyof typeof keys)[] = ["lanes", "stagings", "chains", "pages"];
+  const prefixes: readonly (keyof typeof keys)[] = [
+    "lanes",
+    "leases",
+    "stagings",
+    "chains",
+    "pages",
+  ];
   const kinds = Object.entries(all).filter(([kind]) => !prefixes.some((prefix) => prefix === kind));
   const names = kinds.map(([, key]) => key[0]);
   assertEquals(new Set(names).size, names.length);
@@ -108,6 +115,7 @@ Deno.test("a prefix finds the keys that it is for", () => {
   const pairs: readonly (readonly [prefix: Deno.KvKey, key: Deno.KvKey])[] = [
     [keys.lanes(), all.lane],
     [keys.lanes(LANE), all.lane],
+    [keys.leases(), all.lease],
     [keys.stagings(), all.staged],
     [keys.chains(), all.chain],
     [keys.pages(ID), all.page],

@@ -34,8 +34,8 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
   promise("what was accepted is found, with its payload, at the head of its lane", async (test) => {
     const record = await accept(test, { data: "[1]" });
     assertEquals(await test.ledger.find(record.id, test.clock.now()), record);
-    assertEquals(text(await test.ledger.payload(record)), "[1]");
     const head = await headOf(test, record.lane);
+    assertEquals(text(await test.ledger.payload(head)), "[1]");
     assertEquals(head.record, record);
     assertEquals(head.lease, undefined);
     assertEquals(await Array.fromAsync(test.ledger.lanes()), [record.lane]);
@@ -96,13 +96,38 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     const claimed = defined(await acceptClaimed(test, change, payload));
     const head = await headOf(test, change.record.lane);
     assertEquals([head.record.state, head.lease], ["delivering", claimed.lease]);
-    assertEquals(text(await test.ledger.payload(claimed.record)), "{}");
+    assertEquals(await Array.fromAsync(test.ledger.lanes()), [change.record.lane]);
+    assertEquals(text(await test.ledger.payload(claimed)), "{}");
     assertEquals(test.rung(), [], "nobody need look at it");
     assertNotEquals(await settle(test, claimed), undefined);
     assertEquals(test.rung(), [], "nor at the lane, which is empty");
     const next = accepting(test, {});
     assertNotEquals(await acceptClaimed(test, next.change, next.payload), undefined);
   });
+
+  promise(
+    "an export that was claimed as it was accepted stays first while it is tried again",
+    async (test) => {
+      const [one, two] = [accepting(test, { data: "[1]" }), accepting(test, {})];
+      const { id, lane } = one.change.record;
+      const claimed = defined(await acceptClaimed(test, one.change, one.payload));
+      await acceptClaimed(test, two.change, two.payload);
+      assertEquals((await headOf(test, lane)).record.id, id);
+      assertEquals((await test.ledger.behind(claimed))?.record.id, two.change.record.id);
+      const outcome = { kind: "failed", code: "dns_error", ms: 1 } as const;
+      const facts = { now: test.clock.now(), chance: 0 };
+      await test.ledger.change(claimed, settleExport(claimed.record, outcome, POLICY, facts));
+      for (const [expected, data] of [[id, "[1]"], [two.change.record.id, "{}"]] as const) {
+        assertEquals(await Array.fromAsync(test.ledger.lanes()), [lane]);
+        const head = await headOf(test, lane);
+        assertEquals([head.record.id, head.record.state], [expected, "pending"]);
+        assertEquals(text(await test.ledger.payload(head)), data);
+        test.clock.advance(5_000);
+        await finish(test, head);
+      }
+      assertEquals(await test.ledger.head(lane), undefined);
+    },
+  );
 
   promise("an export that was claimed as it was accepted is woken like others", async (test) => {
     const { change, payload } = accepting(test, {});
@@ -130,11 +155,13 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
   });
 
   promise("finishing keeps the answer, and removes place, lease and payload", async (test) => {
-    const { id, lane } = await accept(test, { data: "[1]" });
-    await finish(test, await headOf(test, lane));
+    const payload = new Uint8Array(5_000);
+    const { id, lane } = await accept(test, { payload });
+    const head = await headOf(test, lane);
+    await finish(test, head);
     const record = finished(await test.ledger.find(id, test.clock.now()));
     assertEquals(text(await test.ledger.answer(record)), "thank you");
-    await assertRejects(() => test.ledger.payload(record));
+    await assertRejects(() => test.ledger.payload(head));
     assertEquals(await test.ledger.head(lane), undefined);
     assertEquals(await Array.fromAsync(test.ledger.lanes()), []);
   });
@@ -234,12 +261,13 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     assertEquals(await test.ledger.find(id, now + 60_000), undefined);
   });
 
-  for (const bytes of [0, 1, 65_536, 65_537, 262_144, 262_145, 3_000_000]) {
+  for (const bytes of [0, 1, 452, 453, 4_036, 4_037, 65_536, 65_537, 262_144, 262_145, 3_000_000]) {
     promise(`a payload and an answer of ${bytes} bytes come back as they were`, async (test) => {
       const content = new Uint8Array(bytes).map((_, n) => n * 31);
       const record = await accept(test, { payload: content });
-      assert(same(await test.ledger.payload(record), content));
-      await finish(test, await headOf(test, record.lane), content);
+      const head = await headOf(test, record.lane);
+      assert(same(await test.ledger.payload(head), content));
+      await finish(test, head, content);
       const kept = finished(await test.ledger.find(record.id, test.clock.now()));
       assert(same(await test.ledger.answer(kept), content));
     });

@@ -6,6 +6,7 @@ import { countOpen, OpenExports } from "../../src/ledger/open_exports.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
+import { notingReads } from "../fakes/noting_kv.ts";
 import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
 
 const MAX = { exports: 3, bytes: 1_000_000 };
@@ -17,21 +18,30 @@ async function open(kv: Deno.Kv) {
   const storage = () => Promise.resolve({ kind: "well" } as const);
   const parts = { kv, bell, clock, random: () => 0.5, instance, storage, marks: {}, openMax: MAX };
   const ledger = await openKvLedger(parts);
-  const accept = async (owner: string, bytes: number, id: string = crypto.randomUUID()) => {
+  const backoff = { delaysMs: [1_000], jitter: 0 };
+  const claimant = { instance, boot: "first" };
+  const claimFacts = () => ({ now: clock.now(), claimant, leaseMs: 1_000, backoff });
+  const accepting = (owner: string, bytes: number, id: string = crypto.randomUUID()) => {
     const payload = new Uint8Array(bytes);
     const facts = { id, now: clock.now(), giveUpAfterMs: 60_000 };
     const change = acceptExport({ owner, uri: "https://a.example/", payload }, facts);
+    return { change, payload };
+  };
+  const accept = async (owner: string, bytes: number, id?: string) => {
+    const { change, payload } = accepting(owner, bytes, id);
     return { record: change.record, acceptance: await ledger.accept(change, payload) };
+  };
+  /** Accepts an export that comes to an idle lane, and claims it. */
+  const acceptClaimed = async (owner: string, bytes: number) => {
+    const { change, payload } = accepting(owner, bytes);
+    const claim = claimExport(change.record, undefined, claimFacts());
+    return await ledger.accept(change, payload, { claim });
   };
   /** Claims the first export of a lane; answers how it is carried to its end. */
   const claim = async (lane: string) => {
-    const claimant = { instance, boot: "first" };
     const head = defined(await ledger.head(lane));
-    const backoff = { delaysMs: [1_000], jitter: 0 };
-    const facts = { now: clock.now(), claimant, leaseMs: 1_000, backoff };
-    const held = defined(
-      await ledger.change(head, defined(claimExport(head.record, head.lease, facts))),
-    );
+    const claim = defined(claimExport(head.record, head.lease, claimFacts()));
+    const held = defined(await ledger.change(head, claim));
     const outcome = {
       kind: "answered",
       status: 200,
@@ -49,7 +59,7 @@ async function open(kv: Deno.Kv) {
     const settle = await claim(lane);
     defined(await settle());
   };
-  return { ledger, accept, claim, finish, kv };
+  return { ledger, accept, acceptClaimed, claim, finish, kv };
 }
 
 /** What the store says that `owner` has open. */
@@ -99,6 +109,32 @@ Deno.test("what is open is counted anew at each start, also in places of an olde
   const second = await open(kv);
   assertEquals((await second.accept("a", 1)).acceptance.kind, "accepted");
   assertEquals((await second.accept("a", 1)).acceptance.kind, "full");
+});
+
+Deno.test("what was claimed as it was accepted is counted at a start, too, and once", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { acceptClaimed, accept, claim } = await open(kv);
+  assertEquals((await acceptClaimed("a", 10)).kind, "accepted");
+  assertEquals(await stored(kv), { exports: 1, bytes: 10 });
+  await accept("a", 20);
+  const { record } = await accept("b", 5);
+  await claim(record.lane);
+  assertEquals(await stored(kv), { exports: 2, bytes: 30 });
+  assertEquals(await stored(kv, "b"), { exports: 1, bytes: 5 });
+});
+
+Deno.test("a lane that is known to be empty is not read when it is woken", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const calls: string[] = [];
+  const { ledger, accept, finish } = await open(notingReads(kv, (call) => void calls.push(call)));
+  const { record } = await accept("a", 10);
+  calls.length = 0;
+  assertNotEquals(await ledger.head(record.lane), undefined);
+  assertNotEquals(calls, []);
+  await finish(record.lane);
+  calls.length = 0;
+  assertEquals(await ledger.head(record.lane), undefined);
+  assertEquals(calls, []);
 });
 
 Deno.test("what was not accepted is not counted, whatever went wrong", async () => {

@@ -1,0 +1,53 @@
+/**
+ * How an export lies in the store, by its state: what waits has a place in its lane, what is finished
+ * has its answer where its payload was. Pure.
+ */
+import type { Change } from "../exports/export.ts";
+import type { ExportRecord } from "../exports/record.ts";
+import { keys } from "./keys.ts";
+import type { Held } from "./ledger.ts";
+import type { Cut } from "./parts.ts";
+import { encodeExport, encodePlace, type StoredExport } from "./stored.ts";
+
+export type Layout = Omit<StoredExport, "record">;
+
+/** What finishing puts in the place of the payload, and for how long. */
+export interface Kept {
+  readonly answer: Cut;
+  readonly expireIn: number;
+}
+
+/** How `record` lies in the store if its export lay there as `before`. */
+function layOut({ state }: ExportRecord, before: Layout, kept?: Kept): Layout {
+  const { order, hasPlace, first, parts } = before;
+  if (state !== "finished") {
+    return { order, hasPlace: hasPlace || state === "pending", first, parts };
+  }
+  const { answer } = kept ?? NOTHING_KEPT;
+  return { order, hasPlace: false, first: answer.first, parts: answer.parts.length };
+}
+
+const NOTHING_KEPT: Pick<Kept, "answer"> = { answer: { first: new Uint8Array(), parts: [] } };
+
+/** What must be set so that the store holds `record`, and its place if it gets one now. */
+export function setsOf(record: ExportRecord, before: Layout, kept?: Kept) {
+  const { id, lane } = record;
+  const after = layOut(record, before, kept);
+  const value = encodeExport({ ...after, record });
+  const expiry = kept === undefined ? {} : { expireIn: kept.expireIn };
+  const isPlaced = after.hasPlace && !before.hasPlace;
+  return [
+    { key: keys.export(id), value, ...expiry },
+    ...isPlaced ? [{ key: keys.lane(lane, after.order, id), value: encodePlace(record) }] : [],
+  ];
+}
+
+/** What is held once a change of what lay there as `before` has the versionstamp `committed`. */
+export function heldAfter<R extends ExportRecord>(
+  { record, lease }: Change<R>,
+  before: Layout,
+  committed: string,
+): Held<R> {
+  const versions = { record: committed, lease: lease === undefined ? null : committed };
+  return { record, lease, stored: { ...layOut(record, before), versions } };
+}
