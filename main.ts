@@ -4,6 +4,7 @@ import { systemClock as clock } from "./src/clock.ts";
 import { describeConfig } from "./src/config.ts";
 import { STOP_GRACE_MS, STOP_TIMEOUT_MS } from "./src/limits.ts";
 import { jsonLog } from "./src/log.ts";
+import { gatherLines } from "./src/machine/lines.ts";
 import { runCommand } from "./src/machine/run_command.ts";
 import { findSecretSource } from "./src/machine/secret_source.ts";
 import {
@@ -20,7 +21,10 @@ import { startService } from "./src/service.ts";
 async function main(args: readonly string[], print: (line: string) => void): Promise<void> {
   const flags = parseFlags(args);
   if (flags.help) return print(USAGE);
-  const log = jsonLog(print, () => clock.now());
+  const lines = gatherLines(print, clock);
+  // However the process ends, but by SIGKILL.
+  for (const end of ["unload", "error", "unhandledrejection"]) addEventListener(end, lines.flush);
+  const log = jsonLog(lines.write, () => clock.now());
   const settings = readSettings(flags);
   if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
   const { config } = settings;
