@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
-import type { Delivering, ExportRecord, Finished, Pending } from "../exports/record.ts";
+import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
 import type { Batch } from "./batch.ts";
@@ -29,6 +29,8 @@ import type {
 import { answerOf, findExport, isStored, watchStored, writeDecoy } from "./look_up.ts";
 import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
 import { cut, readContent } from "./parts.ts";
+import { placesAfter } from "./places.ts";
+import { ReadyHeads } from "./ready_heads.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { sweepStaged } from "./staging.ts";
@@ -60,10 +62,9 @@ export async function openKvLedger(parts: KvLedgerParts): Promise<KvLedger> {
   const commits = new GroupCommit(parts);
   await writeDecoy(parts.kv);
   const open = await countOpen(parts.kv, parts.openMax);
-  return new KvLedger(parts, { commits, open, lastOrder: await commits.lastOrder() });
+  const nextOrder = placesAfter(await commits.lastOrder(), parts.clock);
+  return new KvLedger(parts, { commits, open, nextOrder });
 }
-
-const NOTHING = new Uint8Array();
 
 export class KvLedger implements Ledger {
   readonly #kv: Deno.Kv;
@@ -73,16 +74,17 @@ export class KvLedger implements Ledger {
   readonly #storage: Storage;
   readonly #open: OpenExports;
   readonly #recent = new Recent();
+  readonly #ready = new ReadyHeads();
   /** What was held and is finished: counted as open no longer. */
   readonly #finished = new WeakSet<Held>();
-  #lastOrder: number;
+  readonly #nextOrder: () => number;
 
   constructor(
     { kv, clock, random, storage }: KvLedgerParts,
-    { commits, open, lastOrder }: {
+    { commits, open, nextOrder }: {
       readonly commits: GroupCommit;
       readonly open: OpenExports;
-      readonly lastOrder: number;
+      readonly nextOrder: () => number;
     },
   ) {
     this.#kv = kv;
@@ -91,7 +93,7 @@ export class KvLedger implements Ledger {
     this.#storage = storage;
     this.#commits = commits;
     this.#open = open;
-    this.#lastOrder = lastOrder;
+    this.#nextOrder = nextOrder;
   }
 
   async accept(
@@ -108,12 +110,12 @@ export class KvLedger implements Ledger {
     if (full !== undefined) return full;
     const { first, parts } = cut(payload, record);
     let layout: Layout = { order: 0, hasPlace: false, first, parts: parts.length };
-    let claiming: Change<Delivering> | undefined;
+    let isFirst = false;
     // Decided as it goes to be committed: others may come to the lane while a payload is staged.
     const acceptance = (more: Batch) => {
       layout = { ...layout, order: this.#nextOrder() };
-      claiming = this.#open.isAlone(record.lane) ? claim : undefined;
-      return acceptanceOf(change, { claim: claiming, layout, more });
+      isFirst = this.#open.isAlone(record.lane);
+      return acceptanceOf(change, { claim: isFirst ? claim : undefined, layout, more });
     };
     let committed: Committed;
     try {
@@ -123,9 +125,11 @@ export class KvLedger implements Ledger {
       this.#open.taken(record);
       if (committed === undefined) this.#open.denied(record);
     }
+    const claiming = isFirst ? claim : undefined;
     if (committed !== undefined) {
       this.#recent.note(claiming?.record ?? record);
       const claimed = claiming && heldAfter(claiming, layout, committed);
+      if (isFirst && !claimed) this.#ready.note(heldAfter(change, layout, committed), payload);
       return { kind: "accepted", ...(claimed && { claimed }) };
     }
     if (claiming === undefined && idempotency === undefined) {
@@ -133,11 +137,6 @@ export class KvLedger implements Ledger {
     }
     // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
     return this.accept(change, payload, { idempotency });
-  }
-
-  /** Later than any place in a lane handed out before, whatever the clock says. */
-  #nextOrder(): number {
-    return this.#lastOrder = Math.max(this.#clock.now() * 1_000, this.#lastOrder + 1);
   }
 
   find(
@@ -148,8 +147,10 @@ export class KvLedger implements Ledger {
     return findExport(this.#kv, this.#recent, id, { now, mayRead });
   }
 
-  payload({ record: { id, payload }, stored }: Held): Promise<Uint8Array> {
-    return readContent(this.#kv, stored, payload.bytes, (n) => keys.payload(id, n));
+  async payload(held: Held): Promise<Uint8Array> {
+    const { record: { id, payload }, stored } = held;
+    return this.#ready.payload(held) ??
+      await readContent(this.#kv, stored, payload.bytes, (n) => keys.payload(id, n));
   }
 
   async answer(record: Finished): Promise<Uint8Array> {
@@ -159,6 +160,8 @@ export class KvLedger implements Ledger {
   async head(lane: string): Promise<Held | undefined> {
     // Woken once more: a wake-up is committed with every claim, and most are over by then.
     if (this.#open.isEmpty(lane)) return undefined;
+    const ready = this.#ready.head(lane);
+    if (ready !== undefined) return ready;
     const doubt = this.#open.doubt(lane);
     const head = await headOf(this.#kv, lane);
     if (head === undefined) this.#open.empty(lane, doubt);
@@ -173,13 +176,14 @@ export class KvLedger implements Ledger {
   async change<R extends ExportRecord>(
     held: Held,
     change: Change<R>,
-    { answer = NOTHING, follower }: ChangeOptions = {},
+    { answer = new Uint8Array(), follower }: ChangeOptions = {},
   ): Promise<Changed<R> | undefined> {
     const { record } = change;
     const { id, lane } = record;
     const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
     const { stored } = held;
+    this.#ready.forget(lane);
     const finish = record.state === "finished"
       ? await finishing(this.#kv, record, { stored, answer, chance: this.#random() })
       : UNFINISHED;

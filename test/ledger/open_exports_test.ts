@@ -127,7 +127,7 @@ Deno.test("a lane that is known to be empty is not read when it is woken", async
   using kv = await Deno.openKv(":memory:");
   const calls: string[] = [];
   const { ledger, accept, finish } = await open(notingReads(kv, (call) => void calls.push(call)));
-  const { record } = await accept("a", 10);
+  const { record } = await accept("a", 10_000);
   calls.length = 0;
   assertNotEquals(await ledger.head(record.lane), undefined);
   assertNotEquals(calls, []);
@@ -135,6 +135,24 @@ Deno.test("a lane that is known to be empty is not read when it is woken", async
   calls.length = 0;
   assertEquals(await ledger.head(record.lane), undefined);
   assertEquals(calls, []);
+});
+
+Deno.test("the head of a lane that was accepted a moment ago is not read", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const calls: string[] = [];
+  const { ledger, accept, finish } = await open(notingReads(kv, (call) => void calls.push(call)));
+  const { record } = await accept("a", 1_024);
+  await accept("a", 5);
+  calls.length = 0;
+  const head = defined(await ledger.head(record.lane));
+  assertEquals(head.record, record);
+  assertEquals(await ledger.payload(head), new Uint8Array(1_024));
+  assertEquals(calls, []);
+  await finish(record.lane);
+  calls.length = 0;
+  const second = defined(await ledger.head(record.lane));
+  assertEquals(second.record.payload.bytes, 5);
+  assertNotEquals(calls, []);
 });
 
 Deno.test("what was not accepted is not counted, whatever went wrong", async () => {
