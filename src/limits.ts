@@ -61,8 +61,8 @@ export const CONNECT_TIMEOUT_MS = 5 * SECOND;
 export const KEEP_IDLE_MS = 4 * SECOND;
 /** A connection grows this old at most, so that a certificate that ran out is noticed. */
 export const KEEP_AGE_MS = 5 * MINUTE;
-/** Connections that wait: one for each lane worked at once, by default. */
-export const KEPT_CONNECTIONS_MAX = 128;
+/** Connections that wait: of twice as many lanes as are worked at once, for those that take turns. */
+export const KEPT_CONNECTIONS_MAX = 256;
 /** Name resolution; resolvers retry within this. */
 export const RESOLVE_TIMEOUT_MS = 5 * SECOND;
 /** Destinations whose spelling is not judged anew each time; more than a box has, 1 MiB at most. */

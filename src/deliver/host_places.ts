@@ -10,6 +10,8 @@ export class HostPlaces {
   readonly #hostOf = new Map<string, string>();
   readonly #taken = new Counts();
   readonly #waiting = new Map<string, Set<string>>();
+  /** All that wait, wherever. */
+  readonly #lanes = new Set<string>();
 
   constructor(max: number) {
     this.#max = max;
@@ -20,11 +22,17 @@ export class HostPlaces {
     if (this.#hostOf.has(lane)) return true;
     if (this.#taken.of(host) >= this.#max) {
       this.#waiting.set(host, (this.#waiting.get(host) ?? new Set()).add(lane));
+      this.#lanes.add(lane);
       return false;
     }
     this.#taken.add(host, 1);
     this.#hostOf.set(lane, host);
     return true;
+  }
+
+  /** Whether `lane` waits for a place; it will be answered by {@link free}. */
+  isWaiting(lane: string): boolean {
+    return this.#lanes.has(lane);
   }
 
   /** Whether a lane waits for a place at `host`. */
@@ -51,6 +59,7 @@ export class HostPlaces {
     const [lane] = waiting ?? [];
     if (waiting === undefined || lane === undefined) return undefined;
     waiting.delete(lane);
+    this.#lanes.delete(lane);
     if (waiting.size === 0) this.#waiting.delete(host);
     return lane;
   }

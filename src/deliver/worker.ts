@@ -117,6 +117,8 @@ export class Worker {
       // Woken while it is worked: looked at again afterwards.
       if (this.#active.has(lane)) continue;
       this.#woken.delete(lane);
+      // It is woken when there is a place for it.
+      if (this.#hosts.isWaiting(lane)) continue;
       void this.#run(lane, () => this.#work(lane));
     }
     if (this.#active.size > 0) return;

@@ -68,6 +68,8 @@ Deno.test("whoever comes and goes, no host is over its bound and none is forgott
           asked.set(host, queue);
           assertEquals(places.take(host, lane), queue.slice(0, max).includes(lane));
         }
+        const waits = [...asked.values()].some((queue) => queue.slice(max).includes(lane));
+        assertEquals(places.isWaiting(lane), waits);
       }
     }),
     { numRuns: 300 },
