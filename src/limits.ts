@@ -97,6 +97,8 @@ export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
 export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before a lane is looked at again after the store failed under it. */
 export const STORE_RETRY_MS = SECOND;
+/** Lanes looked at at once: more would wait for the store, and keep hands from what is submitted. */
+export const LOOKS_MAX = 16;
 /** So often it is asked, while a lane waits, whether the clock was changed. */
 export const LOOK_AGAIN_MAX_MS = MINUTE;
 /** A clock that differs by more from what a timer says was changed; a busy process is late by less. */

@@ -6,8 +6,8 @@
 import { claimExport, wakeUpAt } from "../exports/export.ts";
 import type { Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
-import type { Acceptance, Ledger } from "../ledger/ledger.ts";
-import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS, STORE_RETRY_MS } from "../limits.ts";
+import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
+import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS, LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
 import { deliver, type DeliveryParts, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
@@ -41,6 +41,8 @@ export class Worker {
     learn: (host, outcome) => this.#learn(host, outcome),
     lookAgain: (lane, ms) => this.#lookAgain(lane, ms),
   };
+  /** Heads of lanes being read. */
+  #looks = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
 
@@ -113,7 +115,7 @@ export class Worker {
 
   #begin(): void {
     for (const lane of this.#woken) {
-      if (this.#active.size >= this.#parts.policy.parallel) break;
+      if (this.#active.size >= this.#parts.policy.parallel || this.#looks >= LOOKS_MAX) break;
       // Woken while it is worked: looked at again afterwards.
       if (this.#active.has(lane)) continue;
       this.#woken.delete(lane);
@@ -152,7 +154,7 @@ export class Worker {
   /** Delivers the head of the lane, if it is due. What stands behind it is woken by its settling. */
   async #work(lane: string): Promise<void> {
     const { ledger, clock, claimant, policy } = this.#parts;
-    const held = await ledger.head(lane);
+    const held = await this.#look(lane);
     if (held === undefined) return;
     const facts = { now: clock.now(), claimant, ...policy };
     const claim = claimExport(held.record, held.lease, facts);
@@ -170,6 +172,16 @@ export class Worker {
     ]);
     if (claimed === undefined) return this.#lookAgain(lane, STORE_RETRY_MS);
     await deliver({ claimed, payload }, this.#parts, this.#around);
+  }
+
+  async #look(lane: string): Promise<Held | undefined> {
+    this.#looks++;
+    try {
+      return await this.#parts.ledger.head(lane);
+    } finally {
+      this.#looks--;
+      this.#begin();
+    }
   }
 
   #learn(host: string, outcome: Outcome): void {
