@@ -139,6 +139,8 @@ export const READY_HEADS_MAX = 2_048;
 export const READY_PAYLOAD_BYTES_MAX = 4 * KIB;
 /** Finished exports are removed up to this much after their retention, spread to avoid stalls. */
 export const EXPIRY_SPREAD_MS = 5 * MINUTE;
+/** Those that finish within this are removed together: some hundreds at most. */
+export const EXPIRY_TOGETHER_MS = 100;
 /** Refused tokens and destinations entered in the ledger a minute; the rest are only counted. */
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Largest floor of free space that can be asked for: 1 TiB. */

@@ -1,6 +1,6 @@
 /** What finishing adds to a change: the answer stays for a time, place and payload go. */
 import type { Finished } from "../exports/record.ts";
-import { EXPIRY_SPREAD_MS, PARTS_IN_COMMIT } from "../limits.ts";
+import { PARTS_IN_COMMIT } from "../limits.ts";
 import { keys } from "./keys.ts";
 import type { Layout } from "./layout.ts";
 import { cut } from "./parts.ts";
@@ -10,20 +10,20 @@ import { writeParts } from "./staging.ts";
  * Writes a large answer; all the rest is for the commit.
  *
  * @param stored how the export lay in the store up to now
- * @param chance uniform in [0, 1), spreads expiries
+ * @param spreadMs how much longer it is kept than its retention
  */
 export async function finishing(
   kv: Deno.Kv,
   record: Finished,
-  { stored, answer, chance }: {
+  { stored, answer, spreadMs }: {
     readonly stored: Layout;
     readonly answer: Uint8Array;
-    readonly chance: number;
+    readonly spreadMs: number;
   },
 ) {
   const { id, lane, attempts } = record;
   const { order, hasPlace, parts: payloadParts } = stored;
-  const expireIn = Math.round(record.expiresAt - record.finishedAt + EXPIRY_SPREAD_MS * chance);
+  const expireIn = record.expiresAt - record.finishedAt + spreadMs;
   const pieces = cut(answer, record);
   const parts = pieces.parts.map((value, n) => ({
     key: keys.answer(id, attempts, n),

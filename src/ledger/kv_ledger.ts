@@ -10,6 +10,7 @@ import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
 import type { Batch } from "./batch.ts";
 import type { Bell } from "./bell.ts";
 import { changeOf, UNFINISHED } from "./changing.ts";
+import { expiries } from "./expiries.ts";
 import { finishing } from "./finish.ts";
 import { noteFormat, requireFormat } from "./format.ts";
 import { type Committed, GroupCommit } from "./group_commit.ts";
@@ -69,7 +70,7 @@ export async function openKvLedger(parts: KvLedgerParts): Promise<KvLedger> {
 export class KvLedger implements Ledger {
   readonly #kv: Deno.Kv;
   readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #spread: () => number;
   readonly #commits: GroupCommit;
   readonly #storage: Storage;
   readonly #open: OpenExports;
@@ -89,7 +90,7 @@ export class KvLedger implements Ledger {
   ) {
     this.#kv = kv;
     this.#clock = clock;
-    this.#random = random;
+    this.#spread = expiries(clock, random);
     this.#storage = storage;
     this.#commits = commits;
     this.#open = open;
@@ -185,7 +186,7 @@ export class KvLedger implements Ledger {
     const { stored } = held;
     this.#ready.forget(lane);
     const finish = record.state === "finished"
-      ? await finishing(this.#kv, record, { stored, answer, chance: this.#random() })
+      ? await finishing(this.#kv, record, { stored, answer, spreadMs: this.#spread() })
       : UNFINISHED;
     // Who comes later wakes the lane on their own.
     const isLast = record.state === "finished" && this.#open.isAlone(lane);
