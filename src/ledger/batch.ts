@@ -10,7 +10,7 @@ import {
   COMMIT_MUTATIONS_MAX,
 } from "../limits.ts";
 import type { WakeUp } from "./bell.ts";
-import { keyBytes } from "./keys.ts";
+import { keyBytes, keys } from "./keys.ts";
 
 /** What is to be committed together; the shared commit adds chain and wake-ups. */
 export interface Batch {
@@ -37,9 +37,11 @@ export interface Size {
 
 /** Bytes of a ledger entry with its link, generously, but for the only long text: a URL's path. */
 const ENTRY_BYTES = 1_024;
+/** Bytes of the key of a page, which holds an entry at least. */
+const PAGE_KEY_BYTES = keyBytes(keys.page("x".repeat(36), 0));
 /** Bytes of a small object as a value: an id, a digest and a moment. */
 const OBJECT_BYTES = 512;
-/** Room for the chain's head, for pages of entries, and for wake-ups in a commit of many lanes. */
+/** Room for the chain's head, and for wake-ups in a commit of many lanes. */
 export const SHARED: Size = { checks: 1, mutations: 16, bytes: 16_384, keyBytes: 2_048 };
 
 export function sizeOf(batch: Batch): Size {
@@ -50,9 +52,10 @@ export function sizeOf(batch: Batch): Size {
   const entered = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
   return {
     checks: checks.length,
-    mutations: sets.length + deletes.length + wakeUps.length,
+    // Each entry may have a page of its own, and each wake-up a message.
+    mutations: sets.length + deletes.length + wakeUps.length + entries.length,
     bytes: 2 * setKeys + values + deleteKeys + entered,
-    keyBytes: setKeys,
+    keyBytes: setKeys + PAGE_KEY_BYTES * entries.length,
   };
 }
 

@@ -129,6 +129,27 @@ Deno.test("entries of the longest destinations share commits too", async () => {
   kv.close();
 });
 
+Deno.test("entries that fill a page each are counted, so that no commit holds more than KV takes", async () => {
+  const { kv, group, commits } = await open();
+  const path = `/${"x".repeat(600)}`;
+  const batch = (n: number): Batch => ({
+    deletes: Array.from({ length: 160 }, (_, part) => ["payload", n, part]),
+    entries: Array.from({ length: 60 }, () => ({
+      kind: "attempt.started",
+      at: n,
+      id: "id",
+      attempt: 1,
+      bytes: 2,
+      sha256: "",
+      host: "a.example",
+      path,
+    })),
+  });
+  await Promise.all(Array.from({ length: 9 }, (_, n) => group.commit(batch(n))));
+  assert(commits() <= 3, `${commits()} commits`);
+  kv.close();
+});
+
 for (const kind of ["fails", "lies"] satisfies FaultKind[]) {
   Deno.test(`when a shared commit ${kind}, everybody's change is written once all the same`, async () => {
     const fault = new Fault(kind, 2);
