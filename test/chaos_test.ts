@@ -4,18 +4,18 @@
  */
 import { assertEquals } from "@std/assert";
 import { decodeExport } from "../src/ledger/stored.ts";
-import { World } from "./chaos/world.ts";
+import { type Hands, World } from "./chaos/world.ts";
 import { chosenCount, chosenSeed, Dice } from "./fakes/dice.ts";
 import { assertEndsWell } from "./fakes/ends_well.ts";
 import { defined } from "./fakes/expect.ts";
 
 const STEPS_MAX = 60;
 
-async function runSchedule(seed: number): Promise<void> {
+async function runSchedule(seed: number, hands?: Hands): Promise<void> {
   const dice = new Dice(seed);
   const kv = await Deno.openKv(":memory:");
   try {
-    const world = new World(kv, dice);
+    const world = new World(kv, dice, hands);
     await world.start();
     for (let steps = dice.below(STEPS_MAX); steps >= 0; steps--) await world.step();
     await world.calmDown();
@@ -54,12 +54,20 @@ Deno.test("schedules that once went wrong go well", async () => {
   for (const seed of FORMER_FAILURES) await runSchedule(seed);
 });
 
-Deno.test("nothing is lost, stuck, reordered or settled twice, whatever happens", async () => {
+async function runSchedules(count: number, hands?: Hands): Promise<void> {
   const first = chosenSeed();
-  for (let run = 0; run < chosenCount("EXPORT_TEST_RUNS", 200); run++) {
+  for (let run = 0; run < count; run++) {
     const seed = first + run;
-    await runSchedule(seed).catch((cause) => {
+    await runSchedule(seed, hands).catch((cause) => {
       throw new Error(`Cannot bear the schedule of EXPORT_TEST_SEED=${seed}`, { cause });
     });
   }
-});
+}
+
+Deno.test("nothing is lost, stuck, reordered or settled twice, whatever happens", () =>
+  runSchedules(chosenCount("EXPORT_TEST_RUNS", 200)));
+
+for (const hands of [{ parallel: 1 }, { parallel: 3, parallelPerHost: 1 }]) {
+  Deno.test(`nor with ${JSON.stringify(hands)}`, () =>
+    runSchedules(chosenCount("EXPORT_TEST_RUNS", 100), hands));
+}

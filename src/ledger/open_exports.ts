@@ -61,6 +61,8 @@ export class OpenExports {
   /** The acceptance that {@link take} began is over. */
   taken({ lane }: Counted): void {
     this.#taking.add(lane, -1);
+    // A read that was begun before may not have seen what was committed.
+    if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
   }
 
   /** The lane was found empty by a read begun with `doubt`; that ends it, unless more came since. */

@@ -8,7 +8,12 @@ import type { Dice } from "../fakes/dice.ts";
 import type { Accepted } from "../fakes/ends_well.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { pass } from "../fakes/fault.ts";
-import { answered, openTestService, type TestService } from "../fakes/test_service.ts";
+import {
+  answered,
+  openTestService,
+  type TestService,
+  type TestServiceOptions,
+} from "../fakes/test_service.ts";
 import { Chance } from "./chance.ts";
 
 const OWNERS = ["", "weather"] as const;
@@ -31,11 +36,15 @@ interface Submission {
   id: string | undefined;
 }
 
+/** How many lanes are worked at once; more than there are, by default. */
+export type Hands = Pick<TestServiceOptions, "parallel" | "parallelPerHost">;
+
 export class World {
   readonly clock = new FakeClock();
   readonly sent: OutboundRequest[] = [];
   readonly #dice: Dice;
   readonly #kv: Deno.Kv;
+  readonly #hands: Hands;
   readonly #submissions: Submission[] = [];
   /** The furthest state that an app was shown, by id. */
   readonly #shown = new Map<string, string>();
@@ -44,9 +53,10 @@ export class World {
   #service: TestService | undefined;
   #calm = false;
 
-  constructor(kv: Deno.Kv, dice: Dice) {
+  constructor(kv: Deno.Kv, dice: Dice, hands: Hands = {}) {
     this.#kv = kv;
     this.#dice = dice;
+    this.#hands = hands;
     this.#chance = new Chance(dice, this.clock);
   }
 
@@ -71,6 +81,7 @@ export class World {
       trouble: this.#chance,
       newId: () => this.#dice.uuid(),
       retentionMs: 1_000 * HOUR_MS,
+      ...this.#hands,
       destination: (request) => this.#arrive(request, running),
     });
     void this.#service.worker.wakeAll();

@@ -223,10 +223,16 @@ Deno.test("a lane stays in doubt if it was found empty before the doubt, or whil
   counted.take(one);
   counted.empty("lane", counted.doubt("lane"));
   assertNotEquals(counted.doubt("lane"), undefined, "one is on its way to the lane");
+  const begun = counted.doubt("lane");
   counted.taken(one);
+  counted.empty("lane", begun);
+  assertNotEquals(counted.doubt("lane"), undefined, "it came while the read was on its way");
+  assertEquals(counted.isEmpty("lane"), false);
   counted.remove(one);
+  assertEquals(counted.isEmpty("lane"), false, "what was denied may be there");
   counted.empty("lane", counted.doubt("lane"));
   assertEquals(counted.doubt("lane"), undefined);
+  assertEquals(counted.isEmpty("lane"), true);
   counted.empty("lane", undefined);
 });
 
