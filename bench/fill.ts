@@ -12,7 +12,7 @@ import type { SendResult } from "../src/deliver/attempt.ts";
 import { Worker } from "../src/deliver/worker.ts";
 import { acceptExport } from "../src/exports/export.ts";
 import { instanceOf } from "../src/ledger/instance.ts";
-import { openKvLedger } from "../src/ledger/kv_ledger.ts";
+import { openKvLedger } from "../src/ledger/open_kv_ledger.ts";
 import { KvQueueBell } from "../src/ledger/kv_queue_bell.ts";
 import {
   BACKOFF_JITTER,

@@ -133,8 +133,8 @@ export const WAKE_UP_GRAIN_MS = SECOND;
 export const RECENT_EXPORTS_MAX = 8_192;
 /** Answers kept with them are no longer than this: with their records 40 MiB at the very most. */
 export const RECENT_ANSWER_BYTES_MAX = 4 * KIB;
-/** Heads of lanes kept in memory besides until there is a hand for them: as many as common bursts. */
-export const READY_HEADS_MAX = 2_048;
+/** Exports kept in memory besides until there is a hand for them: as many as common bursts. */
+export const READY_EXPORTS_MAX = 2_048;
 /** Payloads kept with them are no longer than this: with their records 12 MiB at the very most. */
 export const READY_PAYLOAD_BYTES_MAX = 4 * KIB;
 /** Finished exports are removed up to this much after their retention, spread to avoid stalls. */

@@ -22,7 +22,7 @@ import type { RootKeyRing } from "./http/guard.ts";
 import { Refusals } from "./http/refusals.ts";
 import { Sockets } from "./http/sockets.ts";
 import { instanceOf } from "./ledger/instance.ts";
-import { openKvLedger } from "./ledger/kv_ledger.ts";
+import { openKvLedger } from "./ledger/open_kv_ledger.ts";
 import { KvQueueBell } from "./ledger/kv_queue_bell.ts";
 import { KvSecrets } from "./ledger/kv_secrets.ts";
 import {

@@ -12,8 +12,7 @@ import type { Bell } from "./bell.ts";
 import { changeOf, UNFINISHED } from "./changing.ts";
 import { expiries } from "./expiries.ts";
 import { finishing } from "./finish.ts";
-import { noteFormat, requireFormat } from "./format.ts";
-import { type Committed, GroupCommit } from "./group_commit.ts";
+import type { Committed, GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { behindOf, headOf, lanesOf } from "./lanes.ts";
@@ -27,11 +26,10 @@ import type {
   Ledger,
   RecordReader,
 } from "./ledger.ts";
-import { answerOf, findExport, isStored, watchStored, writeDecoy } from "./look_up.ts";
-import { countOpen, type OpenBounds, type OpenExports } from "./open_exports.ts";
+import { answerOf, findExport, isStored, watchStored } from "./look_up.ts";
+import type { OpenBounds, OpenExports } from "./open_exports.ts";
 import { cut, readContent } from "./parts.ts";
-import { placesAfter } from "./places.ts";
-import { ReadyHeads } from "./ready_heads.ts";
+import { FRONT, Ready } from "./ready.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { sweepStaged } from "./staging.ts";
@@ -52,21 +50,6 @@ export interface KvLedgerParts {
   readonly openMax: OpenBounds;
 }
 
-/**
- * Opens the ledger on a store; reads where the places in lanes left off, and what is open.
- *
- * @throws if a newer version wrote the store
- */
-export async function openKvLedger(parts: KvLedgerParts): Promise<KvLedger> {
-  await requireFormat(parts.kv);
-  await noteFormat(parts.kv);
-  const commits = new GroupCommit(parts);
-  await writeDecoy(parts.kv);
-  const open = await countOpen(parts.kv, parts.openMax);
-  const nextOrder = placesAfter(await commits.lastOrder(), parts.clock);
-  return new KvLedger(parts, { commits, open, nextOrder });
-}
-
 export class KvLedger implements Ledger {
   readonly #kv: Deno.Kv;
   readonly #clock: Clock;
@@ -75,7 +58,7 @@ export class KvLedger implements Ledger {
   readonly #storage: Storage;
   readonly #open: OpenExports;
   readonly #recent = new Recent();
-  readonly #ready = new ReadyHeads();
+  readonly #ready = new Ready();
   /** What was held and is finished: counted as open no longer. */
   readonly #finished = new WeakSet<Held>();
   readonly #nextOrder: () => number;
@@ -112,10 +95,12 @@ export class KvLedger implements Ledger {
     const { first, parts } = cut(payload, record);
     let layout: Layout = { order: 0, hasPlace: false, first, parts: parts.length };
     let isFirst = false;
+    let before: number | undefined;
     // Decided as it goes to be committed: others may come to the lane while a payload is staged.
     const acceptance = (more: Batch) => {
       layout = { ...layout, order: this.#nextOrder() };
       isFirst = this.#open.isAlone(record.lane);
+      before = this.#ready.follow(record.lane, layout.order, isFirst);
       return acceptanceOf(change, { claim: isFirst ? claim : undefined, layout, more });
     };
     let committed: Committed;
@@ -130,7 +115,7 @@ export class KvLedger implements Ledger {
     if (committed !== undefined) {
       this.#recent.note(claiming?.record ?? record);
       const claimed = claiming && heldAfter(claiming, layout, committed);
-      if (isFirst && !claimed) this.#ready.note(heldAfter(change, layout, committed), payload);
+      if (!claimed) this.#ready.note(heldAfter(change, layout, committed), payload, before);
       return { kind: "accepted", ...(claimed && { claimed }) };
     }
     if (claiming === undefined && idempotency === undefined) {
@@ -161,7 +146,7 @@ export class KvLedger implements Ledger {
   async head(lane: string): Promise<Held | undefined> {
     // Woken once more: a wake-up is committed with every claim, and most are over by then.
     if (this.#open.isEmpty(lane)) return undefined;
-    const ready = this.#ready.head(lane);
+    const ready = this.#ready.behind(lane, FRONT);
     if (ready !== undefined) return ready;
     const doubt = this.#open.doubt(lane);
     const head = await headOf(this.#kv, lane);
@@ -170,8 +155,9 @@ export class KvLedger implements Ledger {
   }
 
   async behind(held: Held): Promise<Held | undefined> {
-    const { lane } = held.record;
-    return this.#open.isAlone(lane) ? undefined : await behindOf(this.#kv, held);
+    const { record: { lane }, stored: { order } } = held;
+    if (this.#open.isAlone(lane)) return undefined;
+    return this.#ready.behind(lane, order) ?? await behindOf(this.#kv, held);
   }
 
   async change<R extends ExportRecord>(
@@ -184,7 +170,8 @@ export class KvLedger implements Ledger {
     const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
     const { stored } = held;
-    this.#ready.forget(lane);
+    this.#ready.forget(lane, FRONT);
+    if (follower !== undefined) this.#ready.forget(lane, stored.order);
     const finish = record.state === "finished"
       ? await finishing(this.#kv, record, { stored, answer, spreadMs: this.#spread() })
       : UNFINISHED;
@@ -207,6 +194,8 @@ export class KvLedger implements Ledger {
     if (isOver) {
       this.#finished.add(held);
       this.#open.remove(record);
+      this.#ready.advance(lane, stored.order);
+      if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
     }
     if (committed === undefined) return undefined;
     this.#recent.note(record, answer);

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { acceptExport } from "../../src/exports/export.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
-import { type KvLedger, openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import type { KvLedger } from "../../src/ledger/kv_ledger.ts";
+import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, quiet, STALL_MS } from "../fakes/fault.ts";

@@ -1,7 +1,7 @@
 /** What an owner has open, as it is counted: at the start of a store and through all changes of it. */
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
-import { openKvLedger } from "../../src/ledger/kv_ledger.ts";
+import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
 import { countOpen, OpenExports } from "../../src/ledger/open_exports.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { defined } from "../fakes/expect.ts";
@@ -137,22 +137,26 @@ Deno.test("a lane that is known to be empty is not read when it is woken", async
   assertEquals(calls, []);
 });
 
-Deno.test("the head of a lane that was accepted a moment ago is not read", async () => {
+Deno.test("what was accepted a moment ago is not read, be it first in its lane or behind", async () => {
   using kv = await Deno.openKv(":memory:");
   const calls: string[] = [];
   const { ledger, accept, finish } = await open(notingReads(kv, (call) => void calls.push(call)));
   const { record } = await accept("a", 1_024);
-  await accept("a", 5);
+  for (const bytes of [5, 10_000]) await accept("a", bytes);
   calls.length = 0;
   const head = defined(await ledger.head(record.lane));
   assertEquals(head.record, record);
   assertEquals(await ledger.payload(head), new Uint8Array(1_024));
-  assertEquals(calls, []);
+  assertEquals((await ledger.behind(head))?.record.payload.bytes, 5);
   await finish(record.lane);
   calls.length = 0;
   const second = defined(await ledger.head(record.lane));
   assertEquals(second.record.payload.bytes, 5);
-  assertNotEquals(calls, []);
+  assertEquals(calls, []);
+  await finish(record.lane);
+  const third = defined(await ledger.head(record.lane));
+  assertEquals(third.record.payload.bytes, 10_000);
+  assertNotEquals(calls, [], "it is too long to be kept");
 });
 
 Deno.test("what was not accepted is not counted, whatever went wrong", async () => {

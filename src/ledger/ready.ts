@@ -1,0 +1,72 @@
+/**
+ * Exports as they were accepted while their lane was worked, or had no hand or place yet, so that
+ * whoever takes one up soon after reads nothing. A shortcut only, as in `recent.ts`: what is not here
+ * is in the store, and what was changed since has another version there.
+ */
+import { READY_EXPORTS_MAX, READY_PAYLOAD_BYTES_MAX } from "../limits.ts";
+import type { Held } from "./ledger.ts";
+
+/** The place before the first one of a lane. */
+export const FRONT = 0;
+
+export class Ready {
+  readonly #max: number;
+  /** By lane and the place before theirs, the one noted longest ago first. */
+  readonly #held = new Map<string, Held>();
+  readonly #payloads = new WeakMap<Held, Uint8Array>();
+  /** The last place that was given out in a lane. */
+  readonly #last = new Map<string, number>();
+
+  constructor(max: number = READY_EXPORTS_MAX) {
+    this.#max = max;
+  }
+
+  /** A place of a lane is given out; answers the one before it, if that is known. */
+  follow(lane: string, order: number, isFirst: boolean): number | undefined {
+    const before = isFirst ? FRONT : this.#last.get(lane);
+    this.#last.set(lane, order);
+    return before;
+  }
+
+  /** Takes note of what has been accepted behind the place `before`, unless its payload is long. */
+  note(held: Held, payload: Uint8Array, before: number | undefined): void {
+    if (before === undefined || payload.byteLength > READY_PAYLOAD_BYTES_MAX) return;
+    this.#held.set(keyOf(held.record.lane, before), held);
+    this.#payloads.set(held, payload);
+    const [oldest] = this.#held.keys();
+    if (this.#held.size > this.#max && oldest !== undefined) this.#held.delete(oldest);
+  }
+
+  /** What stands next in the lane behind the place `before`. */
+  behind(lane: string, before: number): Held | undefined {
+    return this.#held.get(keyOf(lane, before));
+  }
+
+  /** What stands behind that place is being changed. */
+  forget(lane: string, before: number): void {
+    this.#held.delete(keyOf(lane, before));
+  }
+
+  /** What stood at that place is finished: what is behind it comes to the front. */
+  advance(lane: string, order: number): void {
+    const next = this.behind(lane, order);
+    if (next === undefined) return;
+    this.forget(lane, order);
+    this.#held.set(keyOf(lane, FRONT), next);
+  }
+
+  /** Nothing stands in the lane any more. */
+  leave(lane: string): void {
+    this.#last.delete(lane);
+    this.forget(lane, FRONT);
+  }
+
+  /** What is to be delivered of one of these. */
+  payload(held: Held): Uint8Array | undefined {
+    return this.#payloads.get(held);
+  }
+}
+
+function keyOf(lane: string, before: number): string {
+  return `${lane} ${before}`;
+}
