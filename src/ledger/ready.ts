@@ -39,12 +39,13 @@ export class Ready {
 
   /** What stands next in the lane behind the place `before`. */
   behind(lane: string, before: number): Held | undefined {
-    return this.#held.get(keyOf(lane, before));
+    // Most of the time nothing waits, and no key need be made.
+    return this.#held.size === 0 ? undefined : this.#held.get(keyOf(lane, before));
   }
 
   /** What stands behind that place is being changed. */
   forget(lane: string, before: number): void {
-    this.#held.delete(keyOf(lane, before));
+    if (this.#held.size > 0) this.#held.delete(keyOf(lane, before));
   }
 
   /** What stood at that place is finished: what is behind it comes to the front. */
