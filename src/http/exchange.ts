@@ -132,7 +132,7 @@ export function found(id: string, record: ExportRecord | undefined): Reply {
 }
 
 /** The reply to what is over the limit. */
-export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): Reply {
+export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): Refused {
   return no("too_large", `\`data\` may take ${bodyBytes} bytes at most, as UTF-8.`);
 }
 
@@ -205,7 +205,7 @@ function note(
   refusals.note({ reason, method, route: path, owner: grant.owner, host });
 }
 
-function no(code: ProblemCode, detail?: string): Reply {
+function no(code: ProblemCode, detail?: string): Refused {
   return { kind: "problem", code, detail };
 }
 

@@ -18,8 +18,13 @@ import {
   tooLarge,
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
-import { problem } from "./problem.ts";
-import { parseExportRequest, pollTimeoutMs, requestBytesMax } from "./request.ts";
+import { problem, type Refused } from "./problem.ts";
+import {
+  type ExportRequest,
+  parseExportRequest,
+  pollTimeoutMs,
+  requestBytesMax,
+} from "./request.ts";
 
 export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "rate"> {
   readonly waiters: Waiters<ExportRecord | undefined>;
@@ -50,16 +55,32 @@ async function hear(
   bytesMax: number,
   parts: ExportRoutesParts,
 ): Promise<{ readonly reply: Reply; readonly isPoll: boolean }> {
-  const { clock, bodyTimeoutMs: timeoutMs, jsonDepth } = parts;
-  const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock });
-  if (body.kind === "too_large") return { reply: tooLarge(parts), isPoll: false };
-  if (body.kind === "too_slow") return { reply: tooSlow(timeoutMs), isPoll: false };
-  if (body.kind === "broken") return { reply: BROKEN, isPoll: false };
-  const request = parseExportRequest(body.bytes, jsonDepth);
+  const request = await readRequest(c, bytesMax, parts);
+  if (request.kind === "problem") return { reply: request, isPoll: false };
   const { method, path } = c.req;
   const idempotencyKey = c.req.header("idempotency-key");
   const caller = { grant: c.get("grant"), method, path, idempotencyKey };
   return { reply: await exchange(caller, request, parts), isPoll: request.kind === "poll" };
+}
+
+/** What a request asks. Its bytes are let go here, before anything else is waited for. */
+async function readRequest(
+  c: Call,
+  bytesMax: number,
+  parts: ExportRoutesParts,
+): Promise<ExportRequest | Refused> {
+  const { clock, bodyTimeoutMs: timeoutMs, jsonDepth } = parts;
+  const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock });
+  switch (body.kind) {
+    case "read":
+      return parseExportRequest(body.bytes, jsonDepth);
+    case "too_large":
+      return tooLarge(parts);
+    case "too_slow":
+      return tooSlow(timeoutMs);
+    case "broken":
+      return BROKEN;
+  }
 }
 
 /** `reply` once its export shows more than now, or when the wait is over. */
@@ -82,13 +103,13 @@ async function changed(
   return found(id, later ?? await lookUp(id, parts));
 }
 
-const BROKEN: Reply = {
+const BROKEN: Refused = {
   kind: "problem",
   code: "malformed_request",
   detail: "The body ended early.",
 };
 
-function tooSlow(timeoutMs: number): Reply {
+function tooSlow(timeoutMs: number): Refused {
   const detail = `The whole body must arrive within ${timeoutMs / 1_000} s.`;
   return { kind: "problem", code: "too_slow", detail };
 }
