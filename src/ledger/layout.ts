@@ -23,11 +23,11 @@ function layOut({ state }: ExportRecord, before: Layout, kept?: Kept): Layout {
   if (state !== "finished") {
     return { order, hasPlace: hasPlace || state === "pending", first, parts };
   }
-  const { answer } = kept ?? NOTHING_KEPT;
+  const answer = kept?.answer ?? NOTHING;
   return { order, hasPlace: false, first: answer.first, parts: answer.parts.length };
 }
 
-const NOTHING_KEPT: Pick<Kept, "answer"> = { answer: { first: new Uint8Array(), parts: [] } };
+const NOTHING: Cut = { first: new Uint8Array(), parts: [] };
 
 /** What must be set so that the store holds `record`, and its place if it gets one now. */
 export function setsOf(record: ExportRecord, before: Layout, kept?: Kept) {

@@ -8,7 +8,7 @@ import { keys } from "./keys.ts";
 import type { RecordReader } from "./ledger.ts";
 import { readContent } from "./parts.ts";
 import type { Recent } from "./recent.ts";
-import { decodeExport, encodeExport } from "./stored.ts";
+import { decodeExport, encodeExport, type StoredExport } from "./stored.ts";
 
 /** Who asks, and when. */
 interface Reader {
@@ -40,15 +40,9 @@ export async function answerOf(
   { id, attempts, result }: Finished,
 ): Promise<Uint8Array> {
   if (result.kind !== "answered" || result.answerBytes === 0) return new Uint8Array();
-  const { value } = await kv.get<Uint8Array>(keys.export(id));
-  if (value === null) throw new Error(`Cannot read the answer of ${id}: it is gone`);
-  const { answerBytes } = result;
-  return await readContent(
-    kv,
-    decodeExport(value),
-    answerBytes,
-    (n) => keys.answer(id, attempts, n),
-  );
+  const stored = await readStored(kv, keys.export(id));
+  if (stored === undefined) throw new Error(`Cannot read the answer of ${id}: it is gone`);
+  return await readContent(kv, stored, result.answerBytes, (n) => keys.answer(id, attempts, n));
 }
 
 /** Whether the store has that export finished, by that attempt. */
@@ -80,8 +74,16 @@ export async function writeDecoy(kv: Deno.Kv): Promise<void> {
 }
 
 async function read(kv: Deno.Kv, key: Deno.KvKey): Promise<ExportRecord | undefined> {
+  return (await readStored(kv, key))?.record;
+}
+
+/** What lies at the key of an export. */
+export async function readStored(
+  kv: Deno.Kv,
+  key: Deno.KvKey,
+): Promise<StoredExport | undefined> {
   const { value } = await kv.get<Uint8Array>(key);
-  return value === null ? undefined : decodeExport(value).record;
+  return value === null ? undefined : decodeExport(value);
 }
 
 function isFor({ now, mayRead }: Reader, record: ExportRecord): boolean {

@@ -8,7 +8,8 @@ import { Counts } from "../counts.ts";
 import { keys } from "./keys.ts";
 import { leasesOf } from "./lanes.ts";
 import type { Full } from "./ledger.ts";
-import { decodeExport, decodePlace, type StoredExport } from "./stored.ts";
+import { readStored } from "./look_up.ts";
+import { decodePlace } from "./stored.ts";
 
 /** The most that one owner may have open. */
 export interface OpenBounds {
@@ -127,21 +128,15 @@ export async function countOpen(kv: Deno.Kv, max: OpenBounds): Promise<OpenExpor
   for await (
     const { key, value } of kv.list<Uint8Array>({ prefix: keys.lanes() }, { batchSize: 500 })
   ) {
-    if (value.byteLength > 0) open.add({ lane: String(key[1]), ...decodePlace(value) });
-    else await addRecord(kv, String(key.at(-1)), open, () => true);
+    // Places of before they told have no value.
+    const counted = value.byteLength > 0
+      ? { lane: String(key[1]), ...decodePlace(value) }
+      : (await readStored(kv, keys.export(String(key.at(-1)))))?.record;
+    if (counted !== undefined) open.add(counted);
   }
-  for await (const { id } of leasesOf(kv)) await addRecord(kv, id, open, (one) => !one.hasPlace);
+  for await (const { id } of leasesOf(kv)) {
+    const stored = await readStored(kv, keys.export(id));
+    if (stored?.hasPlace === false) open.add(stored.record);
+  }
   return open;
-}
-
-/** Places of before they told, and what has none. */
-async function addRecord(
-  kv: Deno.Kv,
-  id: string,
-  open: OpenExports,
-  isMissing: (stored: StoredExport) => boolean,
-): Promise<void> {
-  const { value } = await kv.get<Uint8Array>(keys.export(id));
-  const stored = value === null ? undefined : decodeExport(value);
-  if (stored !== undefined && isMissing(stored)) open.add(stored.record);
 }
