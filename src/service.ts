@@ -17,6 +17,7 @@ import { type Config, egressPolicy } from "./config.ts";
 import { Worker, type WorkerParts } from "./deliver/worker.ts";
 import { createEgress, type Egress } from "./egress/egress.ts";
 import { systemResolve } from "./egress/guard.ts";
+import type { ExportRecord } from "./exports/record.ts";
 import { createApp } from "./http/app.ts";
 import type { RootKeyRing } from "./http/guard.ts";
 import { Refusals } from "./http/refusals.ts";
@@ -84,7 +85,10 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
     userAgent: `databox-export-service/${denoJson.version}`,
     policy: deliveryPolicy(config),
   });
-  const waiters = new Waiters((id) => ledger.watch(id), clock);
+  const waiters = new Waiters<ExportRecord | undefined>(
+    (id, listener) => ledger.watch(id, listener),
+    clock,
+  );
   const refusals = new Refusals({ ledger, clock, log });
   const secrets = await openSecrets(source, { kv, log, graceMs: config.EXPORT_SECRET_GRACE });
   const sockets = new Sockets(Deno.upgradeWebSocket, socketBounds(config));

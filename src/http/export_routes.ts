@@ -98,9 +98,13 @@ async function changed(
   if (leave === undefined) return { kind: "problem", code: "too_many_polls" };
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
   const { signal } = c.req.raw;
-  const later = await parts.waiters.until(id, enough, { timeoutMs, signal }).finally(leave);
-  // Not woken, or sent away: whatever the record says now is the answer.
-  return found(id, later ?? await lookUp(id, parts));
+  try {
+    const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
+    // Not woken, or sent away: whatever the record says now is the answer.
+    return found(id, later ?? await lookUp(id, parts));
+  } finally {
+    leave();
+  }
 }
 
 const BROKEN: Refused = {

@@ -53,13 +53,13 @@ export type Admission =
   | Refused;
 
 export function guard(parts: GuardParts) {
-  return createMiddleware<Guarded>(async function guard(c, next) {
+  return createMiddleware<Guarded>(function guard(c, next) {
     const admission = admit(callOf(c.req), parts);
     if (admission.kind === "problem") {
-      return problem(admission.code, admission.detail, admission.headers);
+      return Promise.resolve(problem(admission.code, admission.detail, admission.headers));
     }
     c.set("grant", admission.grant);
-    return await next();
+    return next();
   });
 }
 

@@ -24,7 +24,7 @@ import type {
   ChangeOptions,
   Held,
   Ledger,
-  RecordReader,
+  RecordListener,
 } from "./ledger.ts";
 import { answerOf, findExport, isStored, watchStored } from "./look_up.ts";
 import type { OpenBounds, OpenExports } from "./open_exports.ts";
@@ -210,11 +210,11 @@ export class KvLedger implements Ledger {
     return lanesOf(this.#kv);
   }
 
-  watch(id: string): RecordReader {
+  watch(id: string, listener: RecordListener): () => void {
     const record = this.#recent.record(id);
     return record === undefined
-      ? this.#recent.leave(id, watchStored(this.#kv, id))
-      : this.#recent.watch(id, record);
+      ? this.#recent.leave(id, watchStored(this.#kv, id, listener))
+      : this.#recent.watch(id, record, listener);
   }
 
   async enter(entry: LedgerEntry): Promise<void> {

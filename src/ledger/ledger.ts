@@ -77,11 +77,13 @@ export interface Full {
   readonly left: number;
 }
 
-/** Reads one value after the other, as a stream's reader does. */
-export type RecordReader = Pick<
-  ReadableStreamDefaultReader<ExportRecord | undefined>,
-  "read" | "cancel"
->;
+/** Hears of one export that is watched; must not throw. */
+export interface RecordListener {
+  /** The record as it is now; `undefined` while there is none. */
+  tell(record: ExportRecord | undefined): void;
+  /** Nothing more will be told: whoever wants to know must read. */
+  end(): void;
+}
 
 /** The store as the other rooms see it. Any method rejects when the store fails; nothing is half done then. */
 export interface Ledger {
@@ -116,8 +118,8 @@ export interface Ledger {
   ): Promise<Changed<R> | undefined>;
   /** Every lane with unfinished exports. */
   lanes(): AsyncIterable<string>;
-  /** The record now and after each change of it; `undefined` while there is none. Cancel it to end it. */
-  watch(id: string): RecordReader;
+  /** Tells of the record now and after changes of it, until what it answers is called. */
+  watch(id: string, listener: RecordListener): () => void;
   /** Records an entry that changes nothing else. */
   enter(entry: LedgerEntry): Promise<void>;
   /** Proves that the store takes writes. */

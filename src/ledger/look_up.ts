@@ -5,7 +5,7 @@
  */
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { keys } from "./keys.ts";
-import type { RecordReader } from "./ledger.ts";
+import type { RecordListener } from "./ledger.ts";
 import { readContent } from "./parts.ts";
 import type { Recent } from "./recent.ts";
 import { decodeExport, encodeExport, type StoredExport } from "./stored.ts";
@@ -51,18 +51,29 @@ export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise
   return stored?.state === "finished" && stored.attempts === attempts;
 }
 
-/** Watches the export of that id in the store, whoever changes it. */
-export function watchStored(kv: Deno.Kv, id: string): RecordReader {
+/** Watches the export of that id in the store, whoever changes it, until what it answers is called. */
+export function watchStored(kv: Deno.Kv, id: string, listener: RecordListener): () => void {
   const reader = kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
-  return {
-    async read() {
+  void tellAll(reader, listener);
+  // A watch that has already failed rejects its cancellation too.
+  return () => void reader.cancel().catch(() => {});
+}
+
+async function tellAll(
+  reader: ReadableStreamDefaultReader<[Deno.KvEntryMaybe<Uint8Array>]>,
+  listener: RecordListener,
+): Promise<void> {
+  try {
+    for (;;) {
       const { done, value } = await reader.read();
-      if (done) return { done, value: undefined };
+      if (done) break;
       const [{ value: stored }] = value;
-      return { done, value: stored === null ? undefined : decodeExport(stored).record };
-    },
-    cancel: () => reader.cancel(),
-  };
+      listener.tell(stored === null ? undefined : decodeExport(stored).record);
+    }
+  } catch {
+    // The store failed under the watch, or holds what this version cannot read.
+  }
+  listener.end();
 }
 
 /** Writes the record that is read after one that is not there, once: a later start may find no room. */

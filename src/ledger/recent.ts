@@ -6,8 +6,7 @@
 import { Counts } from "../counts.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { RECENT_ANSWER_BYTES_MAX, RECENT_EXPORTS_MAX } from "../limits.ts";
-import type { RecordReader } from "./ledger.ts";
-import { NewsReader } from "./news_reader.ts";
+import type { RecordListener } from "./ledger.ts";
 
 interface Noted {
   readonly record: ExportRecord;
@@ -19,7 +18,7 @@ export class Recent {
   readonly #max: number;
   /** By id, the one noted longest ago first. */
   readonly #noted = new Map<string, Noted>();
-  readonly #readers = new Map<string, Set<NewsReader>>();
+  readonly #listeners = new Map<string, Set<RecordListener>>();
   /** Ids watched in the store, and how often: nobody may be told of them by both. */
   readonly #elsewhere = new Counts();
 
@@ -30,7 +29,7 @@ export class Recent {
   /** Takes note of what has just been committed. */
   note(record: ExportRecord, answer?: Uint8Array): void {
     const { id } = record;
-    for (const reader of this.#readers.get(id) ?? []) reader.tell(record);
+    for (const listener of this.#listeners.get(id) ?? []) listener.tell(record);
     this.#noted.delete(id);
     if (this.#elsewhere.of(id) > 0) return;
     const small = answer !== undefined && answer.byteLength <= RECENT_ANSWER_BYTES_MAX;
@@ -42,7 +41,9 @@ export class Recent {
   /** Nobody knows any more what the store holds of it: it must be read. */
   lose(id: string): void {
     this.#noted.delete(id);
-    for (const reader of this.#readers.get(id) ?? []) reader.end();
+    const listeners = this.#listeners.get(id) ?? [];
+    this.#listeners.delete(id);
+    for (const listener of listeners) listener.end();
   }
 
   record(id: string): ExportRecord | undefined {
@@ -55,29 +56,29 @@ export class Recent {
     return noted?.record.attempts === attempts ? noted.answer : undefined;
   }
 
-  /** Reads an export as it is and as it changes; ends where it is lost. */
-  watch(id: string, record: ExportRecord): RecordReader {
-    const readers = this.#readers.get(id) ?? new Set();
-    const reader = new NewsReader(record, () => {
-      readers.delete(reader);
-      if (readers.size === 0) this.#readers.delete(id);
-    });
-    this.#readers.set(id, readers.add(reader));
-    return reader;
+  /** Tells of an export, which is `record` now, until it is lost or what this answers is called. */
+  watch(id: string, record: ExportRecord, listener: RecordListener): () => void {
+    const listeners = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, listeners.add(listener));
+    listener.tell(record);
+    return () => {
+      listeners.delete(listener);
+      // Since it was lost, others may have begun anew.
+      if (listeners.size === 0 && this.#listeners.get(id) === listeners) {
+        this.#listeners.delete(id);
+      }
+    };
   }
 
-  /** Leaves an export to a watch of the store until that ends. */
-  leave(id: string, reader: RecordReader): RecordReader {
+  /** Leaves an export to a watch of the store, which `stop` ends, until what this answers is called. */
+  leave(id: string, stop: () => void): () => void {
     this.#noted.delete(id);
     this.#elsewhere.add(id, 1);
     let isLeft = true;
-    return {
-      read: () => reader.read(),
-      cancel: () => {
-        if (isLeft) this.#elsewhere.add(id, -1);
-        isLeft = false;
-        return reader.cancel();
-      },
+    return () => {
+      if (isLeft) this.#elsewhere.add(id, -1);
+      isLeft = false;
+      stop();
     };
   }
 }

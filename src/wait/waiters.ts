@@ -4,21 +4,20 @@
  */
 import type { Clock } from "../clock.ts";
 
-/** Reads the present value of something, and every later one, until cancelled. */
-type Reader<T> = Pick<ReadableStreamDefaultReader<T>, "read" | "cancel">;
-
-/** Begins to watch something. */
-export type Watch<T> = (id: string) => Reader<T>;
-
-interface Waiter<T> {
-  offer(value: T): void;
+/** Hears of something that is watched. */
+export interface Listener<T> {
+  tell(value: T): void;
+  /** Nothing more will be told. */
   end(): void;
 }
 
-interface Watched<T> {
-  readonly reader: Reader<T>;
-  readonly waiters: Set<Waiter<T>>;
-  latest: { readonly value: T } | undefined;
+/** Begins to watch something: tells its value as it is and as it changes, until what it answers is called. */
+export type Watch<T> = (id: string, listener: Listener<T>) => () => void;
+
+export interface WaitOptions {
+  readonly timeoutMs: number;
+  /** Aborts when nobody wants to know any more. */
+  readonly signal: AbortSignal;
 }
 
 export class Waiters<T> {
@@ -34,7 +33,7 @@ export class Waiters<T> {
 
   /** How many wait at this moment. */
   get size(): number {
-    return [...this.#watched.values()].reduce((sum, { waiters }) => sum + waiters.size, 0);
+    return [...this.#watched.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /**
@@ -44,73 +43,119 @@ export class Waiters<T> {
   until(
     id: string,
     enough: (value: T) => boolean,
-    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+    { timeoutMs, signal }: WaitOptions,
   ): Promise<T | undefined> {
     if (this.#closed || signal.aborted || timeoutMs <= 0) return Promise.resolve(undefined);
+    let watched: Watched<T>;
+    try {
+      watched = this.#watched.get(id) ?? this.#begin(id);
+    } catch {
+      return Promise.resolve(undefined); // As when it ends.
+    }
     return new Promise((resolve) => {
-      let cancelTimer = () => {};
-      const settle = (value: T | undefined) => {
-        cancelTimer();
-        signal.removeEventListener("abort", end);
-        this.#leave(id, waiter);
-        resolve(value);
-      };
-      const end = () => settle(undefined);
-      const waiter: Waiter<T> = { offer: (value) => enough(value) && settle(value), end };
-      signal.addEventListener("abort", end);
-      try {
-        cancelTimer = this.#clock.after(timeoutMs, end);
-        this.#join(id, waiter);
-      } catch {
-        end(); // As in #fanOut.
-      }
+      const wait = new Wait(enough, resolve, signal, watched);
+      wait.begin(this.#clock, timeoutMs);
     });
   }
 
   /** Ends every wait, now and from now on. */
   close(): void {
     this.#closed = true;
-    for (const { waiters } of this.#watched.values()) endAll(waiters);
+    for (const watched of this.#watched.values()) watched.end();
   }
 
-  #join(id: string, waiter: Waiter<T>): void {
-    const watched = this.#watched.get(id) ?? this.#begin(id);
-    watched.waiters.add(waiter);
-    if (watched.latest !== undefined) waiter.offer(watched.latest.value);
-  }
-
-  #leave(id: string, waiter: Waiter<T>): void {
-    const watched = this.#watched.get(id);
-    if (!watched?.waiters.delete(waiter) || watched.waiters.size > 0) return;
-    this.#watched.delete(id);
-    // A watch that has already failed rejects its cancellation too.
-    watched.reader.cancel().catch(() => {});
-  }
-
+  /** @throws if the store cannot be watched */
   #begin(id: string): Watched<T> {
-    const reader = this.#watch(id);
-    const watched: Watched<T> = { reader, waiters: new Set(), latest: undefined };
+    const watched = new Watched<T>(() => this.#watched.delete(id));
+    watched.stop = this.#watch(id, watched);
     this.#watched.set(id, watched);
-    void this.#fanOut(watched);
     return watched;
   }
+}
 
-  async #fanOut(watched: Watched<T>): Promise<void> {
-    const { reader, waiters } = watched;
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        watched.latest = { value };
-        for (const waiter of [...waiters]) waiter.offer(value);
-      }
-    } catch {
-      // The store failed under the watch: whoever waits is sent to read the record instead.
-    }
-    endAll(waiters);
+/** One watch, and those who wait for what it tells. */
+class Watched<T> implements Listener<T> {
+  readonly #waits = new Set<Wait<T>>();
+  readonly #onEmpty: () => void;
+  #latest: { readonly value: T } | undefined;
+  /** Ends the watch. */
+  stop = nothing;
+
+  constructor(onEmpty: () => void) {
+    this.#onEmpty = onEmpty;
+  }
+
+  get size(): number {
+    return this.#waits.size;
+  }
+
+  tell(value: T): void {
+    this.#latest = { value };
+    for (const wait of this.#waits) wait.offer(value);
+  }
+
+  /** Whoever waits is sent to read the record instead. */
+  end(): void {
+    for (const wait of this.#waits) wait.end();
+  }
+
+  join(wait: Wait<T>): void {
+    this.#waits.add(wait);
+    if (this.#latest !== undefined) wait.offer(this.#latest.value);
+  }
+
+  leave(wait: Wait<T>): void {
+    if (!this.#waits.delete(wait) || this.#waits.size > 0) return;
+    this.#onEmpty();
+    this.stop();
   }
 }
 
-function endAll<T>(waiters: ReadonlySet<Waiter<T>>): void {
-  for (const waiter of [...waiters]) waiter.end();
+/** Somebody who waits; thousands do at once, so that it is one object with what it needs. */
+class Wait<T> implements EventListenerObject {
+  readonly #enough: (value: T) => boolean;
+  readonly #resolve: (value: T | undefined) => void;
+  readonly #signal: AbortSignal;
+  readonly #watched: Watched<T>;
+  #cancelTimer = nothing;
+
+  constructor(
+    enough: (value: T) => boolean,
+    resolve: (value: T | undefined) => void,
+    signal: AbortSignal,
+    watched: Watched<T>,
+  ) {
+    this.#enough = enough;
+    this.#resolve = resolve;
+    this.#signal = signal;
+    this.#watched = watched;
+  }
+
+  begin(clock: Clock, timeoutMs: number): void {
+    this.#cancelTimer = clock.after(timeoutMs, () => this.end());
+    this.#signal.addEventListener("abort", this);
+    this.#watched.join(this);
+  }
+
+  offer(value: T): void {
+    if (this.#enough(value)) this.#settle(value);
+  }
+
+  end(): void {
+    this.#settle(undefined);
+  }
+
+  /** The signal has aborted. */
+  handleEvent(): void {
+    this.end();
+  }
+
+  #settle(value: T | undefined): void {
+    this.#cancelTimer();
+    this.#signal.removeEventListener("abort", this);
+    this.#watched.leave(this);
+    this.#resolve(value);
+  }
 }
+
+function nothing(): void {}

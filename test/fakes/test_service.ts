@@ -265,7 +265,10 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     },
   });
   bell.listen((lanes) => worker.wake(lanes));
-  const waiters = new Waiters<ExportRecord | undefined>((id) => ledger.watch(id), clock);
+  const waiters = new Waiters<ExportRecord | undefined>(
+    (id, listener) => ledger.watch(id, listener),
+    clock,
+  );
   const rootKeys = (options.secrets ?? [SECRET]).map(deriveRootKey);
   const sockets = new Sockets(
     options.upgrade ?? Deno.upgradeWebSocket,

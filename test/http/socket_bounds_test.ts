@@ -233,7 +233,7 @@ Deno.test("a change that no watch told is told when the record is read again", a
   const arrival = Promise.withResolvers<SendResult>();
   const { service, open } = await heldService({ destination: () => arrival.promise });
   await using _ = service;
-  service.ledger.watch = () => new ReadableStream().getReader();
+  service.ledger.watch = () => () => {};
   const socket = await open();
   socket.receive(NEW);
   await until(() => service.waiters.size === 1);

@@ -5,6 +5,7 @@ import type { Delivering, ExportRecord, Pending } from "../../src/exports/record
 import type { Changed, Follower, Held, Ledger } from "../../src/ledger/ledger.ts";
 import { defined, finished } from "../fakes/expect.ts";
 import type { FakeClock } from "../fakes/fake_clock.ts";
+import { RecordsTold } from "../fakes/records_told.ts";
 
 /** A fresh ledger for one test. */
 export interface LedgerUnderTest extends AsyncDisposable {
@@ -292,20 +293,32 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     "a watch shows the present record and every later state, and can be ended",
     async (test) => {
       const { id, lane } = await accept(test, {});
-      const reader = test.ledger.watch(id);
-      assertEquals((await reader.read()).value?.state, "pending");
+      const told = new RecordsTold();
+      const stop = test.ledger.watch(id, told);
+      assertEquals((await told.next())?.state, "pending");
       const claimed = defined(await claim(test, await headOf(test, lane)));
-      assertEquals((await reader.read()).value?.state, "delivering");
+      assertEquals((await told.next())?.state, "delivering");
       await settle(test, claimed);
-      assertEquals((await reader.read()).value?.state, "finished");
-      await reader.cancel();
+      assertEquals((await told.next())?.state, "finished");
+      stop();
     },
   );
 
   promise("a watch of an unknown id shows that there is none", async ({ ledger }) => {
-    const reader = ledger.watch(crypto.randomUUID());
-    assertEquals(await reader.read(), { done: false, value: undefined });
-    await reader.cancel();
+    const told = new RecordsTold();
+    const stop = ledger.watch(crypto.randomUUID(), told);
+    assertEquals(await told.next(), undefined);
+    stop();
+  });
+
+  promise("a watch of an unknown id tells of it once it is there", async (test) => {
+    const id = crypto.randomUUID();
+    const told = new RecordsTold();
+    const stop = test.ledger.watch(id, told);
+    assertEquals(await told.next(), undefined);
+    await accept(test, { id });
+    assertEquals((await told.next())?.state, "pending");
+    stop();
   });
 
   promise("a store that takes writes says so", async ({ ledger }) => {

@@ -1,10 +1,9 @@
 /** What is known without reading: never older than what was committed, never told twice. */
 import { assert, assertEquals } from "@std/assert";
 import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
-import type { ExportRecord } from "../../src/exports/record.ts";
-import type { RecordReader } from "../../src/ledger/ledger.ts";
 import { Recent } from "../../src/ledger/recent.ts";
 import { defined, finished } from "../fakes/expect.ts";
+import { RecordsTold } from "../fakes/records_told.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 const POLICY = {
@@ -33,19 +32,6 @@ function lifeOf(id: string) {
   return { pending, delivering, finished: finished(end) };
 }
 
-/** Reads for as long as there is something to read at once. */
-async function readable(reader: RecordReader): Promise<(string | undefined)[]> {
-  const states: (string | undefined)[] = [];
-  for (;;) {
-    const nothing = { done: false, value: undefined } as const;
-    const later = Promise.resolve().then(() => {}).then(() => nothing);
-    const { done, value } = await Promise.race([reader.read(), later]);
-    if (done) return [...states, "end"];
-    if (value === undefined) return states;
-    states.push(value.state);
-  }
-}
-
 Deno.test("the latest record is known, with its answer if that is small", () => {
   const recent = new Recent();
   const life = lifeOf("a");
@@ -67,56 +53,63 @@ Deno.test("the export noted longest ago is forgotten first", () => {
   assertEquals(["a", "b", "c"].map((id) => recent.record(id)?.id), ["a", undefined, "c"]);
 });
 
-Deno.test("whoever watches is told what is and what comes, and of several only the last", async () => {
+Deno.test("whoever watches is told what is and what comes, until they have enough", () => {
   const recent = new Recent();
   const life = lifeOf("a");
   recent.note(life.pending);
-  const one = recent.watch("a", life.pending);
-  const other = recent.watch("a", life.pending);
-  assertEquals((await one.read()).value?.state, "pending");
-  const reading = one.read();
+  const [one, other] = [new RecordsTold(), new RecordsTold()];
+  const stop = recent.watch("a", life.pending, one);
+  recent.watch("a", life.pending, other);
   recent.note(life.delivering);
-  assertEquals((await reading).value?.state, "delivering");
+  stop();
+  stop();
   recent.note(life.finished);
-  assertEquals((await one.read()).value?.state, "finished");
-  assertEquals(await readable(other), ["finished"]);
-  await one.cancel();
-  recent.note(life.finished);
-  assertEquals(await readable(one), ["end"]);
-  await other.cancel();
+  assertEquals(one.states(), ["pending", "delivering"]);
+  assertEquals(other.states(), ["pending", "delivering", "finished"]);
+  assertEquals([one.ends, other.ends], [0, 0]);
 });
 
-Deno.test("whoever watches what is lost is sent away, and told nothing more", async () => {
+Deno.test("whoever leaves as they are told leaves the others told", () => {
   const recent = new Recent();
   const life = lifeOf("a");
   recent.note(life.pending);
-  const reader = recent.watch("a", life.pending);
-  assertEquals(await readable(reader), ["pending"]);
-  const late = recent.watch("a", life.pending);
+  const told = new RecordsTold();
+  let stop = () => {};
+  stop = recent.watch("a", life.pending, { tell: () => stop(), end: () => {} });
+  recent.watch("a", life.pending, told);
+  recent.note(life.delivering);
+  assertEquals(told.states(), ["pending", "delivering"]);
+});
+
+Deno.test("whoever watches what is lost is sent away, and told nothing more", () => {
+  const recent = new Recent();
+  const life = lifeOf("a");
+  recent.note(life.pending);
+  const [told, later] = [new RecordsTold(), new RecordsTold()];
+  const stop = recent.watch("a", life.pending, told);
   recent.lose("a");
-  assertEquals(await readable(late), ["pending", "end"]);
   recent.note(life.delivering);
-  assertEquals(await readable(late), ["end"]);
+  recent.watch("a", life.delivering, later);
+  stop();
+  recent.note(life.finished);
+  assertEquals([told.states(), told.ends], [["pending"], 1]);
+  assertEquals([later.states(), later.ends], [["delivering", "finished"], 0]);
 });
 
-Deno.test("what is watched in the store is not known here until that ends", async () => {
+Deno.test("what is watched in the store is not known here until that ends", () => {
   const recent = new Recent();
   const life = lifeOf("a");
   recent.note(life.pending);
-  let cancelled = 0;
-  const stored: RecordReader = {
-    read: () => Promise.resolve({ done: false, value: undefined as ExportRecord | undefined }),
-    cancel: () => Promise.resolve(void cancelled++),
-  };
-  const [one, other] = [recent.leave("a", stored), recent.leave("a", stored)];
+  let stopped = 0;
+  const [one, other] = [1, 2].map(() => recent.leave("a", () => stopped++));
   recent.note(life.delivering);
   assertEquals(recent.record("a"), undefined);
-  await one.cancel();
-  await one.cancel();
+  one?.();
+  one?.();
   recent.note(life.delivering);
   assertEquals(recent.record("a"), undefined, "the other one still watches");
-  await other.cancel();
+  other?.();
   recent.note(life.finished);
   assert(recent.record("a") !== undefined);
-  assertEquals(cancelled, 3);
+  assertEquals(stopped, 3);
 });
