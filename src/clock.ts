@@ -30,8 +30,13 @@ const SLOT_MS = 100;
 
 /** What is to be done at the end of a slot, and the timer that all of it shares. */
 interface Slot {
-  readonly actions: Set<() => void>;
+  readonly actions: Set<Once>;
   readonly cancel: () => void;
+}
+
+/** The same action may wait twice. */
+interface Once {
+  readonly action: () => void;
 }
 
 const slots = new Map<number, Slot>();
@@ -44,8 +49,7 @@ function sharedTimer(ms: number, action: () => void): () => void {
   const now = performance.now();
   const end = Math.ceil((now + ms) / SLOT_MS) * SLOT_MS;
   const slot = slots.get(end) ?? openSlot(end, end - now);
-  // The same action may wait twice.
-  const once = () => action();
+  const once = { action };
   slot.actions.add(once);
   return () => {
     if (!slot.actions.delete(once) || slot.actions.size > 0) return;
@@ -55,12 +59,12 @@ function sharedTimer(ms: number, action: () => void): () => void {
 }
 
 function openSlot(end: number, ms: number): Slot {
-  const actions = new Set<() => void>();
+  const actions = new Set<Once>();
   const cancel = timer(ms, () => {
     slots.delete(end);
-    for (const action of actions) {
-      actions.delete(action);
-      action();
+    for (const once of actions) {
+      actions.delete(once);
+      once.action();
     }
   });
   const slot = { actions, cancel };

@@ -1,11 +1,10 @@
-/** The app at one glance: what is too large to look at, health, then the guard, then everything that needs a token. */
+/** The app at one glance: health, then the guard, then everything that needs a token. */
 import { Hono } from "hono";
 import { rememberTokens } from "../authorise/verified_tokens.ts";
 import { type Bounded, boundedBy, type RequestBounds } from "./bounds.ts";
 import { failure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
 import { guard, type GuardParts } from "./guard.ts";
-import { headBounds } from "./head_bounds.ts";
 import { type HealthParts, healthRoutes } from "./health.ts";
 import { problem } from "./problem.ts";
 import { socketRoutes } from "./socket_routes.ts";
@@ -13,16 +12,20 @@ import type { Sockets } from "./sockets.ts";
 
 export interface AppParts
   extends
-    Omit<ExportRoutesParts & GuardParts, keyof Bounded | "verify">,
+    Omit<ExportRoutesParts & GuardParts, keyof Bounded | "headBounds" | "verify">,
     Pick<HealthParts, "unreachableHosts"> {
   readonly bounds: RequestBounds;
   readonly sockets: Sockets;
 }
 
 export function createApp({ bounds, sockets, ...more }: AppParts): Hono {
-  const parts = { ...more, ...boundedBy(bounds, more.clock), verify: rememberTokens() };
+  const parts = {
+    ...more,
+    ...boundedBy(bounds, more.clock),
+    headBounds: bounds,
+    verify: rememberTokens(),
+  };
   const app = new Hono();
-  app.use(headBounds(bounds));
   app.route("/health", healthRoutes(parts));
   app.use(guard(parts));
   app.route("/", exportRoutes(parts));

@@ -38,23 +38,45 @@ export function exportRoutes(parts: ExportRoutesParts): Hono<Guarded> {
     .post("/lp/export", (c) => answer(c, parts, pollTimeoutMs(c.req.query("timeout"))));
 }
 
-async function answer(c: Call, parts: ExportRoutesParts, waitMs: number): Promise<Response> {
-  const { owner } = c.get("grant");
-  const bytesMax = requestBytesMax(parts.bodyBytes);
-  const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
-  const forget = parts.bodies.take(owner, bytes);
-  if (forget === undefined) return problem("too_many_bodies");
-  // The body is held until its payload is accepted, but not while a poll waits.
-  const { reply, isPoll } = await hear(c, bytesMax, parts).finally(forget);
-  return await respond(isPoll ? await changed(c, reply, waitMs, parts) : reply, parts);
+/** A poll waits here, thousands at once, so that this is the only function that does. */
+async function answer(c: Call, parts: ExportRoutesParts, timeoutMs: number): Promise<Response> {
+  const { reply, isPoll } = await take(c, parts);
+  if (!isPoll || !isOpen(reply) || timeoutMs === 0) return await respond(reply, parts);
+  const { id } = reply.record;
+  const leave = parts.polls.take(c.get("grant").owner);
+  if (leave === undefined) return problem("too_many_polls");
+  const state = wireState(reply.record);
+  const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
+  const { signal } = c.req.raw;
+  try {
+    const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
+    // Not woken, or sent away: whatever the record says now is the answer.
+    return await respond(found(id, later ?? await lookUp(id, parts)), parts);
+  } finally {
+    leave();
+  }
 }
 
-/** What is to be said to a request as of now. */
-async function hear(
-  c: Call,
-  bytesMax: number,
-  parts: ExportRoutesParts,
-): Promise<{ readonly reply: Reply; readonly isPoll: boolean }> {
+/** What is to be said to a request as of now, and whether it may wait for more. */
+interface Heard {
+  readonly reply: Reply;
+  readonly isPoll: boolean;
+}
+
+/** Reads a request and hears it; its body is held until its payload is accepted. */
+async function take(c: Call, parts: ExportRoutesParts): Promise<Heard> {
+  const bytesMax = requestBytesMax(parts.bodyBytes);
+  const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
+  const forget = parts.bodies.take(c.get("grant").owner, bytes);
+  if (forget === undefined) return { reply: TOO_MANY_BODIES, isPoll: false };
+  try {
+    return await hear(c, bytesMax, parts);
+  } finally {
+    forget();
+  }
+}
+
+async function hear(c: Call, bytesMax: number, parts: ExportRoutesParts): Promise<Heard> {
   const request = await readRequest(c, bytesMax, parts);
   if (request.kind === "problem") return { reply: request, isPoll: false };
   const { method, path } = c.req;
@@ -83,29 +105,12 @@ async function readRequest(
   }
 }
 
-/** `reply` once its export shows more than now, or when the wait is over. */
-async function changed(
-  c: Call,
-  reply: Reply,
-  timeoutMs: number,
-  parts: ExportRoutesParts,
-): Promise<Reply> {
-  if (reply.kind === "problem" || timeoutMs === 0) return reply;
-  const { id } = reply.record;
-  const state = wireState(reply.record);
-  if (state === "Finished") return reply;
-  const leave = parts.polls.take(c.get("grant").owner);
-  if (leave === undefined) return { kind: "problem", code: "too_many_polls" };
-  const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
-  const { signal } = c.req.raw;
-  try {
-    const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
-    // Not woken, or sent away: whatever the record says now is the answer.
-    return found(id, later ?? await lookUp(id, parts));
-  } finally {
-    leave();
-  }
+/** Whether it shows an export that may change. */
+function isOpen(reply: Reply): reply is Extract<Reply, { kind: "export" }> {
+  return reply.kind === "export" && wireState(reply.record) !== "Finished";
 }
+
+const TOO_MANY_BODIES: Refused = { kind: "problem", code: "too_many_bodies" };
 
 const BROKEN: Refused = {
   kind: "problem",

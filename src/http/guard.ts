@@ -1,6 +1,6 @@
 /**
- * Lets nobody past whose token does not permit the request; whoever passes carries a grant.
- * Comes before routing and before the body is read (contract 1.3).
+ * Lets nobody past whose request has too large a head, or whose token does not permit it; whoever
+ * passes carries a grant. Comes before routing and before the body is read (contract 1.3).
  */
 import type { HonoRequest } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -13,6 +13,7 @@ import {
 import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
+import { faultOfHead, type HeadBounds } from "./head_bounds.ts";
 import { problem, type Refused } from "./problem.ts";
 import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
@@ -39,6 +40,7 @@ export interface GuardParts {
   readonly requiredCaveats: readonly CaveatName[];
   readonly rate: RequestRate;
   readonly verify: VerifyToken;
+  readonly headBounds: HeadBounds;
 }
 
 /** A request as the guard sees it. */
@@ -53,7 +55,10 @@ export type Admission =
   | Refused;
 
 export function guard(parts: GuardParts) {
+  // Neither async nor one for the head and one for the token: of a poll that waits, all is kept.
   return createMiddleware<Guarded>(function guard(c, next) {
+    const code = faultOfHead(c.req.raw, parts.headBounds);
+    if (code !== undefined) return Promise.resolve(problem(code));
     const admission = admit(callOf(c.req), parts);
     if (admission.kind === "problem") {
       return Promise.resolve(problem(admission.code, admission.detail, admission.headers));

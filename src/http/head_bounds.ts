@@ -1,21 +1,12 @@
 /**
- * Refuses a request by its head alone: a URL or headers that no client of ours sends. Comes before
- * everything else. What is over the runtime's own bounds never gets here, see README.
+ * Finds fault with a request by its head alone: a URL or headers that no client of ours sends. What
+ * is over the runtime's own bounds never gets here, see README.
  */
-import { createMiddleware } from "hono/factory";
-import { problem, type ProblemCode } from "./problem.ts";
+import type { ProblemCode } from "./problem.ts";
 
 export interface HeadBounds {
   readonly urlChars: number;
   readonly headerBytes: number;
-}
-
-export function headBounds(bounds: HeadBounds) {
-  // Not async, nor is the guard: of a poll that waits, such a frame is kept for as long.
-  return createMiddleware(function headBounds(c, next) {
-    const code = faultOfHead(c.req.raw, bounds);
-    return code === undefined ? next() : Promise.resolve(problem(code));
-  });
 }
 
 /** What is too much in a request's head. */

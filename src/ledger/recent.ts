@@ -18,7 +18,8 @@ export class Recent {
   readonly #max: number;
   /** By id, the one noted longest ago first. */
   readonly #noted = new Map<string, Noted>();
-  readonly #listeners = new Map<string, Set<RecordListener>>();
+  /** One each, as a rule: those who wait for the same export share it. */
+  readonly #listeners = new Map<string, readonly RecordListener[]>();
   /** Ids watched in the store, and how often: nobody may be told of them by both. */
   readonly #elsewhere = new Counts();
 
@@ -58,15 +59,12 @@ export class Recent {
 
   /** Tells of an export, which is `record` now, until it is lost or what this answers is called. */
   watch(id: string, record: ExportRecord, listener: RecordListener): () => void {
-    const listeners = this.#listeners.get(id) ?? new Set();
-    this.#listeners.set(id, listeners.add(listener));
+    this.#listeners.set(id, [...this.#listeners.get(id) ?? [], listener]);
     listener.tell(record);
     return () => {
-      listeners.delete(listener);
-      // Since it was lost, others may have begun anew.
-      if (listeners.size === 0 && this.#listeners.get(id) === listeners) {
-        this.#listeners.delete(id);
-      }
+      const others = this.#listeners.get(id)?.filter((one) => one !== listener) ?? [];
+      if (others.length > 0) this.#listeners.set(id, others);
+      else this.#listeners.delete(id);
     };
   }
 
