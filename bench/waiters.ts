@@ -2,13 +2,15 @@
 /**
  * `deno task bench:waiters`: what 5,000 long polls cost that wait at once. Memory of the service
  * for each; exports a second of 16 clients that have nothing to do with them, with and without, in
- * turn; and how soon a poll is answered after its export has changed: in a steady stream, when a
- * thousand change at once, and when all wait for the same export.
+ * turn; and how soon a poll is answered after its export has changed: in a steady stream, when as
+ * many change at once as are delivered to one host by default, when a thousand do, and when all wait
+ * for the same export.
  *
  * An export changes when its settling is committed: the service logs that at once. From its
  * destination's answer on is longer by the settling. The destination holds its answers until told.
  */
 import { parseArgs } from "node:util";
+import { DEFAULTS } from "../src/limits.ts";
 import { type Figures, startSurroundings } from "./measure.ts";
 import { listOf, oneOf, positive } from "./options.ts";
 import { rivalOf } from "./rivals.ts";
@@ -21,17 +23,20 @@ import { CALM_MS, pause, startWaiting, type Told, type Waiting } from "./waiting
 
 const OPTIONS = `deno task bench:waiters [options]
 
-  --only memory,load,stream,burst,one
+  --only memory,load,stream,few,burst,one
                  of these: memory of a waiter; unrelated exports beside waiters; how soon polls are
-                 answered when changes come steadily, at once, and when all wait for one export
+                 answered when changes come steadily, some or many at once, and when all wait for
+                 one export
   --lanes 1000   with five exports each, and a poll for each of them
   --rounds 5     with and without waiters
   --seconds 2    of unrelated exports in a round`;
 
-const PARTS = ["memory", "load", "stream", "burst", "one"];
-/** In a lane: two end in the stream, the others in bursts. */
+const PARTS = ["memory", "load", "stream", "few", "burst", "one"];
+/** In a lane: two end in the stream, two in bursts of many, the last one in bursts of few. */
 const DEPTH = 5;
 const STREAM_DEPTH = 2;
+const BURSTS = 2;
+const FEW = DEFAULTS.parallelPerHost;
 const STREAM_PER_SECOND = 200;
 const CLIENTS = 16;
 
@@ -144,6 +149,19 @@ class Delays {
   }
 }
 
+/** Bursts of as many as are delivered to one host at once unless an operator wants more. */
+async function tellFew(waiting: Waiting, lanes: number): Promise<Told> {
+  await waiting.untilHeld(lanes);
+  const tolds: Told[] = [];
+  for (let left = lanes; left >= FEW; left -= FEW) {
+    tolds.push(await waiting.tell(`release?count=${FEW}`, FEW));
+  }
+  return {
+    sinceChange: tolds.flatMap(({ sinceChange }) => sinceChange),
+    sinceAnswer: tolds.flatMap(({ sinceAnswer }) => sinceAnswer),
+  };
+}
+
 async function run(options: Options, stack: AsyncDisposableStack): Promise<boolean> {
   const { only, lanes } = options;
   const has = (...parts: readonly string[]) => parts.some((part) => only.includes(part));
@@ -153,7 +171,7 @@ async function run(options: Options, stack: AsyncDisposableStack): Promise<boole
   const waiters = lanes * DEPTH;
   const verdicts: string[] = [];
   const delays = new Delays();
-  if (has("memory", "load", "stream", "burst")) {
+  if (has("memory", "load", "stream", "few", "burst")) {
     await waiting.submit({ lanes, depth: DEPTH, polls: 1 });
     if (has("memory")) verdicts.push(await measureMemory(waiting, waiters));
     else await waiting.openAll(waiters);
@@ -167,11 +185,12 @@ async function run(options: Options, stack: AsyncDisposableStack): Promise<boole
       delays.note(`${STREAM_PER_SECOND} changes a second`, [told]);
     }
     const bursts: Told[] = [];
-    for (let n = STREAM_DEPTH; has("burst") && n < DEPTH; n++) {
+    for (let n = 0; has("burst") && n < BURSTS; n++) {
       await waiting.untilHeld(lanes);
       bursts.push(await waiting.tell(`release?count=${lanes}`, lanes));
     }
     if (bursts.length > 0) delays.note(`${lanes} changes at once`, bursts);
+    if (has("few")) delays.note(`${FEW} changes at once`, [await tellFew(waiting, lanes)]);
     await waiting.finish();
   }
   if (has("one")) {
@@ -179,7 +198,7 @@ async function run(options: Options, stack: AsyncDisposableStack): Promise<boole
     await waiting.openAll(waiters);
     delays.note(`1 change for ${waiters} polls`, [await waiting.tell("release?count=1", waiters)]);
   }
-  if (has("stream", "burst", "one")) console.log(delays.table());
+  if (has("stream", "few", "burst", "one")) console.log(delays.table());
   console.log(`\n${[...verdicts, ...delays.verdicts].join("\n")}`);
   return true;
 }
