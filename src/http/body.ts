@@ -58,14 +58,18 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
 const SMALL_BYTES = 65_536;
 
 /** A body that may be left to itself: read in one go, which takes half the time. */
-async function readSmall(request: Request, { timeoutMs, clock }: BodyBounds): Promise<Body> {
-  const { promise: late, resolve } = Promise.withResolvers<Body>();
-  const cancelTimer = clock.after(timeoutMs, () => resolve({ kind: "too_slow" }));
-  const whole = request.bytes().then(
-    (bytes): Body => ({ kind: "read", bytes }),
-    (): Body => ({ kind: "broken" }),
-  );
-  return await Promise.race([whole, late]).finally(cancelTimer);
+function readSmall(request: Request, { timeoutMs, clock }: BodyBounds): Promise<Body> {
+  return new Promise((resolve) => {
+    const end = (body: Body) => {
+      cancelTimer();
+      resolve(body);
+    };
+    const cancelTimer = clock.after(timeoutMs, () => end({ kind: "too_slow" }));
+    request.bytes().then(
+      (bytes) => end({ kind: "read", bytes }),
+      () => end({ kind: "broken" }),
+    );
+  });
 }
 
 /** The length that the client tells; the runtime holds it to that. */
