@@ -45,6 +45,7 @@ import { type SecretSource } from "./machine/secret_source.ts";
 import { UsageError } from "./machine/settings.ts";
 import { openStore } from "./machine/store_file.ts";
 import { type ListenerTls } from "./machine/tls.ts";
+import { webSockets } from "./machine/web_socket.ts";
 import { Waiters } from "./wait/waiters.ts";
 
 const random = Math.random;
@@ -85,13 +86,10 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
     userAgent: `databox-export-service/${denoJson.version}`,
     policy: deliveryPolicy(config),
   });
-  const waiters = new Waiters<ExportRecord | undefined>(
-    (id, listener) => ledger.watch(id, listener),
-    clock,
-  );
+  const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
   const secrets = await openSecrets(source, { kv, log, graceMs: config.EXPORT_SECRET_GRACE });
-  const sockets = new Sockets(Deno.upgradeWebSocket, socketBounds(config));
+  const sockets = new Sockets(webSockets(clock), socketBounds(config));
   const app = createApp({
     ledger,
     accept: worker.accept,

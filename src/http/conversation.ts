@@ -48,6 +48,7 @@ export class Conversation implements Talk {
   readonly #leaving = new AbortController();
   readonly #left = Promise.withResolvers<void>();
   #farewell: Farewell | undefined;
+  #isClosing = false;
 
   constructor(socket: ServerSocket, caller: Caller, parts: ConversationParts) {
     this.#socket = socket;
@@ -112,8 +113,16 @@ export class Conversation implements Talk {
       void this.#handle(frame);
     }
     if (this.#farewell === undefined || this.#inProgress > 0 || !this.#outbox.atRest) return;
-    this.#socket.close(this.#farewell.code, this.#farewell.reason);
+    if (!this.#isClosing) void this.#close(this.#farewell);
+  }
+
+  /** What was said before goes out first, or it may be lost; for who does not read nobody waits. */
+  async #close({ code, reason }: Farewell): Promise<void> {
+    this.#isClosing = true;
+    const { slow } = this.#outbox;
     this.#outbox.end();
+    if (!slow) await this.#socket.quiet();
+    this.#socket.close(code, reason);
     this.#left.resolve();
   }
 

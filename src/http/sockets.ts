@@ -4,11 +4,15 @@
 import { SOCKET_IDLE_SECONDS } from "../limits.ts";
 import { type PlaceBounds, Places } from "./places.ts";
 
-/** What the room needs of a socket; every WebSocket has it. */
-export type ServerSocket = Pick<
-  WebSocket,
-  "bufferedAmount" | "send" | "close" | "onopen" | "onmessage" | "onclose"
->;
+/** What the room needs of a socket. */
+export interface ServerSocket extends
+  Pick<
+    WebSocket,
+    "bufferedAmount" | "send" | "close" | "onopen" | "onmessage" | "onclose"
+  > {
+  /** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */
+  quiet(): Promise<void>;
+}
 
 /** Makes a socket of a request; the response must be given back as it is. */
 export type Upgrade = (

@@ -5,6 +5,7 @@
 import type { Hono } from "hono";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
+import { systemClock } from "../../src/clock.ts";
 import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
 import { Worker } from "../../src/deliver/worker.ts";
 import { createEgress, type Egress } from "../../src/egress/egress.ts";
@@ -21,6 +22,7 @@ import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
 import { entriesIn } from "../../src/ledger/pages.ts";
 import type { Storage } from "../../src/ledger/storage.ts";
 import type { LogEvent } from "../../src/log.ts";
+import { webSockets } from "../../src/machine/web_socket.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
 import { ClockBell } from "./clock_bell.ts";
 import type { Fault, Trouble } from "./fault.ts";
@@ -265,13 +267,10 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     },
   });
   bell.listen((lanes) => worker.wake(lanes));
-  const waiters = new Waiters<ExportRecord | undefined>(
-    (id, listener) => ledger.watch(id, listener),
-    clock,
-  );
+  const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const rootKeys = (options.secrets ?? [SECRET]).map(deriveRootKey);
   const sockets = new Sockets(
-    options.upgrade ?? Deno.upgradeWebSocket,
+    options.upgrade ?? webSockets(systemClock),
     { total: options.socketsMax ?? 1_024, perOwner: options.socketsPerOwner ?? 1_024 },
   );
   const app = createApp({

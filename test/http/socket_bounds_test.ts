@@ -29,6 +29,10 @@ class FakeSocket implements ServerSocket {
     this.bufferedAmount += this.bytesPerFrame;
   }
 
+  quiet(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(code?: number): void {
     this.codes.push(code);
   }

@@ -1,6 +1,8 @@
 /** `GET /ws/export` as apps see it, over real sockets (contract 1.13 with the rulings). */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { systemClock } from "../../src/clock.ts";
 import type { SendResult } from "../../src/deliver/attempt.ts";
+import { webSockets } from "../../src/machine/web_socket.ts";
 import { defined } from "../fakes/expect.ts";
 import { Fault } from "../fakes/faulty_kv.ts";
 import { answered, openTestService, type TestService } from "../fakes/test_service.ts";
@@ -11,7 +13,6 @@ import {
   PING,
   PONG,
   type RawClient,
-  type SocketClient,
   SocketServer,
   TEXT,
   until,
@@ -316,8 +317,38 @@ Deno.test("a burst of frames is answered in full before the socket ends over the
   const client = await server.client();
   for (let n = 0; n < 300; n++) client.send(NEW);
   assertEquals((await client.closed).code, 1008);
-  await assertAllTold(service, [client]);
+  await assertAllTold(service, client.rest());
   arrival.resolve(answered());
+});
+
+Deno.test("who goes on sending while the socket ends is answered in full, too", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  await using service = await openTestService({ destination: () => arrival.promise });
+  await using server = new SocketServer(service);
+  using client = await server.rawClient();
+  const flood = (async () => {
+    for (let n = 0; n < 3_000; n++) await client.send(TEXT, NEW);
+  })().catch(() => {});
+  // Until it is told goodbye, or the runtime drops it.
+  const told = await Array.fromAsync(receiptsOf(client));
+  arrival.resolve(answered());
+  await assertAllTold(service, told);
+  await flood;
+});
+
+Deno.test("who never stops sending is left all the same", async () => {
+  await using service = await openTestService();
+  await using server = new SocketServer(service);
+  using client = await server.rawClient();
+  let isLeft = false;
+  const flood = (async () => {
+    while (!isLeft) await client.send(TEXT, "no export");
+  })().catch(() => {});
+  await until(() => service.sockets.size === 1);
+  await service.sockets.close();
+  await until(() => service.sockets.size === 0);
+  isLeft = true;
+  await flood;
 });
 
 Deno.test("a ping is answered with its own words", async () => {
@@ -380,7 +411,7 @@ Deno.test("when the service stops, whoever asked is answered, then told 1001", a
   for (const client of clients) {
     assertEquals(await client.closed, { code: 1001, reason: "The service is stopping" });
   }
-  await assertAllTold(service, clients);
+  await assertAllTold(service, clients.flatMap((client) => client.rest()));
   arrival.resolve(answered());
   await service.worker.idle();
 });
@@ -395,20 +426,26 @@ Deno.test("a server that stops at once cuts off no receipt, and says 1001", asyn
   await service.sockets.close();
   await server[Symbol.asyncDispose]();
   for (const client of clients) assertEquals((await client.closed).code, 1001);
-  await assertAllTold(service, clients);
+  await assertAllTold(service, clients.flatMap((client) => client.rest()));
   await until(() => service.sockets.size === 0);
   arrival.resolve(answered());
   await service.worker.idle();
 });
 
-/** Every export that was accepted was told to a client. */
-async function assertAllTold(service: TestService, clients: readonly SocketClient[]) {
+async function* receiptsOf(client: RawClient): AsyncIterable<Frame> {
+  for (;;) {
+    const frame = await client.frame().catch(() => undefined);
+    if (frame?.opcode !== TEXT) return;
+    yield JSON.parse(new TextDecoder().decode(frame.payload));
+  }
+}
+
+/** Every export that was accepted is in one of the frames. */
+async function assertAllTold(service: TestService, frames: readonly Frame[]) {
   await service.ledger.close();
   const accepted = (await service.entries()).filter(({ kind }) => kind === "export.accepted");
   assert(accepted.length > 0);
-  const told = new Set<unknown>();
-  for (const client of clients) for (const { id } of client.rest()) told.add(id);
-  assertEquals(told, new Set(accepted.map(({ id }) => id)));
+  assertEquals(new Set(frames.map(({ id }) => id)), new Set(accepted.map(({ id }) => id)));
 }
 
 const MIB = 1_048_576;
@@ -422,7 +459,7 @@ async function slowService() {
     requiredCaveats: ["target"],
     destination: () => arrival.promise,
     upgrade(request, options) {
-      const { socket, response } = Deno.upgradeWebSocket(request, options);
+      const { socket, response } = webSockets(systemClock)(request, options);
       const send = socket.send.bind(socket);
       socket.send = (frame) => {
         send(frame);
