@@ -38,9 +38,12 @@ export function exportRoutes(parts: ExportRoutesParts): Hono<Guarded> {
     .post("/lp/export", (c) => answer(c, parts, pollTimeoutMs(c.req.query("timeout"))));
 }
 
-/** A poll waits here, thousands at once, so that this is the only function that does. */
+/**
+ * Polls wait here, thousands at once, and each keeps every async function that waits for another:
+ * so this one waits itself.
+ */
 async function answer(c: Call, parts: ExportRoutesParts, timeoutMs: number): Promise<Response> {
-  const { reply, isPoll } = await take(c, parts);
+  const { reply, isPoll } = await receive(c, parts);
   if (!isPoll || !isOpen(reply) || timeoutMs === 0) return await respond(reply, parts);
   const { id } = reply.record;
   const leave = parts.polls.take(c.get("grant").owner);
@@ -64,7 +67,7 @@ interface Heard {
 }
 
 /** Reads a request and hears it; its body is held until its payload is accepted. */
-async function take(c: Call, parts: ExportRoutesParts): Promise<Heard> {
+async function receive(c: Call, parts: ExportRoutesParts): Promise<Heard> {
   const bytesMax = requestBytesMax(parts.bodyBytes);
   const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
   const forget = parts.bodies.take(c.get("grant").owner, bytes);

@@ -55,7 +55,8 @@ export type Admission =
   | Refused;
 
 export function guard(parts: GuardParts) {
-  // Neither async nor one for the head and one for the token: of a poll that waits, all is kept.
+  // One middleware for head and token, and not async: what is called before a poll waits is kept in
+  // memory as long as it waits, and thousands do at once.
   return createMiddleware<Guarded>(function guard(c, next) {
     const code = faultOfHead(c.req.raw, parts.headBounds);
     if (code !== undefined) return Promise.resolve(problem(code));

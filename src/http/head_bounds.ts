@@ -2,11 +2,20 @@
  * Finds fault with a request by its head alone: a URL or headers that no client of ours sends. What
  * is over the runtime's own bounds never gets here, see README.
  */
-import type { ProblemCode } from "./problem.ts";
+import { createMiddleware } from "hono/factory";
+import { problem, type ProblemCode } from "./problem.ts";
 
 export interface HeadBounds {
   readonly urlChars: number;
   readonly headerBytes: number;
+}
+
+/** For routes that no guard stands before. */
+export function headBounds(bounds: HeadBounds) {
+  return createMiddleware(async function headBounds(c, next) {
+    const code = faultOfHead(c.req.raw, bounds);
+    return code === undefined ? await next() : problem(code);
+  });
 }
 
 /** What is too much in a request's head. */

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { READY_TIMEOUT_MS } from "../limits.ts";
+import { type HeadBounds, headBounds } from "./head_bounds.ts";
 import { problem } from "./problem.ts";
 
 export interface HealthParts {
@@ -11,10 +12,13 @@ export interface HealthParts {
   readonly rootKeys: () => { readonly complete: boolean };
   /** Hosts that cannot be reached at present. */
   readonly unreachableHosts: () => number;
+  readonly headBounds: HeadBounds;
 }
 
-export function healthRoutes({ ledger, clock, rootKeys, unreachableHosts }: HealthParts): Hono {
+export function healthRoutes(parts: HealthParts): Hono {
+  const { ledger, clock, rootKeys, unreachableHosts } = parts;
   return new Hono()
+    .use(headBounds(parts.headBounds))
     .get("/live", (c) => c.json({ status: "live" }))
     .get("/ready", async (c) => {
       if (!rootKeys().complete) return problem("not_ready", "There is no root key yet.");

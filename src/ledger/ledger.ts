@@ -77,7 +77,7 @@ export interface Full {
   readonly left: number;
 }
 
-/** Hears of one export that is watched; must not throw. */
+/** Hears of one export that is watched. Must not throw: it may be told within a commit's answer. */
 export interface RecordListener {
   /** The record as it is now; `undefined` while there is none. */
   tell(record: ExportRecord | undefined): void;

@@ -54,26 +54,26 @@ export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise
 /** Watches the export of that id in the store, whoever changes it, until what it answers is called. */
 export function watchStored(kv: Deno.Kv, id: string, listener: RecordListener): () => void {
   const reader = kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
-  void tellAll(reader, listener);
-  // A watch that has already failed rejects its cancellation too.
-  return () => void reader.cancel().catch(() => {});
-}
-
-async function tellAll(
-  reader: ReadableStreamDefaultReader<[Deno.KvEntryMaybe<Uint8Array>]>,
-  listener: RecordListener,
-): Promise<void> {
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      const [{ value: stored }] = value;
-      listener.tell(stored === null ? undefined : decodeExport(stored).record);
+  let isStopped = false;
+  const tellAll = async () => {
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || isStopped) break;
+        const [{ value: stored }] = value;
+        listener.tell(stored === null ? undefined : decodeExport(stored).record);
+      }
+    } catch {
+      // The store failed under the watch, or holds what this version cannot read.
     }
-  } catch {
-    // The store failed under the watch, or holds what this version cannot read.
-  }
-  listener.end();
+    if (!isStopped) listener.end();
+  };
+  void tellAll();
+  return () => {
+    isStopped = true;
+    // A watch that has already failed rejects its cancellation too.
+    reader.cancel().catch(() => {});
+  };
 }
 
 /** Writes the record that is read after one that is not there, once: a later start may find no room. */

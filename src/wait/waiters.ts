@@ -46,15 +46,14 @@ export class Waiters<T> {
     { timeoutMs, signal }: WaitOptions,
   ): Promise<T | undefined> {
     if (this.#closed || signal.aborted || timeoutMs <= 0) return Promise.resolve(undefined);
-    let watched: Watched<T>;
-    try {
-      watched = this.#watched.get(id) ?? this.#begin(id);
-    } catch {
-      return Promise.resolve(undefined); // As when it ends.
-    }
     return new Promise((resolve) => {
-      const wait = new Wait(enough, resolve, signal, watched);
-      wait.begin(this.#clock, timeoutMs);
+      const wait = new Wait(enough, resolve, signal);
+      try {
+        wait.begin(this.#clock, timeoutMs);
+        wait.join(this.#watched.get(id) ?? this.#begin(id));
+      } catch {
+        wait.end(); // As when the watch ends.
+      }
     });
   }
 
@@ -78,6 +77,7 @@ class Watched<T> implements Listener<T> {
   readonly #waits = new Set<Wait<T>>();
   readonly #onEmpty: () => void;
   #latest: { readonly value: T } | undefined;
+  #ended = false;
   /** Ends the watch. */
   stop = nothing;
 
@@ -96,12 +96,14 @@ class Watched<T> implements Listener<T> {
 
   /** Whoever waits is sent to read the record instead. */
   end(): void {
+    this.#ended = true;
     for (const wait of this.#waits) wait.end();
   }
 
   join(wait: Wait<T>): void {
     this.#waits.add(wait);
-    if (this.#latest !== undefined) wait.offer(this.#latest.value);
+    if (this.#ended) wait.end();
+    else if (this.#latest !== undefined) wait.offer(this.#latest.value);
   }
 
   leave(wait: Wait<T>): void {
@@ -116,25 +118,27 @@ class Wait<T> implements EventListenerObject {
   readonly #enough: (value: T) => boolean;
   readonly #resolve: (value: T | undefined) => void;
   readonly #signal: AbortSignal;
-  readonly #watched: Watched<T>;
+  #watched: Watched<T> | undefined;
   #cancelTimer = nothing;
 
   constructor(
     enough: (value: T) => boolean,
     resolve: (value: T | undefined) => void,
     signal: AbortSignal,
-    watched: Watched<T>,
   ) {
     this.#enough = enough;
     this.#resolve = resolve;
     this.#signal = signal;
-    this.#watched = watched;
   }
 
   begin(clock: Clock, timeoutMs: number): void {
     this.#cancelTimer = clock.after(timeoutMs, () => this.end());
     this.#signal.addEventListener("abort", this);
-    this.#watched.join(this);
+  }
+
+  join(watched: Watched<T>): void {
+    this.#watched = watched;
+    watched.join(this);
   }
 
   offer(value: T): void {
@@ -153,7 +157,7 @@ class Wait<T> implements EventListenerObject {
   #settle(value: T | undefined): void {
     this.#cancelTimer();
     this.#signal.removeEventListener("abort", this);
-    this.#watched.leave(this);
+    this.#watched?.leave(this);
     this.#resolve(value);
   }
 }

@@ -163,6 +163,13 @@ export class TestService implements AsyncDisposable {
     return await receiptIn(await this.ask("/export", { id, uri, data: "{}" }, { token }));
   }
 
+  /** Resolves when an export has come to `state`; a turn of the event loop between two looks. */
+  async until(id: string, state: string, init: { token?: string } = {}): Promise<void> {
+    while ((await this.poll(id, init)).state !== state) {
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  }
+
   /** Entries of the ledger so far. */
   async entries(): Promise<{ kind: string; [field: string]: unknown }[]> {
     const entries = [];

@@ -123,7 +123,7 @@ Deno.test("a long poll ends at its timeout with the present state: 5 s unless it
   const never = Promise.withResolvers<SendResult>();
   await using service = await openTestService({ destination: () => never.promise });
   const { id } = await service.submit();
-  await until(service, id, "Processing");
+  await service.until(id, "Processing");
   await waiting(service, 1); // the end of the lease
   for (
     const [query, ms] of [["", 5_000], ["?timeout=0.5", 500], ["?timeout=1e9", 60_000]] as const
@@ -155,15 +155,11 @@ async function waiting(service: TestService, timers: number): Promise<void> {
   while (service.clock.pending < timers) await new Promise((resolve) => setTimeout(resolve));
 }
 
-async function until(service: TestService, id: string, state: string): Promise<void> {
-  while ((await service.poll(id)).state !== state);
-}
-
 Deno.test("several waiters on one export all get the answer, and nothing is left of them", async () => {
   const arrival = Promise.withResolvers<SendResult>();
   await using service = await openTestService({ destination: () => arrival.promise });
   const { id } = await service.submit();
-  await until(service, id, "Processing");
+  await service.until(id, "Processing");
   const polls = Array.from(
     { length: 5 },
     () => service.ask("/lp/export", { ...NEW, id }, { token: service.token() }),
@@ -193,11 +189,30 @@ Deno.test("a long poll wakes when the state turns to Processing, too", async () 
   second.resolve(answered());
 });
 
+Deno.test("a long poll wakes when its export is claimed with the settling before it", async () => {
+  const arrivals = [1, 2, 3].map(() => Promise.withResolvers<SendResult>());
+  const left = arrivals.values();
+  await using service = await openTestService({
+    destination: () => left.next().value?.promise ?? answered(),
+  });
+  const ids: string[] = [];
+  for (let n = 0; n < 3; n++) ids.push((await service.submit()).id);
+  const [, second = "", third = ""] = ids;
+  arrivals[0]?.resolve(answered());
+  // From here on the third is known to stand behind it.
+  await service.until(second, "Processing");
+  const poll = service.ask("/lp/export", { ...NEW, id: third }, { token: service.token() });
+  await polling(service, 1);
+  arrivals[1]?.resolve(answered());
+  assertEquals((await (await poll).json()).state, "Processing");
+  arrivals[2]?.resolve(answered());
+});
+
 Deno.test("a client that goes away leaves no waiter and no timer", async () => {
   const never = Promise.withResolvers<SendResult>();
   await using service = await openTestService({ destination: () => never.promise });
   const { id } = await service.submit();
-  await until(service, id, "Processing");
+  await service.until(id, "Processing");
   // The only timer is the end of the lease.
   await waiting(service, 1);
   const client = new AbortController();

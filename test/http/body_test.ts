@@ -88,3 +88,21 @@ Deno.test("a body that ends early is broken, and leaves no timer", async () => {
   assertEquals(await readBody(request, bounds(clock)), { kind: "broken" });
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("a small body of a told length leaves no timer, however it ends", async () => {
+  const headers = { "content-length": "3" };
+  const ends = [
+    ["end", { kind: "read", bytes: new Uint8Array(3) }],
+    ["error", { kind: "broken" }],
+    ["silence", { kind: "too_slow" }],
+  ] as const;
+  for (const [after, expected] of ends) {
+    const clock = new FakeClock();
+    const { request, read } = requestOf([new Uint8Array(3)], { headers, after });
+    const reading = readBody(request, bounds(clock));
+    while (read.bytes === 0) await new Promise((resolve) => setTimeout(resolve));
+    if (after === "silence") clock.advance(5_000);
+    assertEquals(await reading, expected);
+    assertEquals(clock.pending, 0);
+  }
+});

@@ -36,6 +36,16 @@ Deno.test("a URL over its limit is 414 and headers over theirs are 431, with or 
   assertEquals((await service.submit()).state, "Pending");
 });
 
+Deno.test("a head over its limits is refused wherever it goes, also where nobody needs a token", async () => {
+  await using service = await openTestService({ bounds: { urlChars: 100, headerBytes: 2_000 } });
+  for (const path of ["/health/live", "/health/ready", "/health/other", "/other", "/ws/export"]) {
+    const long = await service.app.request(`${path}?${"x".repeat(100)}`);
+    const large = await service.app.request(path, { headers: { a: "x".repeat(2_000) } });
+    assertEquals([long.status, large.status], [414, 431], path);
+  }
+  assertEquals((await service.app.request("/health/ready")).status, 200);
+});
+
 Deno.test("nesting over the limit is 400 in the body and in data, and never an overflow", async () => {
   await using service = await openTestService();
   const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
@@ -110,6 +120,38 @@ Deno.test("bodies that come at once are bounded, and those that have come do not
   assertEquals((await ask(5_000, "")).status, 200);
 });
 
+Deno.test("a store that fails keeps no place of a body or of a poll", async () => {
+  const { destination, speak } = silent();
+  await using service = await openTestService({
+    destination,
+    bounds: { bodies: { total: 300_000, perOwner: 300_000 }, polls: { total: 1, perOwner: 1 } },
+    bodyBytes: 10_000,
+  });
+  const { ledger } = service;
+  const { accept, find } = ledger;
+  const fail = () => Promise.reject(new Error("the store failed"));
+  ledger.accept = fail;
+  // Each counts as the largest body does, 36,384 bytes, since its length is not told.
+  for (let n = 0; n < 9; n++) {
+    assertEquals((await told(await service.ask("/lp/export", NEW))).code, "store_unavailable");
+  }
+  ledger.accept = accept;
+  const { id } = await service.submit();
+  const token = service.token();
+  await service.until(id, "Processing");
+  for (let n = 0; n < 2; n++) {
+    let isAnswered = false;
+    const poll = service.ask("/lp/export", { ...NEW, id }, { token })
+      .finally(() => isAnswered = true);
+    await until(() => isAnswered || service.waiters.size === 1);
+    ledger.find = fail;
+    service.clock.advance(5_000);
+    assertEquals((await told(await poll)).code, "store_unavailable");
+    ledger.find = find;
+  }
+  speak();
+});
+
 Deno.test("polls that wait are bounded for one owner and for all; who finds no place gets 503", async () => {
   const { destination, speak } = silent();
   const polls = { total: 3, perOwner: 2 };
@@ -118,7 +160,7 @@ Deno.test("polls that wait are bounded for one owner and for all; who finds no p
     const token = service.token({ identifier });
     const { id } = await service.submit("{}", { token });
     const read = service.token({ identifier, path: "/export" });
-    while ((await service.poll(id, { token: read })).state !== "Processing");
+    await service.until(id, "Processing", { token: read });
     return (path = "/lp/export") => service.ask(path, { ...NEW, id }, { token });
   };
   const [first, second] = [await submit(""), await submit("other")];

@@ -110,7 +110,7 @@ Deno.test("a known id is told as it is now, then its changes, whoever submitted 
   await using service = await openTestService({ destination: () => arrival.promise });
   await using server = new SocketServer(service);
   const { id } = await service.submit();
-  while ((await service.poll(id)).state !== "Processing");
+  await service.until(id, "Processing");
   const client = await server.client();
   assertEquals((await client.ask({ ...NEW, id: id.toUpperCase() })).state, "Processing");
   assertEquals((await client.ask({ ...NEW, id })).state, "Processing", "as often as it is asked");

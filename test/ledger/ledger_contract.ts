@@ -304,6 +304,25 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     },
   );
 
+  promise("a watch that was ended tells nothing more, not even its end", async (test) => {
+    const { id, lane } = await accept(test, {});
+    const known = new RecordsTold();
+    const stopKnown = test.ledger.watch(id, known);
+    const unknown = new RecordsTold();
+    const later = crypto.randomUUID();
+    const stopUnknown = test.ledger.watch(later, unknown);
+    await Promise.all([known.next(), unknown.next()]);
+    stopKnown();
+    stopUnknown();
+    await claim(test, await headOf(test, lane));
+    await accept(test, { id: later });
+    const witness = new RecordsTold();
+    const stop = test.ledger.watch(later, witness);
+    assertEquals((await witness.next())?.state, "pending");
+    stop();
+    for (const told of [known, unknown]) assertEquals([told.states(), told.ends], [[], 0]);
+  });
+
   promise("a watch of an unknown id shows that there is none", async ({ ledger }) => {
     const told = new RecordsTold();
     const stop = ledger.watch(crypto.randomUUID(), told);

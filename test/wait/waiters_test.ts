@@ -34,7 +34,7 @@ function waitersWithSources(first?: number) {
     if (only === undefined || others.length > 0) throw new Error(`${sources.length} watches`);
     return only;
   };
-  return { waiters, clock, sources, source };
+  return { waiters, clock, sources, source, watch };
 }
 
 function wait(timeoutMs = 5 * SECOND, signal = new AbortController().signal) {
@@ -203,6 +203,28 @@ Deno.test("when a watch cannot even begin, the wait ends", async () => {
   }, clock);
   assertEquals(await waiters.until("a", above(0), wait()), undefined);
   assertEquals([waiters.size, clock.pending], [0, 0]);
+});
+
+Deno.test("when no timer can be set, the wait ends, and nothing is watched", async () => {
+  const { sources, watch } = waitersWithSources(0);
+  const clock = new FakeClock();
+  clock.after = () => {
+    throw new Error("no timer");
+  };
+  const waiters = new Waiters(watch, clock);
+  assertEquals(await waiters.until("a", above(0), wait()), undefined);
+  assertEquals([waiters.size, sources.length], [0, 0]);
+});
+
+Deno.test("a watch that ends as it begins sends away who waits", async () => {
+  const clock = new FakeClock();
+  let stopped = 0;
+  const waiters = new Waiters<number>((_id, listener) => {
+    listener.end();
+    return () => stopped++;
+  }, clock);
+  assertEquals(await waiters.until("a", above(0), wait()), undefined);
+  assertEquals([waiters.size, clock.pending, stopped], [0, 0, 1]);
 });
 
 Deno.test("closing ends every wait, now and from now on", async () => {
