@@ -12,19 +12,14 @@ import type { Sockets } from "./sockets.ts";
 
 export interface AppParts
   extends
-    Omit<ExportRoutesParts & GuardParts, keyof Bounded | "headBounds" | "verify">,
+    Omit<ExportRoutesParts & GuardParts, keyof Bounded | "verify">,
     Pick<HealthParts, "unreachableHosts"> {
   readonly bounds: RequestBounds;
   readonly sockets: Sockets;
 }
 
 export function createApp({ bounds, sockets, ...more }: AppParts): Hono {
-  const parts = {
-    ...more,
-    ...boundedBy(bounds, more.clock),
-    headBounds: bounds,
-    verify: rememberTokens(),
-  };
+  const parts = { ...more, ...boundedBy(bounds, more.clock), verify: rememberTokens() };
   const app = new Hono();
   app.route("/health", healthRoutes(parts));
   app.use(guard(parts));

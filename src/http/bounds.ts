@@ -22,6 +22,7 @@ export interface RequestBounds extends HeadBounds {
 
 /** The bounds of one request, and the counters of all. */
 export interface Bounded {
+  readonly headBounds: HeadBounds;
   readonly jsonDepth: number;
   readonly bodyTimeoutMs: number;
   readonly bodies: Places;
@@ -32,6 +33,7 @@ export interface Bounded {
 export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
   const { jsonDepth, bodyTimeoutMs, requestsPerSecond } = bounds;
   return {
+    headBounds: bounds,
     jsonDepth,
     bodyTimeoutMs,
     bodies: new Places(bounds.bodies),

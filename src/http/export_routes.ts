@@ -26,7 +26,7 @@ import {
   requestBytesMax,
 } from "./request.ts";
 
-export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "rate"> {
+export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "headBounds" | "rate"> {
   readonly waiters: Waiters<ExportRecord | undefined>;
 }
 

@@ -9,21 +9,15 @@ const LOOK_AGAIN_MS = 25;
 /** Who reads at all has read a MiB by then. */
 const QUIET_MAX_MS = 1_000;
 
-/** A socket that tells when it can be closed. */
-export type QuietableSocket = WebSocket & {
-  /** Resolves when what was sent is on its way and nothing more comes, or after a second. */
-  quiet(): Promise<void>;
-};
-
-/** Answers the request of a client that wants a WebSocket. */
+/** Answers the request of a client that wants a WebSocket; the socket tells when it can be closed. */
 export function webSockets(clock: Pick<Clock, "after">) {
   return (request: Request, options: Deno.UpgradeWebSocketOptions) => {
     const { socket, response } = Deno.upgradeWebSocket(request, options);
-    const quietable: QuietableSocket = Object.assign(socket, { quiet: () => quiet(socket, clock) });
-    return { socket: quietable, response };
+    return { socket: Object.assign(socket, { quiet: () => quiet(socket, clock) }), response };
   };
 }
 
+/** Resolves when what was sent is on its way and nothing more comes, or after {@link QUIET_MAX_MS}. */
 function quiet(socket: WebSocket, clock: Pick<Clock, "after">): Promise<void> {
   return new Promise((resolve) => {
     let heard = false;

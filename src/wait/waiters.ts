@@ -65,8 +65,12 @@ export class Waiters<T> {
 
   /** @throws if the store cannot be watched */
   #begin(id: string): Watched<T> {
-    const watched = new Watched<T>(() => this.#watched.delete(id));
-    watched.stop = this.#watch(id, watched);
+    const watched = new Watched<T>();
+    const stop = this.#watch(id, watched);
+    watched.onEmpty = () => {
+      this.#watched.delete(id);
+      stop();
+    };
     this.#watched.set(id, watched);
     return watched;
   }
@@ -75,15 +79,10 @@ export class Waiters<T> {
 /** One watch, and those who wait for what it tells. */
 class Watched<T> implements Listener<T> {
   readonly #waits = new Set<Wait<T>>();
-  readonly #onEmpty: () => void;
   #latest: { readonly value: T } | undefined;
   #ended = false;
-  /** Ends the watch. */
-  stop = nothing;
-
-  constructor(onEmpty: () => void) {
-    this.#onEmpty = onEmpty;
-  }
+  /** Called when the last of them has left. */
+  onEmpty = nothing;
 
   get size(): number {
     return this.#waits.size;
@@ -107,9 +106,7 @@ class Watched<T> implements Listener<T> {
   }
 
   leave(wait: Wait<T>): void {
-    if (!this.#waits.delete(wait) || this.#waits.size > 0) return;
-    this.#onEmpty();
-    this.stop();
+    if (this.#waits.delete(wait) && this.#waits.size === 0) this.onEmpty();
   }
 }
 

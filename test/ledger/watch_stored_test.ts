@@ -27,3 +27,17 @@ Deno.test("a watch ends at what this version cannot read", async () => {
   stop();
   kv.close();
 });
+
+Deno.test("a watch ends when the store fails under it, and can be stopped then", async () => {
+  const kv = await Deno.openKv(":memory:");
+  kv.watch = () =>
+    new ReadableStream({ start: (controller) => controller.error(new Error("the store failed")) });
+  const told = new RecordsTold();
+  const stop = watchStored(kv, ID, told);
+  await told.ended;
+  stop();
+  // A rejection that nobody handles would end the tests.
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals([told.states(), told.ends], [[], 1]);
+  kv.close();
+});
