@@ -48,6 +48,7 @@ export class Conversation implements Talk {
   readonly #leaving = new AbortController();
   readonly #left = Promise.withResolvers<void>();
   #farewell: Farewell | undefined;
+  /** Nothing is said any more. */
   #isClosing = false;
 
   constructor(socket: ServerSocket, caller: Caller, parts: ConversationParts) {
@@ -92,6 +93,7 @@ export class Conversation implements Talk {
   }
 
   end(): void {
+    this.#isClosing = true;
     this.#stop();
     this.#outbox.end();
     this.#left.resolve();

@@ -22,6 +22,8 @@ class FakeSocket implements ServerSocket {
   onclose: ServerSocket["onclose"] = null;
   readonly frames: Frame[] = [];
   readonly codes: (number | undefined)[] = [];
+  /** How often somebody waited until it is quiet. */
+  waits = 0;
   readonly #events = new EventTarget();
 
   send(frame: unknown): void {
@@ -30,6 +32,7 @@ class FakeSocket implements ServerSocket {
   }
 
   quiet(): Promise<void> {
+    this.waits++;
     return Promise.resolve();
   }
 
@@ -350,6 +353,29 @@ Deno.test("when a socket is gone in the middle of everything, nothing is left of
   await service.worker.idle();
   await noTimersLeft(service);
 });
+
+for (const gone of [false, true]) {
+  const title = gone ? "nobody says goodbye to" : "who is still there is told goodbye on";
+  Deno.test(`${title} a socket whose last frame is answered late`, async () => {
+    const { service, open } = await heldService();
+    await using _ = service;
+    const socket = await open();
+    const found = Promise.withResolvers<undefined>();
+    const asked = Promise.withResolvers<void>();
+    service.ledger.find = () => {
+      asked.resolve();
+      return found.promise;
+    };
+    socket.receive({ ...NEW, id: crypto.randomUUID() });
+    await asked.promise;
+    socket.fire(new MessageEvent("message", { data: new ArrayBuffer(1) }));
+    if (gone) close(socket);
+    found.resolve(undefined);
+    await new Promise((resolve) => setTimeout(resolve)); // All that follows takes no turn.
+    assertEquals([socket.waits, socket.codes], gone ? [0, []] : [1, [1003]]);
+    if (!gone) close(socket);
+  });
+}
 
 /** Only the ends of leases are left on the clock, and they do nothing. */
 async function noTimersLeft(service: TestService): Promise<void> {

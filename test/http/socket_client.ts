@@ -1,5 +1,6 @@
 /** Clients of `/ws/export`: a proper one, and one that speaks TCP and may break every rule. */
 import { assertEquals } from "@std/assert";
+import { joined } from "../fakes/arbitrary_requests.ts";
 import { defined } from "../fakes/expect.ts";
 import { DESTINATION, type TestService } from "../fakes/test_service.ts";
 
@@ -177,11 +178,12 @@ export class RawClient implements Disposable {
   }
 
   /** The next frame, whatever its kind; throws at the end of the connection. */
-  async frame(): Promise<{ readonly opcode: number; readonly payload: Uint8Array }> {
-    const [first = 0, second = 0] = await this.read(2);
-    const more = second < 126 ? 0 : second === 126 ? 2 : 8;
-    const length = more === 0 ? second : (await this.read(more)).reduce((n, b) => n * 256 + b, 0);
-    return { opcode: first & 0x0f, payload: await this.read(length) };
+  async frame(): Promise<Omit<ServerFrame, "rest">> {
+    let frame;
+    while ((frame = parseFrame(this.#received)) === undefined) await this.#receive();
+    const { opcode, payload, rest } = frame;
+    this.#received = rest;
+    return { opcode, payload };
   }
 
   async next(): Promise<Frame> {
@@ -191,23 +193,40 @@ export class RawClient implements Disposable {
   }
 
   async read(count: number): Promise<Uint8Array> {
-    const chunks = [this.#received];
-    let length = this.#received.length;
-    while (length < count) {
-      const chunk = new Uint8Array(65_536);
-      const read = defined(await this.#connection.read(chunk));
-      chunks.push(chunk.subarray(0, read));
-      length += read;
-    }
-    const all = new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
-    this.#received = all.subarray(count);
-    return all.subarray(0, count);
+    while (this.#received.length < count) await this.#receive();
+    const bytes = this.#received.subarray(0, count);
+    this.#received = this.#received.subarray(count);
+    return bytes;
+  }
+
+  async #receive(): Promise<void> {
+    const chunk = new Uint8Array(65_536);
+    const count = defined(await this.#connection.read(chunk));
+    this.#received = joined(this.#received, chunk.subarray(0, count));
   }
 
   /** Vanishes without a word. With unread bytes, the system resets the connection. */
   [Symbol.dispose](): void {
     this.#connection.close();
   }
+}
+
+/** A frame as the service sends them: whole and unmasked (RFC 6455, 5.2). */
+export interface ServerFrame {
+  readonly opcode: number;
+  readonly payload: Uint8Array;
+  /** What came behind it. */
+  readonly rest: Uint8Array;
+}
+
+/** The first frame of `bytes`, or nothing if it has not come in full. */
+export function parseFrame(bytes: Uint8Array): ServerFrame | undefined {
+  const [first = 0, second = 0] = bytes;
+  const start = second < 126 ? 2 : second === 126 ? 4 : 10;
+  const length = start === 2 ? second : bytes.subarray(2, start).reduce((n, b) => n * 256 + b, 0);
+  if (bytes.length < start + length) return undefined;
+  const rest = bytes.subarray(start + length);
+  return { opcode: first & 0x0f, payload: bytes.subarray(start, start + length), rest };
 }
 
 export const TEXT = 1;
