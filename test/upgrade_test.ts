@@ -1,8 +1,7 @@
 /** Stores of other versions: an earlier one is opened and its exports finish, a newer one is refused. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FORMAT } from "../src/ledger/format.ts";
-import { verifyChain } from "../src/ledger/chain.ts";
-import { readChains } from "../src/ledger/read_chains.ts";
+import { readChains, verifyStored } from "../src/ledger/read_chains.ts";
 import exportsOf01 from "./fixtures/store_0.1/exports.json" with { type: "json" };
 import exportsOf2 from "./fixtures/store_format_2/exports.json" with { type: "json" };
 import { runTask } from "./fakes/service_process.ts";
@@ -42,8 +41,8 @@ function assertOpens(name: string, exports: typeof exportsOf01): Promise<void> {
         );
       }
       assertEquals(sent.length, 4);
-      for await (const { instance, entries, end } of readChains(kv)) {
-        assertEquals((await verifyChain(instance, entries, end)).kind, "intact");
+      for await (const chain of readChains(kv)) {
+        assertEquals((await verifyStored(chain)).kind, "intact");
       }
       assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT);
     }

@@ -4,29 +4,29 @@
  * on a copy of it; never changes an entry.
  */
 import { parseArgs } from "node:util";
-import { type ChainVerdict, verifyChain } from "../ledger/chain.ts";
+import type { ChainVerdict } from "../ledger/chain.ts";
 import { requireFormat } from "../ledger/format.ts";
-import { readChains } from "../ledger/read_chains.ts";
+import { readChains, verifyStored } from "../ledger/read_chains.ts";
 import { runCommand } from "../machine/run_command.ts";
 import { readSettings, UsageError } from "../machine/settings.ts";
-import { openStore } from "../machine/store_file.ts";
+import { openExistingStore } from "../machine/store_file.ts";
 
 const USAGE = "Usage: deno task ledger [--verify]";
 
-/** Prints the ledger in `kv` or the verdict on it; answers the exit code: 1 if a chain is broken. */
+/** Prints the ledger in `kv`, or whether it is whole; returns the exit code: 1 if it is not. */
 export async function printLedger(
   kv: Deno.Kv,
   verify: boolean,
   print: (line: string) => void,
 ): Promise<number> {
   let broken = 0;
-  for await (const { instance, entries, end } of readChains(kv)) {
+  for await (const chain of readChains(kv)) {
     if (verify) {
-      const verdict = await verifyChain(instance, entries, end);
-      print(describe(instance, verdict));
+      const verdict = await verifyStored(chain);
+      print(describe(chain.instance, verdict));
       if (verdict.kind === "broken") broken++;
     } else {
-      for await (const bytes of entries) print(new TextDecoder().decode(bytes));
+      for await (const bytes of chain.entries) print(new TextDecoder().decode(bytes));
     }
   }
   return broken === 0 ? 0 : 1;
@@ -52,7 +52,7 @@ if (import.meta.main) {
     const verify = verifyFlag(Deno.args);
     const settings = readSettings();
     if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
-    const store = await openStore(settings.config.EXPORT_KV_PATH);
+    const store = await openExistingStore(settings.config.EXPORT_KV_PATH);
     try {
       await requireFormat(store.kv);
       return await printLedger(store.kv, verify, print);

@@ -29,7 +29,8 @@ export const keys = {
   chains: (): Deno.KvKey => ["chain"],
   /** Entries of an instance's chain from number `seq` on, as the bytes that were hashed; see `pages.ts`. */
   page: (instance: string, seq: number): Deno.KvKey => ["ledger", instance, seq],
-  pages: (instance: string): Deno.KvKey => ["ledger", instance],
+  /** Prefix of an instance's pages, or of all. */
+  pages: (...instance: string[]): Deno.KvKey => ["ledger", ...instance],
   /** Secrets that tokens may be signed with: the present one, and former ones in their grace time. */
   secrets: (): Deno.KvKey => ["secrets"],
   /** An export that nobody made; see `look_up.ts`. */

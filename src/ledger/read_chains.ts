@@ -1,20 +1,45 @@
 /** Reads the ledger's chains back, for showing and verifying. Never writes. */
-import type { ChainHead } from "./chain.ts";
+import { type ChainHead, type ChainVerdict, verifyChain } from "./chain.ts";
 import { keys } from "./keys.ts";
 import { entriesIn } from "./pages.ts";
 
-/** The chain of one instance: its entries as they were hashed, and the end that was kept apart. */
+/** The chain of one instance: its entries as they were hashed, and the end that is kept apart. */
 export interface StoredChain {
   readonly instance: string;
-  readonly entries: AsyncIterable<Uint8Array>;
-  readonly end: ChainHead;
+  readonly entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  /** A chain without entries has none, and one whose end was removed. */
+  readonly end: ChainHead | undefined;
 }
 
-/** Every chain in the store. */
+/** Every chain that the store tells of, be it by its own name, by an end or by entries. */
 export async function* readChains(kv: Deno.Kv): AsyncGenerator<StoredChain> {
-  for await (const { key, value } of kv.list<ChainHead>({ prefix: keys.chains() })) {
-    const instance = String(key.at(-1));
-    yield { instance, entries: entriesOf(kv, instance), end: value };
+  const { value: own } = await kv.get<string>(keys.instance());
+  const instances = new Set(own === null ? [] : [own]);
+  for await (const { key } of kv.list({ prefix: keys.chains() })) instances.add(String(key.at(-1)));
+  for await (const instance of instancesWithEntries(kv)) instances.add(instance);
+  for (const instance of instances) {
+    const { value: end } = await kv.get<ChainHead>(keys.chain(instance));
+    yield { instance, entries: entriesOf(kv, instance), end: end ?? undefined };
+  }
+}
+
+/** Whether a chain is whole, with an end where it should have one. */
+export async function verifyStored({ instance, entries, end }: StoredChain): Promise<ChainVerdict> {
+  const verdict = await verifyChain(instance, entries, end);
+  if (verdict.kind === "broken" || end !== undefined || verdict.head.seq === 0) return verdict;
+  return { kind: "broken", seq: verdict.head.seq, reason: "the end of the chain is missing" };
+}
+
+async function* instancesWithEntries(kv: Deno.Kv): AsyncGenerator<string> {
+  const prefix = keys.pages();
+  let start = prefix;
+  for (;;) {
+    const selector = start === prefix ? { prefix } : { prefix, start };
+    const [page] = await Array.fromAsync(kv.list(selector, { limit: 1 }));
+    if (page === undefined) return;
+    const instance = String(page.key[prefix.length]);
+    yield instance;
+    start = keys.pages(`${instance}\0`); // Behind all of its pages.
   }
 }
 

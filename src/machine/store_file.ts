@@ -39,11 +39,22 @@ export async function openStore(path: string): Promise<OpenStore> {
       },
     };
   } catch (error) {
-    if (error instanceof StoreError) throw error;
-    throw new StoreError(`Cannot open the store at "${path}": ${adviceFor(error)}`, {
-      cause: error,
-    });
+    throw error instanceof StoreError ? error : cannotOpen(path, error);
   }
+}
+
+/**
+ * Opens the store at `path`, which must be there.
+ *
+ * @throws {StoreError} as {@link openStore} does, and if there is none
+ */
+export async function openExistingStore(path: string): Promise<OpenStore> {
+  const isThere = await Deno.stat(path).then(() => true, (error) => {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw cannotOpen(path, error);
+  });
+  if (isThere) return await openStore(path);
+  throw new StoreError(`There is no store at "${path}"; set EXPORT_KV_PATH to where it is`);
 }
 
 async function lockFile(path: string): Promise<Deno.FsFile> {
@@ -54,6 +65,10 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
     `Cannot open the store: another process holds "${path}"; ` +
       `stop that one first, or set EXPORT_KV_PATH to another file`,
   );
+}
+
+function cannotOpen(path: string, cause: unknown): StoreError {
+  return new StoreError(`Cannot open the store at "${path}": ${adviceFor(cause)}`, { cause });
 }
 
 function adviceFor(error: unknown): string {

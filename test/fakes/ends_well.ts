@@ -1,7 +1,6 @@
 /** What must hold once everything has settled, whatever went wrong before. */
 import { assert, assertEquals } from "@std/assert";
-import { verifyChain } from "../../src/ledger/chain.ts";
-import { readChains } from "../../src/ledger/read_chains.ts";
+import { readChains, verifyStored } from "../../src/ledger/read_chains.ts";
 import type { TestService } from "./test_service.ts";
 
 export interface Accepted {
@@ -27,8 +26,8 @@ export async function assertEndsWell(
     assertEquals(state, "Finished", id);
     assert(arrived.has(`${id} ${data}`), `${id} arrived`);
   }
-  for await (const { instance, entries, end } of readChains(service.kv)) {
-    assertEquals((await verifyChain(instance, entries, end)).kind, "intact");
+  for await (const chain of readChains(service.kv)) {
+    assertEquals((await verifyStored(chain)).kind, "intact");
   }
   assertAttemptsAddUp(await service.entries(), service);
   // What was staged and never accepted is gone, and so is all that was needed only for delivery.

@@ -1,7 +1,6 @@
 /** What must hold after any number of kills, checked against apps, destinations and ledger. */
 import { assert, assertEquals } from "@std/assert";
-import { verifyChain } from "../../src/ledger/chain.ts";
-import { readChains } from "../../src/ledger/read_chains.ts";
+import { readChains, verifyStored } from "../../src/ledger/read_chains.ts";
 import { openStore } from "../../src/machine/store_file.ts";
 import type { KillRun } from "./rounds.ts";
 import type { Sighting } from "./witness.ts";
@@ -57,9 +56,9 @@ async function readLapses(storePath: string): Promise<Map<string, number>> {
   const store = await openStore(storePath);
   const lapses = new Map<string, number>();
   const finished = new Set<string>();
-  for await (const { instance, entries, end } of readChains(store.kv)) {
-    const kept = await Array.fromAsync(entries);
-    assertEquals((await verifyChain(instance, kept, end)).kind, "intact");
+  for await (const chain of readChains(store.kv)) {
+    const kept = await Array.fromAsync(chain.entries);
+    assertEquals((await verifyStored({ ...chain, entries: kept })).kind, "intact");
     for (const bytes of kept) {
       const { kind, id, next } = JSON.parse(new TextDecoder().decode(bytes));
       if (kind === "attempt.lapsed") lapses.set(id, (lapses.get(id) ?? 0) + 1);

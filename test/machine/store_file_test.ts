@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { openStore, StoreError } from "../../src/machine/store_file.ts";
+import { openExistingStore, openStore, StoreError } from "../../src/machine/store_file.ts";
 
 async function withTempDir(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -51,6 +51,19 @@ Deno.test("once closed, a store opens again with all that was in it", async () =
     const second = await openStore(path);
     assertEquals((await second.kv.get(["a"])).value, "kept");
     second.close();
+  });
+});
+
+Deno.test("where a store must be there, none is made, and the message says what to set", async () => {
+  await withTempDir(async (folder) => {
+    const path = join(folder, "data", "export.kv");
+    const error = await assertRejects(() => openExistingStore(path), StoreError);
+    assertStringIncludes(error.message, `There is no store at "${path}"; set EXPORT_KV_PATH`);
+    assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
+    (await openStore(path)).close();
+    (await openExistingStore(path)).close();
+    const beyond = join(path, "export.kv");
+    await assertRejects(() => openExistingStore(beyond), StoreError, "Cannot open the store");
   });
 });
 
