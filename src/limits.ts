@@ -149,6 +149,8 @@ export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
 export const REFUSED_HOST_CHARS_MAX = 260;
 /** Wait for the store's answer before the service says that it is not ready. */
 export const READY_TIMEOUT_MS = 2 * SECOND;
+/** How long that answer is given to whoever asks: it takes a commit, and asking takes no token. */
+export const READY_WORTH_MS = 1 * SECOND;
 
 // Stopping.
 

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { READY_TIMEOUT_MS } from "../limits.ts";
+import { READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
 import { type HeadBounds, headBounds } from "./head_bounds.ts";
 import { problem } from "./problem.ts";
 
@@ -17,17 +17,37 @@ export interface HealthParts {
 
 export function healthRoutes(parts: HealthParts): Hono {
   const { ledger, clock, rootKeys, unreachableHosts } = parts;
+  const takesWrites = atMostEvery(
+    READY_WORTH_MS,
+    clock,
+    () => answersInTime(ledger.probe(), clock),
+  );
   return new Hono()
     .use(headBounds(parts.headBounds))
     .get("/live", (c) => c.json({ status: "live" }))
     .get("/ready", async (c) => {
       if (!rootKeys().complete) return problem("not_ready", "There is no root key yet.");
-      if (!await answersInTime(ledger.probe(), clock)) {
+      if (!await takesWrites()) {
         return problem("not_ready", "The store does not take writes.");
       }
       const count = unreachableHosts();
       return c.json({ status: "ready", ...(count > 0 && { unreachable_hosts: count }) });
     });
+}
+
+/** Strangers may ask as often as they like: who comes within `ms` of a question shares its answer. */
+function atMostEvery(
+  ms: number,
+  clock: Clock,
+  ask: () => Promise<boolean>,
+): () => Promise<boolean> {
+  let last: { readonly at: number; readonly answer: Promise<boolean> } | undefined;
+  return () => {
+    const now = clock.now();
+    // A clock that was put back must not keep an answer for long.
+    if (last === undefined || Math.abs(now - last.at) >= ms) last = { at: now, answer: ask() };
+    return last.answer;
+  };
 }
 
 function answersInTime(probe: Promise<void>, clock: Clock): Promise<boolean> {

@@ -376,8 +376,31 @@ Deno.test("a store that fails is a 503 that says when to come back, and nothing 
   assertEquals((await problemIn(response)).code, "store_unavailable");
   assertEquals((await problemIn(await service.app.request("/health/ready"))).code, "not_ready");
   wrap.disarm();
+  service.clock.advance(1_000);
   assertEquals((await service.app.request("/health/ready")).status, 200);
   assertEquals(await service.entries(), []);
+});
+
+Deno.test("however many ask whether it is ready, the store is written to once a second", async () => {
+  await using service = await openTestService();
+  let probes = 0;
+  const { probe } = service.ledger;
+  service.ledger.probe = () => {
+    probes++;
+    return probe.call(service.ledger);
+  };
+  const askTwenty = async () => {
+    const asked = Array.from({ length: 20 }, () => service.app.request("/health/ready"));
+    return (await Promise.all(asked)).map(({ status }) => status);
+  };
+  const ready = Array(20).fill(200);
+  assertEquals([await askTwenty(), await askTwenty(), probes], [ready, ready, 1]);
+  service.clock.advance(999);
+  assertEquals([await askTwenty(), probes], [ready, 1]);
+  service.clock.advance(1);
+  assertEquals([await askTwenty(), probes], [ready, 2]);
+  service.clock.jump(-60_000);
+  assertEquals([await askTwenty(), probes], [ready, 3]);
 });
 
 Deno.test("no line of the log holds a token, a payload or a query string", async () => {
