@@ -122,7 +122,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
       const rest = [sockets.close(), worker.stop(graceMs), secrets.stop()];
       await Promise.all([listener.stop(), ...rest]);
       egress.close();
-      refusals.flush();
+      await refusals.close();
       await close();
     },
   };

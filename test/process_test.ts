@@ -127,6 +127,32 @@ Deno.test("a second start on the same store says why not; the first is not distu
     assertEquals(await ready.json(), { status: "ready" });
   }));
 
+Deno.test("after a stop the ledger has everything, refusals that were only counted too", () =>
+  withFolder(async (folder) => {
+    const ledger = (...args: string[]) => runTask("ledger", { folder, args });
+    const none = await ledger();
+    assertEquals(none.code, 1);
+    assertMatch(none.stderr, /no store at "data\/export\.kv"/);
+    assertEquals((await ledger("--nonsense")).code, 2);
+
+    const service = await startProcess({ folder, env });
+    const refused = Array.from({ length: 80 }, async () => {
+      const response = await fetch(`http://127.0.0.1:${service.port}/export`, { method: "POST" });
+      await response.body?.cancel();
+    });
+    await Promise.all(refused);
+    assertEquals((await service.kill("SIGTERM")).code, 0);
+
+    const printed = await ledger();
+    assertEquals(printed.code, 0);
+    const entries = printed.stdout.trim().split("\n").map((line) => JSON.parse(line));
+    const told = entries.map(({ kind, count }) => kind === "refusals.omitted" ? count : 1);
+    assertEquals(told.reduce((sum, count) => sum + count, 0), 80);
+    const verified = await ledger("--verify");
+    assertEquals(verified.code, 0);
+    assertMatch(verified.stdout, new RegExp(`^intact: ${entries.length} entries of `));
+  }));
+
 Deno.test("all faults of the settings are told at once, and the exit code is 2", () =>
   withFolder(async (folder) => {
     const faulty = {

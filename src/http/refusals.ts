@@ -24,6 +24,8 @@ export class Refusals {
   #minute = 0;
   #entered = 0;
   #omitted = 0;
+  /** What the ledger has not taken yet. */
+  readonly #entering = new Set<Promise<void>>();
 
   constructor(parts: RefusalsParts) {
     this.#parts = parts;
@@ -35,7 +37,7 @@ export class Refusals {
     const at = clock.now();
     const minute = Math.floor(at / MINUTE_MS);
     if (minute !== this.#minute) {
-      this.flush();
+      this.#enterOmitted();
       this.#minute = minute;
       this.#entered = 0;
     }
@@ -47,8 +49,13 @@ export class Refusals {
     this.#enter({ kind: "export.refused", at, ...refusal });
   }
 
-  /** Enters how many were only counted. */
-  flush(): void {
+  /** Enters how many were only counted; resolves when the ledger has answered to all that was noted. */
+  async close(): Promise<void> {
+    this.#enterOmitted();
+    await Promise.all(this.#entering);
+  }
+
+  #enterOmitted(): void {
     const count = this.#omitted;
     if (count === 0) return;
     this.#omitted = 0;
@@ -58,6 +65,9 @@ export class Refusals {
 
   #enter(entry: LedgerEntry): void {
     const { ledger, log } = this.#parts;
-    ledger.enter(entry).catch((error) => log({ event: "store.failed", entry: entry.kind, error }));
+    const entering = ledger.enter(entry)
+      .catch((error) => log({ event: "store.failed", entry: entry.kind, error }))
+      .finally(() => this.#entering.delete(entering));
+    this.#entering.add(entering);
   }
 }

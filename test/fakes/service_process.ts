@@ -5,7 +5,7 @@ import { defined } from "./expect.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-type Task = "start" | "token" | "explain" | "demo";
+type Task = "start" | "token" | "explain" | "ledger" | "demo";
 
 /** Arguments of `deno` for a task of `deno.json`, to be run in any folder. */
 function argumentsOf(task: Task): string[] {

@@ -108,15 +108,15 @@ Deno.test("a clock that is set back loses no refusal", () => {
   ]);
 });
 
-Deno.test("at the end the count is entered once, and nothing where nothing was omitted", () => {
+Deno.test("at the end the count is entered once, and nothing where nothing was omitted", async () => {
   const { refusals, note, clock, entries } = refusalsWith();
-  refusals.flush();
+  await refusals.close();
   note(BOUND);
-  refusals.flush();
+  await refusals.close();
   assertEquals(kinds(entries), { "export.refused": BOUND });
   note(3);
-  refusals.flush();
-  refusals.flush();
+  await refusals.close();
+  await refusals.close();
   assertEquals(entries.slice(BOUND), [{ kind: "refusals.omitted", at: clock.now(), count: 3 }]);
 });
 
@@ -124,12 +124,30 @@ Deno.test("a ledger that fails is told to the log, and to nobody else", async ()
   const error = new Error("disk full");
   const { refusals, note, lines } = refusalsWith(() => Promise.reject(error));
   note(BOUND + 1);
-  refusals.flush();
-  await Promise.resolve();
+  await refusals.close();
   const failures = lines.filter(({ event }) => event === "store.failed");
   assertEquals(failures.length, BOUND + 1);
   assertEquals(failures[0], { event: "store.failed", entry: "export.refused", error });
   assertEquals(failures.at(-1), { event: "store.failed", entry: "refusals.omitted", error });
+});
+
+Deno.test("the end waits until the ledger has answered to everything, be it with a failure", async () => {
+  const answers: PromiseWithResolvers<void>[] = [];
+  const { refusals, note } = refusalsWith(() => {
+    const answer = Promise.withResolvers<void>();
+    answers.push(answer);
+    return answer.promise;
+  });
+  note(BOUND + 1);
+  let isOver = false;
+  const closing = refusals.close().then(() => isOver = true);
+  assertEquals(answers.length, BOUND + 1);
+  const [first, ...others] = answers;
+  for (const { resolve } of others) resolve();
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(isOver, false);
+  first?.reject(new Error("disk full"));
+  await closing;
 });
 
 Deno.test("a caller's answer does not wait for the ledger", () => {
