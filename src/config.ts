@@ -66,8 +66,8 @@ const settings = z.object({
   EXPORT_REQUIRE_CAVEATS: z.string().default("target,path,method,destination")
     .transform((text, context) => {
       const names = entriesOf(text);
-      if (names.every(isCaveatName)) return names;
-      context.addIssue(`must be names of caveats with commas between: ${CAVEAT_NAMES.join(", ")}`);
+      if (names.length > 0 && names.every(isCaveatName)) return names;
+      context.addIssue(`must name caveats, with commas between: ${CAVEAT_NAMES.join(", ")}`);
       return z.NEVER;
     }),
   EXPORT_BODY_LIMIT: size(DEFAULTS.bodyBytes),

@@ -57,10 +57,10 @@ export function warningsFor(flags: Flags, config: Config): string[] {
   if (config.EXPORT_SCHEMES.includes("http")) {
     warnings.push("EXPORT_SCHEMES has http: data may leave the box unencrypted");
   }
-  if (config.EXPORT_EGRESS === "lan" && !config.EXPORT_REQUIRE_CAVEATS.includes("destination")) {
+  if (!config.EXPORT_REQUIRE_CAVEATS.includes("destination") && config.EXPORT_EGRESS !== "listed") {
+    const reach = config.EXPORT_EGRESS === "lan" ? "public and private" : "public";
     warnings.push(
-      "EXPORT_EGRESS is lan and tokens need no destination: such a token reaches every private " +
-        "address",
+      `EXPORT_REQUIRE_CAVEATS lacks destination: a token without one reaches every ${reach} address`,
     );
   }
   const listed = config.EXPORT_ALLOW_HOSTS.length + config.EXPORT_ALLOW_CIDRS.length;

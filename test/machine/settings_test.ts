@@ -161,7 +161,8 @@ Deno.test("opened loopback is warned of", () => {
 
 const openings: readonly (readonly [given: Readonly<Record<string, string>>, warning: RegExp])[] = [
   [{ EXPORT_SCHEMES: "https,http" }, /unencrypted/],
-  [{ EXPORT_EGRESS: "lan", EXPORT_REQUIRE_CAVEATS: "target" }, /every private address/],
+  [{ EXPORT_EGRESS: "lan", EXPORT_REQUIRE_CAVEATS: "target" }, /every public and private address/],
+  [{ EXPORT_REQUIRE_CAVEATS: "target,path,method" }, /lacks destination.* every public address/],
   [{ EXPORT_EGRESS: "listed" }, /every destination is refused/],
 ];
 
@@ -181,7 +182,11 @@ Deno.test("openings that are limited are not warned of", () => {
   withSecrets({}, (EXPORT_SECRETS_DIR) => {
     const lan = { EXPORT_EGRESS: "lan", EXPORT_ALLOW_HOSTS: "nas.home.arpa" };
     withEnv({ EXPORT_SECRETS_DIR, ...lan }, () => assertEquals(warningsFor({}, settings()), []));
-    const listed = { EXPORT_EGRESS: "listed", EXPORT_ALLOW_CIDRS: "10.0.0.0/8" };
+    const listed = {
+      EXPORT_EGRESS: "listed",
+      EXPORT_ALLOW_CIDRS: "10.0.0.0/8",
+      EXPORT_REQUIRE_CAVEATS: "target",
+    };
     withEnv({ EXPORT_SECRETS_DIR, ...listed }, () => assertEquals(warningsFor({}, settings()), []));
   });
 });
