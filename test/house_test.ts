@@ -3,10 +3,11 @@ import { assert, assertEquals } from "@std/assert";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import denoJson from "../deno.json" with { type: "json" };
+import { defined } from "./fakes/expect.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
-/** Rooms that a room may import from; `limits`, `clock`, `log` are for the shells. Tests may all. */
+/** What a room, or a shell, may import from; README tells of the rooms among it. Tests may all. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exports: [],
   authorise: ["limits"],
@@ -80,6 +81,21 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@std": ["service"],
 };
 
+/** What is Node's, and who may use it: only egress and the health check have ways out. */
+const NODE: Readonly<Record<string, readonly string[]>> = {
+  "node:buffer": ["arbiter", "authorise", "egress", "machine"],
+  "node:crypto": ["authorise", "egress", "exports", "http", "ledger", "machine"],
+  "node:dns/promises": ["egress"],
+  "node:events": ["egress"],
+  "node:fs/promises": ["machine"],
+  "node:http": ["commands", "egress"],
+  "node:net": ["egress"],
+  "node:path": ["machine"],
+  "node:sqlite": ["machine"],
+  "node:tls": ["commands", "egress"],
+  "node:util": ["commands", "machine"],
+};
+
 interface Source {
   readonly path: string;
   readonly room: string;
@@ -98,7 +114,7 @@ async function sources(): Promise<Source[]> {
   await walk("src");
   return await Promise.all(paths.map(async (path) => {
     const text = await Deno.readTextFile(join(ROOT, path));
-    const imports = [...text.matchAll(/^(?:import|export)\s[^;]*?from\s+"([^"]+)"/gm)]
+    const imports = [...text.matchAll(/^(?:import|export)\s(?:[^;"]*?\sfrom\s+)?"([^"]+)"/gm)]
       .map(([, specifier = ""]) =>
         specifier.startsWith(".") ? relative(ROOT, join(ROOT, dirname(path), specifier)) : specifier
       );
@@ -120,8 +136,10 @@ Deno.test("rooms import only what they may", async () => {
     const permitted = MAY_IMPORT[room] ?? [];
     assert(room in MAY_IMPORT, `${path} is in no known room`);
     for (const imported of imports) {
-      if (imported.startsWith("node:") || imported.endsWith(".json")) continue;
-      const allowed = PACKAGES[imported.split("/")[0] ?? ""];
+      if (imported.endsWith(".json")) continue;
+      const allowed = imported.startsWith("node:")
+        ? NODE[imported] ?? []
+        : PACKAGES[imported.split("/")[0] ?? ""];
       if (allowed !== undefined) {
         assert(allowed.includes(room), `${path} imports ${imported}`);
         continue;
@@ -171,6 +189,16 @@ Deno.test("only the shells know Deno, but for the store of the ledger and the so
   }
 });
 
+Deno.test("nothing leaves but through egress: no other room has the runtime's own ways out", async () => {
+  const waysOut = /\bfetch\b|\b(WebSocket|WebSocketStream|EventSource|Worker)\(|\bimport\(/;
+  // The one hands the other its fetch, for the arbiter alone; the demo is an app.
+  const may = ["service", "arbiter", "commands"];
+  for (const source of await sources()) {
+    if (may.includes(source.room)) continue;
+    assert(!waysOut.test(codeOf(source)), `${source.path} has a way out of its own`);
+  }
+});
+
 Deno.test("importing a module does nothing", async () => {
   for (const source of await sources()) {
     const lines = codeOf(source).split("\n");
@@ -186,18 +214,88 @@ Deno.test("a file is one idea: 250 lines at most, and its first lines say what i
   }
 });
 
+/** Where in `text` blocks of more than 60 lines begin, of functions as they are formatted here. */
+function longBlocks(text: string): number[] {
+  const lines = text.split("\n");
+  return lines.flatMap((line, start) => {
+    // However the head is broken into lines, the last one ends like this.
+    const [, indent] = /^(\s*).*(?:\)|=>|\)(?: is|:) [^;]+) \{$/.exec(line) ?? [];
+    if (indent === undefined) return [];
+    const length = lines.slice(start).findIndex((other, n) =>
+      n > 0 && other.startsWith(`${indent}}`)
+    );
+    return length + 1 > 60 ? [start + 1] : [];
+  });
+}
+
 Deno.test("a function fits on a screen: 60 lines at most", async () => {
   for (const { path, text } of await sources()) {
-    const lines = text.split("\n");
-    for (const [start, line] of lines.entries()) {
-      const [, indent] =
-        /^(\s*)(?:export |async |static )*(?:function\b|[#\w]+\(.*\{$)/.exec(line) ?? [];
-      if (indent === undefined) continue;
-      const ends = [`${indent}}`, `${indent}},`];
-      const length = lines.slice(start).findIndex((other) => ends.includes(other)) + 1;
-      assert(length <= 60, `${path}:${start + 1} has ${length} lines`);
-    }
+    assertEquals(longBlocks(text), [], path);
   }
+});
+
+const HEADS = [
+  "export async function run(): Promise<void> {",
+  "  async accept(\n    change: Change,\n  ): Promise<Acceptance> {",
+  "  readonly accept: Accept = (change) => {",
+  "  const run = async () => {",
+  "  #close() {",
+  "function isOne(value: unknown): value is One {",
+  "export function of({\n  a,\n}: A): readonly [a: string, b: Map<string, () => void>] {",
+];
+
+for (const head of HEADS) {
+  Deno.test(`a function that begins with ${JSON.stringify(head)} is measured`, () => {
+    const [, indent = ""] = /^(\s*)/.exec(head) ?? [];
+    const withLines = (count: number) =>
+      `${head}\n${`${indent}  line();\n`.repeat(count - 2)}${indent}}\n`;
+    assertEquals(longBlocks(withLines(60)), []);
+    assertEquals(longBlocks(withLines(61)).length, 1);
+  });
+}
+
+Deno.test("README tells who imports whom among the rooms", async () => {
+  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
+  const rows = [...readme.matchAll(/^\| `(src\/\w+|main\.ts)`\s*\|[^|]*\|([^|]*)\|$/gm)];
+  const told = new Map(rows.map(([, path = "", imports = ""]) => {
+    const names = [...imports.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
+    return [roomOf(path), names.toSorted()];
+  }));
+  const isTold = (room: string) => told.has(room) || room === "service";
+  const rooms = Object.keys(MAY_IMPORT).filter(isTold);
+  assertEquals(told.size, rooms.length - 1);
+  for (const [room, names] of told) {
+    assertEquals(names, defined(MAY_IMPORT[room]).filter(isTold).toSorted(), room);
+  }
+});
+
+/** The name of a package in what an import map gives for it, or an import says. */
+function packageOf(specifier: string): string {
+  const target = Object.entries(denoJson.imports)
+    .find(([name]) => specifier === name || specifier.startsWith(`${name}/`))?.[1] ?? specifier;
+  return target.replace(/^npm:/, "").replace(/@[\d^].*$/, "");
+}
+
+Deno.test("every package is told with its reason, and which of them the service is made of", async () => {
+  const contributing = await Deno.readTextFile(join(ROOT, "CONTRIBUTING.md"));
+  const [, table = ""] = contributing.split(/^\| package .*\n/m, 2);
+  const rows = [...table.matchAll(/^\| `([\w.-]+)`\s*\| ([^|]*\S)\s*\|[^|]*\|[^|]*\|$/gm)];
+  const told = new Map(rows.map(([, name = "", where = ""]) => [name, where]));
+  const known = new Set(Object.keys(denoJson.imports).map(packageOf));
+  assertEquals([...told.keys()].toSorted(), [...known].toSorted());
+
+  const all = new Map((await sources()).map((source) => [source.path, source.imports]));
+  const reached = new Set<string>();
+  const visit = (path: string) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const next of all.get(path) ?? []) visit(next);
+  };
+  visit("main.ts");
+  const used = new Set([...reached].filter((path) => !all.has(path)).map(packageOf));
+  const inService = [...used].filter((name) => known.has(name));
+  const toldSo = [...told].filter(([, where]) => where === "the service").map(([name]) => name);
+  assertEquals(toldSo.toSorted(), inService.toSorted());
 });
 
 Deno.test("every permission of the service is explained, and no other is", async () => {
