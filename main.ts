@@ -17,7 +17,6 @@ import {
 import { obtainTls } from "./src/machine/tls.ts";
 import { startService } from "./src/service.ts";
 
-/** Runs the service as a process: flags, log and signals in, exit code out. */
 async function main(args: readonly string[], print: (line: string) => void): Promise<void> {
   const flags = parseFlags(args);
   if (flags.help) return print(USAGE);
@@ -39,9 +38,12 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
   if (source.kind === "own") log({ event: "service.standalone", hint: TOKEN_HINT });
   log({ event: "service.stopping", signal: await signalled });
   // What does not end in time is left to its lease; nothing is lost by leaving now.
-  const leave = clock.after(STOP_TIMEOUT_MS, () => Deno.exit(0));
+  const stay = clock.after(STOP_TIMEOUT_MS, () => {
+    log({ event: "service.cut_short" });
+    Deno.exit(0);
+  });
   await service.stop(STOP_GRACE_MS);
-  leave();
+  stay();
   log({ event: "service.stopped" });
 }
 

@@ -1,6 +1,7 @@
 /**
  * Time as an argument. The rooms get a {@link Clock}; only this file reads the
- * machine's clock or sets a timer. Never decides anything.
+ * machine's clock or sets a timer, besides commands, which are processes of their own. Never decides
+ * anything.
  */
 
 /** What a room may know of time. */

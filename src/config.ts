@@ -1,6 +1,6 @@
 /**
  * What an operator may set, read once. All faults are told at once; a secret has no default and is
- * never shown. Never reads the environment or a file by itself: `main.ts` hands both in.
+ * never shown. Never reads the environment or a file by itself: `machine/settings.ts` does.
  */
 import { z } from "zod";
 import { CAVEAT_NAMES, type CaveatName } from "./authorise/authorise.ts";

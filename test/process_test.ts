@@ -44,6 +44,9 @@ Deno.test("an app submits and learns the outcome through either endpoint", () =>
     const waited = await ask(service, { id: "", uri, data: "[2]" });
     const { status, state, ext_response } = await outcome(service, waited.id, uri);
     assertEquals([status, state], [200, "Finished"]);
+    for (const { id } of [polled, waited]) {
+      assertMatch(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    }
     assertEquals(ext_response, { status: "200 OK", body: "ok" });
     const first = await ask(service, { id: polled.id, uri, data: "{}" }, "/export");
     assertEquals(first.state, "Finished");
@@ -245,6 +248,9 @@ Deno.test("a file that may not be read is named, with its setting or what the pr
 
 Deno.test("a newcomer starts without settings, gets a token by the task, and exports", () =>
   withFolder(async (folder) => {
+    const usage = await runTask("token", { folder });
+    assertEquals(usage.code, 2);
+    assertMatch(usage.stderr, /^Usage: deno task token /);
     await using destination = new DestinationServer();
     await using service = await startProcess({ folder });
     const hint = await service.logged("service.standalone");

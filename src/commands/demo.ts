@@ -7,7 +7,7 @@ import { startService } from "../service.ts";
 import { systemClock } from "../clock.ts";
 import { readConfig } from "../config.ts";
 import { runCommand } from "../machine/run_command.ts";
-import { tokenFor } from "./token.ts";
+import { tokenFor, tokenOptions } from "./token.ts";
 
 const SETTINGS = new Map([
   ["DATABOX_LOCAL_PORT", "0"],
@@ -32,10 +32,14 @@ export async function demo(print: (line: string) => void): Promise<void> {
     print(`1. The export service listens at ${api}`);
     print(`2. A destination, outside the box, listens at ${destination.uri}`);
 
-    const token = tokenFor(["--destination", destination.uri, "--expires", "1h"], secret, {
-      name: settings.config.DATABOX_LOCAL_NAME,
-      now: systemClock.now(),
-    });
+    const token = tokenFor(
+      tokenOptions(["--destination", destination.uri, "--expires", "1h"]),
+      secret,
+      {
+        name: settings.config.DATABOX_LOCAL_NAME,
+        now: systemClock.now(),
+      },
+    );
     print(`3. The arbiter gives the app a token for that destination: ${token.slice(0, 24)}…`);
 
     const ask = async (id: string) => {

@@ -20,38 +20,48 @@ const USAGE = `Usage: deno task token --destination URL [options]
   --expires DURATION  how long the token holds, e.g. 1h (default: for ever)
   --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)`;
 
+/** What the bearer of a token is to be permitted, as the command line says it. */
+export type TokenOptions = ReturnType<typeof tokenOptions>;
+
+/** @throws {UsageError} if `args` ask for nonsense, or name no destination */
+export function tokenOptions(args: readonly string[]) {
+  const { destination, expires, "max-bytes": maxBytes, ...others } = flagsIn(args);
+  if (destination === undefined) throw new UsageError(USAGE);
+  return {
+    ...others,
+    destination,
+    lifetimeMs: quantity("--expires", expires, parseDuration, "1h"),
+    maxBytes: quantity("--max-bytes", maxBytes, parseSize, "10KiB"),
+  };
+}
+
 /**
- * The token that `args` ask for, of the service called `name`, at `now` (ms since the epoch).
+ * The token for the service called `name`, unless the options name another, at `now` (ms since the
+ * epoch).
  *
- * @throws {UsageError} if they ask for nonsense
+ * @throws {UsageError} if it is to say what no token can
  */
 export function tokenFor(
-  args: readonly string[],
+  { identifier, target, lifetimeMs, maxBytes, ...others }: TokenOptions,
   secret: string,
   { name, now }: { readonly name: string; readonly now: number },
 ): string {
-  const { destination, path, method, target, identifier, expires, ...rest } = options(args);
-  if (destination === undefined) throw new UsageError(USAGE);
-  const lifetime = quantity("--expires", expires, parseDuration, "1h");
-  const maxBytes = quantity("--max-bytes", rest["max-bytes"], parseSize, "10KiB");
   try {
     const caveats = exportCaveats({
+      ...others,
       target: target ?? name,
-      path,
-      method,
-      destination,
-      ...(lifetime !== undefined && { expiresAt: now + lifetime }),
+      ...(lifetimeMs !== undefined && { expiresAt: now + lifetimeMs }),
       ...(maxBytes !== undefined && { maxBytes }),
     });
     return mintToken(secret, { identifier, caveats });
   } catch (error) {
-    // What no token can say, such as a time past the year 9999.
+    // Such as a time past the year 9999.
     if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
     throw error;
   }
 }
 
-function options(args: readonly string[]) {
+function flagsIn(args: readonly string[]) {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -86,6 +96,7 @@ function quantity(
 
 if (import.meta.main) {
   await runCommand(async (print) => {
+    const options = tokenOptions(Deno.args);
     const settings = readSettings();
     if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
     const { EXPORT_SECRET, EXPORT_KV_PATH, DATABOX_LOCAL_NAME } = settings.config;
@@ -94,6 +105,6 @@ if (import.meta.main) {
     if (secret === undefined) {
       throw new UsageError(`There is no root key in "${path}" yet: run deno task start once`);
     }
-    print(tokenFor(Deno.args, secret, { name: DATABOX_LOCAL_NAME, now: systemClock.now() }));
+    print(tokenFor(options, secret, { name: DATABOX_LOCAL_NAME, now: systemClock.now() }));
   });
 }

@@ -96,7 +96,10 @@ export function claimExport(
   };
 }
 
-/** A moment further off than any delay was planned by a clock that has since been put back. */
+/**
+ * Whether it may be tried now. A moment further off than the longest delay counts as due: it was
+ * planned by a clock that has since been put back.
+ */
 function isDue({ attempts, dueAt }: Pending, { now, backoff }: ClaimFacts): boolean {
   return attempts === 0 || dueAt <= now || dueAt > now + longestDelayMs(backoff);
 }

@@ -6,7 +6,7 @@ import type { FailureCode } from "./failure.ts";
 
 /** What never changes in an export, and how often it was tried. */
 export interface Facts {
-  /** UUID v4, lower case; also the `Idempotency-Key` of every attempt. */
+  /** UUID of version 7 (RFC 9562), lower case; also the `Idempotency-Key` of every attempt. */
   readonly id: string;
   /** Identity bound by the verified macaroon (DESIGN 3, "owner"). */
   readonly owner: string;

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Access, authorise, type Grant } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
-import { tokenFor } from "../../src/commands/token.ts";
+import { tokenFor, tokenOptions } from "../../src/commands/token.ts";
 import { UsageError } from "../../src/machine/settings.ts";
 
 const SECRET = "3f0c1d7a-9a53-4b7e-8f6e-0d6c1c1f5a42";
@@ -11,7 +11,7 @@ const SERVICE = { name: "export-service", now: NOW };
 const ACCESS: Access = { target: "export-service", path: "/lp/export", method: "POST", now: NOW };
 
 function mint(...args: string[]): string {
-  return tokenFor(["--destination", DESTINATION, ...args], SECRET, SERVICE);
+  return tokenFor(tokenOptions(["--destination", DESTINATION, ...args]), SECRET, SERVICE);
 }
 
 /** What the service says of a token that `args` ask for. */
@@ -51,7 +51,7 @@ for (const [args, access] of choices) {
 }
 
 Deno.test("the target is the service's own name where no other is asked for", () => {
-  const token = tokenFor(["--destination", DESTINATION], SECRET, {
+  const token = tokenFor(tokenOptions(["--destination", DESTINATION]), SECRET, {
     name: "box-export",
     now: NOW,
   });
@@ -85,11 +85,8 @@ Deno.test("a token of another secret is refused", () => {
 
 Deno.test("without a destination there is no token, but how to ask for one", () => {
   for (const args of [[], ["--path", "/export"]]) {
-    assertThrows(
-      () => tokenFor(args, SECRET, SERVICE),
-      UsageError,
-      "Usage: deno task token --destination URL",
-    );
+    const usage = "Usage: deno task token --destination URL";
+    assertThrows(() => tokenOptions(args), UsageError, usage);
   }
 });
 
