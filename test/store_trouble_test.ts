@@ -120,7 +120,9 @@ Deno.test({
         for (const id of ids) await finished(service, uri, id);
         // What was delivered made room in the store's file, though none on the disk.
         const { said: accepted } = await submitWhile(service, uri, 503, LARGE);
-        assertEquals([accepted.status, await isReady(service)], [200, true]);
+        assertEquals(accepted.status, 200);
+        // The answer of before is worth a second.
+        while (!await isReady(service));
         await finished(service, uri, accepted.answer.id);
         assertEquals(destination.arrivals.length, ids.length + 1);
       })

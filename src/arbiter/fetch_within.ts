@@ -1,5 +1,5 @@
 /** One question within its bounds: whatever ends it, there is a value that says so. Never asks twice. */
-import { type Bounds, withinBounds } from "./deadline.ts";
+import { type Bounds, withinBounds } from "../deadline.ts";
 import { failed, type FetchedSecret } from "./fetched_secret.ts";
 
 export async function fetchWithin(

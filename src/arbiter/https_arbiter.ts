@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { ARBITER_TOKEN_BYTES_MAX, HTTPS_ANSWER_BYTES_MAX } from "./arbiter_limits.ts";
-import type { Bounds } from "./deadline.ts";
+import type { Bounds } from "../deadline.ts";
 import { fetchWithin } from "./fetch_within.ts";
 import {
   type ArbiterFault,

@@ -4,6 +4,7 @@
  * asking makes the arbiter forget it; never puts a secret in the log.
  */
 import type { Clock } from "../clock.ts";
+import { pause } from "../deadline.ts";
 import type { Log } from "../log.ts";
 import { type ArbiterFault, failed, type FetchedSecret } from "./fetched_secret.ts";
 import { type KeepPolicy, type KeptSecret, usable, withPresent } from "./kept_secrets.ts";
@@ -83,7 +84,7 @@ export class RootKeys {
       if (this.#stopping.signal.aborted) return;
       const retryMs = fullJitterMs(policy, attempt, random());
       log({ event: "root_key.failed", attempt, ...failure, retryMs });
-      await this.#pause(retryMs);
+      await pause(this.#parts.clock, retryMs, this.#stopping.signal);
     }
   }
 
@@ -114,16 +115,6 @@ export class RootKeys {
       // Nobody waits for this loop, so an exception would end the process over one attempt.
       return failed("unexpected", nameOf(error));
     }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#parts.clock.after(ms, resolve);
-    const stop = () => resolve();
-    this.#stopping.signal.addEventListener("abort", stop);
-    await promise;
-    this.#stopping.signal.removeEventListener("abort", stop);
-    cancel();
   }
 }
 

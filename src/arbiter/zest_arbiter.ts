@@ -8,7 +8,7 @@ import type { Duplex } from "../zmtp/duplex.ts";
 import { requestOnce } from "../zmtp/req_client.ts";
 import { decodeZ85 } from "../zmtp/z85.ts";
 import { ZmtpError } from "../zmtp/zmtp_error.ts";
-import type { Bounds } from "./deadline.ts";
+import type { Bounds } from "../deadline.ts";
 import { fetchWithin } from "./fetch_within.ts";
 import { detailOf, failed, type FetchedSecret, readSecret } from "./fetched_secret.ts";
 import { decodeAnswer, encodeGetSecret } from "./zest.ts";

@@ -79,7 +79,7 @@ export class Worker {
   readonly accept: Ledger["accept"] = (change, payload, options) => {
     const { ledger, clock, claimant, policy } = this.#parts;
     const { record } = change;
-    if (!this.#hasHandFor(record)) return ledger.accept(change, payload, options);
+    if (!this.#takeHandFor(record)) return ledger.accept(change, payload, options);
     const { promise, resolve } = Promise.withResolvers<Acceptance>();
     void this.#run(record.lane, async () => {
       const claim = claimExport(record, undefined, { now: clock.now(), claimant, ...policy });
@@ -143,8 +143,11 @@ export class Worker {
     this.#begin();
   }
 
-  /** Whether a hand may have this export, which is not accepted yet, at once. */
-  #hasHandFor({ lane, uri }: Pending): boolean {
+  /**
+   * Takes a place at its host for an export that is about to be accepted, if a hand can have it at
+   * once; where only a place is lacking, its lane waits for one.
+   */
+  #takeHandFor({ lane, uri }: Pending): boolean {
     const { host } = placeOf(uri);
     return !this.#stopped && !this.#active.has(lane) &&
       this.#active.size < this.#parts.policy.parallel &&
@@ -197,7 +200,10 @@ export class Worker {
       this.#health.isUnreachable(host);
   }
 
-  /** Looks at a lane again after `ms`, or sooner if the clock was changed: what is due may be, too. */
+  /**
+   * Looks at a lane again after `ms`, or sooner if the clock was changed: what is due may be, too.
+   * Nothing is planned for 0 or less: somebody sees to the lane already.
+   */
   #lookAgain(lane: string, ms: number): void {
     const at = this.#parts.clock.now() + ms;
     if (ms <= 0 || this.#stopped || (this.#resting.get(lane) ?? Infinity) <= at) return;

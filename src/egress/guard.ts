@@ -4,6 +4,7 @@
  */
 import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
+import { withinBounds } from "../deadline.ts";
 import { DESTINATION_CHARS_MAX, VERDICTS_MAX } from "../limits.ts";
 import { isAddress } from "./cidr.ts";
 import { checkAddresses, checkDestination, type Ground, type Verdict } from "./destination.ts";
@@ -51,13 +52,15 @@ export function createGuard(parts: GuardParts): Guard {
   const ground = (): Ground => ({ policy, own: ownAddresses() });
   let judged = { own: [] as readonly string[], verdicts: new Map<string, Verdict>() };
 
-  /** What the URL alone tells, judged once for as long as this machine's addresses are the same. */
+  /** What the URL alone tells, judged once for as long as an answer about own addresses is worth. */
   function judge(uri: string): Verdict {
     const own = ownAddresses();
     if (own !== judged.own || judged.verdicts.size >= VERDICTS_MAX) {
       judged = { own, verdicts: new Map() };
     }
-    const verdict = judged.verdicts.get(uri) ?? checkDestination(uri, { policy, own });
+    const known = judged.verdicts.get(uri);
+    if (known !== undefined) return known;
+    const verdict = checkDestination(uri, { policy, own });
     if (uri.length <= DESTINATION_CHARS_MAX) judged.verdicts.set(uri, verdict);
     return verdict;
   }
@@ -77,20 +80,14 @@ export function createGuard(parts: GuardParts): Guard {
 
   /** A resolver cannot be stopped, only no longer waited for. */
   async function resolveInTime(host: string, signal?: AbortSignal) {
-    const late = Promise.withResolvers<"timed_out">();
-    const giveUp = () => late.resolve("timed_out");
-    if (signal?.aborted) giveUp();
-    signal?.addEventListener("abort", giveUp);
-    const cancel = clock.after(resolveTimeoutMs, giveUp);
     try {
-      const addresses = await Promise.race([late.promise, resolve(host)]);
-      return addresses.length === 0 ? "dns_error" : addresses;
+      const bounds = { clock, timeoutMs: resolveTimeoutMs, signal };
+      const resolved = await withinBounds(bounds, () => resolve(host));
+      if (resolved.kind !== "done") return "timed_out";
+      return resolved.value.length === 0 ? "dns_error" : resolved.value;
     } catch {
       // Whatever ails the resolver, the destination has no address for now.
       return "dns_error";
-    } finally {
-      cancel();
-      signal?.removeEventListener("abort", giveUp);
     }
   }
 

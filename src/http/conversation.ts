@@ -3,6 +3,7 @@
  * Every frame is judged like a request of its own. Nothing is kept here that the ledger does not
  * have, so a socket may go at any time.
  */
+import { pause } from "../deadline.ts";
 import { isPast, wireState } from "../exports/receipt.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import {
@@ -14,7 +15,7 @@ import {
   SOCKET_WATCH_MS,
   STORE_RETRY_MS,
 } from "../limits.ts";
-import { exchange, failure, lookUp, receiptOf, type Reply } from "./exchange.ts";
+import { exchange, failure, lookUp, receiptOf, type Reply, SHOWN_BEFORE } from "./exchange.ts";
 import type { ExportRoutesParts } from "./export_routes.ts";
 import { admit, type Call, type GuardParts } from "./guard.ts";
 import { type Followed, Outbox } from "./outbox.ts";
@@ -187,26 +188,11 @@ export class Conversation implements Talk {
     const later = await waiters.until(record.id, enough, { timeoutMs: SOCKET_WATCH_MS, signal });
     if (later !== undefined || signal.aborted) return later;
     // Not woken, or sent away because the watch failed: the record has the truth.
-    const present = await lookUp(record.id, this.#parts)
+    const present = await lookUp(record.id, this.#parts, SHOWN_BEFORE)
       .catch((error) => void this.#failed(error));
     if (present !== undefined && isPast(present, state)) return present;
-    if (clock.now() - begun < SOCKET_WATCH_MS) await this.#pause(STORE_RETRY_MS);
+    if (clock.now() - begun < SOCKET_WATCH_MS) await pause(clock, STORE_RETRY_MS, signal);
     return undefined;
-  }
-
-  /** Resolves after `ms`, or when the socket is left. */
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#leaving;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancel = this.#parts.clock.after(ms, done);
-      signal.addEventListener("abort", done);
-    });
   }
 
   #frameOf(record: Finished): Promise<string> {

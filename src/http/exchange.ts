@@ -15,7 +15,7 @@ import { acceptExport, type Change } from "../exports/export.ts";
 import type { ExportRecord, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.ts";
-import type { Idempotency, Ledger } from "../ledger/ledger.ts";
+import type { Idempotency, Ledger, MayRead } from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { ProblemCode, Refused } from "./problem.ts";
@@ -107,7 +107,7 @@ async function submit(
       return { kind: "export", record: change.record };
     }
     case "replayed":
-      return found(acceptance.id, await lookUp(acceptance.id, parts));
+      return found(acceptance.id, await lookUp(acceptance.id, parts, SHOWN_BEFORE));
     case "conflict":
       return no("idempotency_conflict", "Use a new key for another destination or data.");
     case "full":
@@ -136,6 +136,9 @@ export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): Refus
   return no("too_large", `\`data\` may take ${bodyBytes} bytes at most, as UTF-8.`);
 }
 
+/** The caller was shown this export already, or has opened it. */
+export const SHOWN_BEFORE: MayRead = () => true;
+
 /**
  * The export of that id as it is now.
  *
@@ -144,7 +147,7 @@ export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): Refus
 export function lookUp(
   id: string,
   { ledger, clock }: Pick<ExchangeParts, "ledger" | "clock">,
-  mayRead?: (record: ExportRecord) => boolean,
+  mayRead: MayRead,
 ): Promise<ExportRecord | undefined> {
   return fromStore(ledger.find(id, clock.now(), mayRead));
 }

@@ -15,6 +15,7 @@ import {
   lookUp,
   receiptOf,
   type Reply,
+  SHOWN_BEFORE,
   tooLarge,
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
@@ -54,7 +55,7 @@ async function answer(c: Call, parts: ExportRoutesParts, timeoutMs: number): Pro
   try {
     const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
     // Not woken, or sent away: whatever the record says now is the answer.
-    return await respond(found(id, later ?? await lookUp(id, parts)), parts);
+    return await respond(found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE)), parts);
   } finally {
     leave();
   }

@@ -1,6 +1,7 @@
 /** `GET /health/live` and `GET /health/ready`, for whoever runs the container. They need no token. */
 import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
+import { withinBounds } from "../deadline.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
 import { type HeadBounds, headBounds } from "./head_bounds.ts";
@@ -20,7 +21,7 @@ export function healthRoutes(parts: HealthParts): Hono {
   const takesWrites = atMostEvery(
     READY_WORTH_MS,
     clock,
-    () => answersInTime(ledger.probe(), clock),
+    () => answersInTime(() => ledger.probe(), clock),
   );
   return new Hono()
     .use(headBounds(parts.headBounds))
@@ -50,12 +51,11 @@ function atMostEvery(
   };
 }
 
-function answersInTime(probe: Promise<void>, clock: Clock): Promise<boolean> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(READY_TIMEOUT_MS, () => resolve(false));
-    probe.then(() => true, () => false).then((answered) => {
-      cancel();
-      resolve(answered);
-    });
-  });
+async function answersInTime(probe: () => Promise<void>, clock: Clock): Promise<boolean> {
+  try {
+    const bounds = { clock, timeoutMs: READY_TIMEOUT_MS };
+    return (await withinBounds(bounds, probe)).kind === "done";
+  } catch {
+    return false;
+  }
 }

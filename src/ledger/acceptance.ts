@@ -8,7 +8,8 @@ import { PARTS_IN_COMMIT } from "../limits.ts";
 import type { Batch } from "./batch.ts";
 import type { Committed, GroupCommit } from "./group_commit.ts";
 import { keys } from "./keys.ts";
-import { type Layout, setsOf } from "./layout.ts";
+import { setsOf } from "./layout.ts";
+import type { Layout } from "./ledger.ts";
 import { abandon, stage } from "./staging.ts";
 import { encodeLease } from "./stored.ts";
 
@@ -48,6 +49,17 @@ export function acceptanceOf(
   };
 }
 
+/** An acceptance as it goes to be committed; decided no sooner, since others come to the lane too. */
+export interface Planned {
+  /** The commit that accepts, with what the payload and the client's key add. */
+  readonly batch: Batch;
+  readonly layout: Layout;
+  /** Given where nothing stands before it in its lane. */
+  readonly claim: Change<Delivering> | undefined;
+  /** The place before it in its lane, if that is known. */
+  readonly before: number | undefined;
+}
+
 /** Commits an acceptance with the parts of its payload; those of a large one are staged before. */
 export async function commitAcceptance(
   { kv, commits, now }: {
@@ -55,26 +67,34 @@ export async function commitAcceptance(
     readonly commits: GroupCommit;
     readonly now: number;
   },
-  id: string,
-  parts: readonly Uint8Array[],
-  key: Required<Pick<Batch, "checks" | "sets">>,
-  acceptance: (more: Batch) => Batch,
-): Promise<Committed> {
+  { id, parts, key, plan }: {
+    readonly id: string;
+    readonly parts: readonly Uint8Array[];
+    /** What the client's key adds. */
+    readonly key: Required<Pick<Batch, "checks" | "sets">>;
+    readonly plan: (more: Batch) => Planned;
+  },
+): Promise<Planned & { readonly committed: Committed }> {
+  const commit = async (more: Batch) => {
+    const planned = plan(more);
+    return { ...planned, committed: await commits.commit(planned.batch) };
+  };
   if (parts.length <= PARTS_IN_COMMIT) {
     const payload = parts.map((value, n) => ({ key: keys.payload(id, n), value }));
-    return commits.commit(acceptance({ checks: key.checks, sets: [...payload, ...key.sets] }));
+    return await commit({ checks: key.checks, sets: [...payload, ...key.sets] });
   }
   let committed: Committed;
   try {
     const marker = await stage(kv, id, parts, now);
-    committed = await commits.commit(acceptance({
+    const accepted = await commit({
       checks: [marker, ...key.checks],
       sets: key.sets,
       deletes: [marker.key],
-    }));
+    });
+    ({ committed } = accepted);
+    return accepted;
   } finally {
     // What was accepted has no marker any more, and is left alone.
     if (committed === undefined) await abandon(kv, id).catch(() => {});
   }
-  return committed;
 }

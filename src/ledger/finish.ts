@@ -2,7 +2,7 @@
 import type { Finished } from "../exports/record.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
 import { keys } from "./keys.ts";
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./ledger.ts";
 import { cut } from "./parts.ts";
 import { writeParts } from "./staging.ts";
 

@@ -164,7 +164,8 @@ function addTo(commit: Deno.AtomicOperation, { checks = [], sets = [], deletes =
 
 /**
  * As many of the first changes as one commit can hold, at least one. A change that checks a key
- * which an earlier one writes waits for the next commit: it must see that write.
+ * which an earlier one checks waits for the next commit: whoever writes what others contend for
+ * checks it too, and that write must be seen.
  */
 function takeFitting(queue: readonly Waiting[]): Waiting[] {
   const taken: Waiting[] = [];

@@ -6,17 +6,15 @@ import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
 import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import { acceptanceOf, commitAcceptance } from "./acceptance.ts";
-import type { Batch } from "./batch.ts";
+import { Acceptor } from "./acceptor.ts";
 import type { Bell } from "./bell.ts";
 import { changeOf, UNFINISHED } from "./changing.ts";
 import { expiries } from "./expiries.ts";
 import { finishing } from "./finish.ts";
 import type { Committed, GroupCommit } from "./group_commit.ts";
-import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { behindOf, headOf, lanesOf } from "./lanes.ts";
-import { heldAfter, type Layout } from "./layout.ts";
+import { heldAfter } from "./layout.ts";
 import type {
   Acceptance,
   AcceptOptions,
@@ -24,11 +22,12 @@ import type {
   ChangeOptions,
   Held,
   Ledger,
+  MayRead,
   RecordListener,
 } from "./ledger.ts";
 import { answerOf, findExport, isStored, watchStored } from "./look_up.ts";
 import type { OpenBounds, OpenExports } from "./open_exports.ts";
-import { cut, readContent } from "./parts.ts";
+import { readContent } from "./parts.ts";
 import { FRONT, Ready } from "./ready.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
@@ -61,7 +60,7 @@ export class KvLedger implements Ledger {
   readonly #ready = new Ready();
   /** What was held and is finished: counted as open no longer. */
   readonly #finished = new WeakSet<Held>();
-  readonly #nextOrder: () => number;
+  readonly #acceptor: Acceptor;
 
   constructor(
     { kv, clock, random, storage }: KvLedgerParts,
@@ -77,59 +76,20 @@ export class KvLedger implements Ledger {
     this.#storage = storage;
     this.#commits = commits;
     this.#open = open;
-    this.#nextOrder = nextOrder;
+    const [recent, ready] = [this.#recent, this.#ready];
+    this.#acceptor = new Acceptor({ kv, commits, clock, open, recent, ready, nextOrder });
   }
 
   async accept(
     change: Change<Pending>,
     payload: Uint8Array,
-    { idempotency, claim }: AcceptOptions = {},
+    options: AcceptOptions = {},
   ): Promise<Acceptance> {
-    const { record } = change;
     assertStorage(await this.#storage(payload.byteLength), "accept");
-    const use = await keyUse(this.#kv, record, idempotency, this.#clock.now());
-    if (use.kind !== "new") return use;
-    // Counted before it is committed: those who come at the same time must not all find room.
-    const full = this.#open.take(record);
-    if (full !== undefined) return full;
-    const { first, parts } = cut(payload, record);
-    let layout: Layout = { order: 0, hasPlace: false, first, parts: parts.length };
-    let isFirst = false;
-    let before: number | undefined;
-    // Decided as it goes to be committed: others may come to the lane while a payload is staged.
-    const acceptance = (more: Batch) => {
-      layout = { ...layout, order: this.#nextOrder() };
-      isFirst = this.#open.isAlone(record.lane);
-      before = this.#ready.follow(record.lane, layout.order, isFirst);
-      return acceptanceOf(change, { claim: isFirst ? claim : undefined, layout, more });
-    };
-    let committed: Committed;
-    try {
-      const store = { kv: this.#kv, commits: this.#commits, now: this.#clock.now() };
-      committed = await commitAcceptance(store, record.id, parts, use.claim, acceptance);
-    } finally {
-      this.#open.taken(record);
-      if (committed === undefined) this.#open.denied(record);
-    }
-    const claiming = isFirst ? claim : undefined;
-    if (committed !== undefined) {
-      this.#recent.note(claiming?.record ?? record);
-      const claimed = claiming && heldAfter(claiming, layout, committed);
-      if (!claimed) this.#ready.note(heldAfter(change, layout, committed), payload, before);
-      return { kind: "accepted", ...(claimed && { claimed }) };
-    }
-    if (claiming === undefined && idempotency === undefined) {
-      throw new Error(`Cannot accept ${record.id}: the id is taken`);
-    }
-    // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
-    return this.accept(change, payload, { idempotency });
+    return await this.#acceptor.accept(change, payload, options);
   }
 
-  find(
-    id: string,
-    now: number,
-    mayRead: (record: ExportRecord) => boolean = () => true,
-  ): Promise<ExportRecord | undefined> {
+  find(id: string, now: number, mayRead: MayRead): Promise<ExportRecord | undefined> {
     return findExport(this.#kv, this.#recent, id, { now, mayRead });
   }
 
@@ -148,9 +108,9 @@ export class KvLedger implements Ledger {
     if (this.#open.isEmpty(lane)) return undefined;
     const ready = this.#ready.behind(lane, FRONT);
     if (ready !== undefined) return ready;
-    const doubt = this.#open.doubt(lane);
+    const doubt = this.#open.doubtSince(lane);
     const head = await headOf(this.#kv, lane);
-    if (head === undefined) this.#open.empty(lane, doubt);
+    if (head === undefined) this.#open.foundEmpty(lane, doubt);
     return head;
   }
 

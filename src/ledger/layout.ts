@@ -5,11 +5,9 @@
 import type { Change } from "../exports/export.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { keys } from "./keys.ts";
-import type { Held } from "./ledger.ts";
+import type { Held, Layout } from "./ledger.ts";
 import type { Cut } from "./parts.ts";
-import { encodeExport, encodePlace, type StoredExport } from "./stored.ts";
-
-export type Layout = Omit<StoredExport, "record">;
+import { encodeExport, encodePlace } from "./stored.ts";
 
 /** What finishing puts in the place of the payload, and for how long. */
 export interface Kept {

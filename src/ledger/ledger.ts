@@ -10,21 +10,25 @@ import type { LedgerEntry } from "../exports/ledger_entry.ts";
 export interface Held<R extends ExportRecord = ExportRecord> {
   readonly record: R;
   readonly lease: Lease | undefined;
-  /** The adapter's own. */
+  /** The adapter's own; all of it must be unchanged for a change to be committed. */
   readonly stored: Stored;
 }
 
-/** How what is held lies in the store; all of it must be unchanged for a change to be committed. */
-export interface Stored {
-  readonly versions: { readonly record: string; readonly lease: string | null };
+/** How an export lies in the store. */
+export interface Layout {
   /** Place in the lane. */
   readonly order: number;
-  /** Whether the lane tells of that place. */
+  /** Whether a key of the lane tells of that place; see `lanes.ts`. */
   readonly hasPlace: boolean;
-  /** What the record brings along: the first bytes of the payload, until the export is finished. */
+  /** The first bytes of its payload, or of its answer once it is finished. */
   readonly first: Uint8Array;
   /** How many parts the rest of it lies in. */
   readonly parts: number;
+}
+
+/** How, and as of when. */
+export interface Stored extends Layout {
+  readonly versions: { readonly record: string; readonly lease: string | null };
 }
 
 /** The export behind one that is being settled, and how it is claimed. */
@@ -85,6 +89,9 @@ export interface RecordListener {
   end(): void;
 }
 
+/** Whether whoever asks may see an export. */
+export type MayRead = (record: ExportRecord) => boolean;
+
 /** The store as the other rooms see it. Any method rejects when the store fails; nothing is half done then. */
 export interface Ledger {
   /** Opens an export. */
@@ -97,11 +104,7 @@ export interface Ledger {
    * The export of that id, unless unknown, past its retention at `now`, or not for the reader. Time
    * does not tell which of these it was.
    */
-  find(
-    id: string,
-    now: number,
-    mayRead?: (record: ExportRecord) => boolean,
-  ): Promise<ExportRecord | undefined>;
+  find(id: string, now: number, mayRead: MayRead): Promise<ExportRecord | undefined>;
   /** The bytes to deliver of what is held; kept until the export is finished. */
   payload(held: Held): Promise<Uint8Array>;
   /** The destination's answer. */

@@ -5,7 +5,7 @@
  */
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { keys } from "./keys.ts";
-import type { RecordListener } from "./ledger.ts";
+import type { MayRead, RecordListener } from "./ledger.ts";
 import { readContent } from "./parts.ts";
 import type { Recent } from "./recent.ts";
 import { decodeExport, encodeExport, type StoredExport } from "./stored.ts";
@@ -13,7 +13,7 @@ import { decodeExport, encodeExport, type StoredExport } from "./stored.ts";
 /** Who asks, and when. */
 interface Reader {
   readonly now: number;
-  readonly mayRead: (record: ExportRecord) => boolean;
+  readonly mayRead: MayRead;
 }
 
 /**
@@ -51,7 +51,7 @@ export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise
   return stored?.state === "finished" && stored.attempts === attempts;
 }
 
-/** Watches the export of that id in the store, whoever changes it, until what it answers is called. */
+/** Watches the export of that id in the store, whoever changes it; the returned function ends that. */
 export function watchStored(kv: Deno.Kv, id: string, listener: RecordListener): () => void {
   const reader = kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
   let isStopped = false;

@@ -33,7 +33,7 @@ export class OpenExports {
   /** Lanes that may hold more than is counted, and since which event. */
   readonly #doubtful = new Map<string, number>();
   /** Acceptances in progress, by lane. */
-  readonly #taking = new Counts();
+  readonly #accepting = new Counts();
   #events = 0;
 
   constructor(max: OpenBounds) {
@@ -54,28 +54,28 @@ export class OpenExports {
     return this.#byLane.of(lane) === 1 && !this.#doubtful.has(lane);
   }
 
-  /** What is in doubt about a lane as of now; for {@link empty}. */
-  doubt(lane: string): number | undefined {
+  /** Since which event the lane is in doubt, if it is; for {@link foundEmpty}. */
+  doubtSince(lane: string): number | undefined {
     return this.#doubtful.get(lane);
   }
 
-  /** The acceptance that {@link take} began is over. */
-  taken({ lane }: Counted): void {
-    this.#taking.add(lane, -1);
+  /** The acceptance that {@link begin} counted is over. */
+  end({ lane }: Counted): void {
+    this.#accepting.add(lane, -1);
     // A read that was begun before may not have seen what was committed.
     if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
   }
 
   /** The lane was found empty by a read begun with `doubt`; that ends it, unless more came since. */
-  empty(lane: string, doubt: number | undefined): void {
+  foundEmpty(lane: string, doubt: number | undefined): void {
     if (doubt === undefined || this.#doubtful.get(lane) !== doubt) return;
-    if (this.#taking.of(lane) > 0) return;
+    if (this.#accepting.of(lane) > 0) return;
     this.#doubtful.delete(lane);
     this.#byLane.clear(lane);
   }
 
   /** Counts an export that is about to be accepted, unless it is one too many. */
-  take(record: Counted): Full | undefined {
+  begin(record: Counted): Full | undefined {
     const { exports, bytes } = this.of(record.owner);
     const left = { exports: this.#max.exports - exports, bytes: this.#max.bytes - bytes };
     const of = left.exports < 1
@@ -88,7 +88,7 @@ export class OpenExports {
       return { kind: "full", of, max: this.#max[of], left: Math.max(0, left[of]) };
     }
     const { lane } = record;
-    this.#taking.add(lane, 1);
+    this.#accepting.add(lane, 1);
     if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
     this.add(record);
     return undefined;
@@ -103,8 +103,11 @@ export class OpenExports {
     this.#change(record, -1);
   }
 
-  /** The store has not accepted an export, it says; it may have all the same. */
-  denied(record: Counted): void {
+  /**
+   * The commit that was to accept it reported a failure. It may have held all the same, so the lane
+   * is in doubt until it is read.
+   */
+  failed(record: Counted): void {
     this.#doubtful.set(record.lane, ++this.#events);
     this.#change(record, -1);
   }

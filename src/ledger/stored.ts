@@ -4,21 +4,14 @@
  */
 import type { ExportRecord, Lease } from "../exports/record.ts";
 import { PART_BYTES } from "../limits.ts";
+import type { Layout } from "./ledger.ts";
 
 /** Version of the stored form; the one before ends with its JSON. A newer one is refused, never guessed at. */
 const SCHEMA = 2;
 
 /** An export as stored. */
-export interface StoredExport {
+export interface StoredExport extends Layout {
   readonly record: ExportRecord;
-  /** Its place in its lane. */
-  readonly order: number;
-  /** Whether a key of the lane tells of that place; see `lanes.ts`. */
-  readonly hasPlace: boolean;
-  /** The first bytes of its payload, or of its answer once it is finished. */
-  readonly first: Uint8Array;
-  /** How many parts the rest lies in. */
-  readonly parts: number;
 }
 
 const encoder = new TextEncoder();

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { acceptExport } from "../../src/exports/export.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
+import { keys } from "../../src/ledger/keys.ts";
 import type { KvLedger } from "../../src/ledger/kv_ledger.ts";
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
@@ -131,4 +132,44 @@ Deno.test("a submission that is swept while it is still being staged is refused,
   clock.advance(STALL_MS);
   await refused;
   assertEquals((await keysIn(kv)).filter((key) => key === "payload" || key === "staged"), []);
+});
+
+Deno.test("what was accepted by a commit whose answer was lost, and a read behind it too, is accepted", async () => {
+  const kv = await Deno.openKv(":memory:");
+  let isLosing = false;
+  let isReadLost = false;
+  const commitOf = (operation: Deno.AtomicOperation) => {
+    const commit = operation.commit.bind(operation);
+    operation.commit = async () => {
+      const result = await commit();
+      if (!isLosing) return result;
+      [isLosing, isReadLost] = [false, true];
+      throw new Error("The answer is lost");
+    };
+    return operation;
+  };
+  const losing = new Proxy(kv, {
+    get(target, name) {
+      if (name === "atomic") return () => commitOf(target.atomic());
+      const value = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (name !== "get" || !isReadLost) return value.apply(target, args);
+        isReadLost = false;
+        return Promise.reject(new Error("The read is lost"));
+      };
+    },
+  });
+  await using opened = await open(losing);
+  const { ledger, clock } = opened;
+  const submissions = [accepting(clock, 10), accepting(clock, 10), accepting(clock, 1_000_000)];
+  isLosing = true;
+  const acceptances = await Promise.all(
+    submissions.map(({ change, payload }) => ledger.accept(change, payload)),
+  );
+  assertEquals([isLosing, isReadLost], [false, false]);
+  assertEquals(acceptances, Array(3).fill({ kind: "accepted" }));
+  const lane = submissions[0]?.change.record.lane ?? "";
+  const waiting = await Array.fromAsync(kv.list({ prefix: keys.lanes(lane) }));
+  assertEquals(waiting.length, 3);
 });

@@ -15,6 +15,7 @@ export interface LedgerUnderTest extends AsyncDisposable {
   rung(): string[];
 }
 
+const ANYBODY = () => true;
 const CLAIMANT = { instance: "one", boot: "first" };
 const POLICY = {
   backoff: { delaysMs: [5_000], jitter: 0 },
@@ -34,7 +35,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
 
   promise("what was accepted is found, with its payload, at the head of its lane", async (test) => {
     const record = await accept(test, { data: "[1]" });
-    assertEquals(await test.ledger.find(record.id, test.clock.now()), record);
+    assertEquals(await test.ledger.find(record.id, test.clock.now(), ANYBODY), record);
     const head = await headOf(test, record.lane);
     assertEquals(text(await test.ledger.payload(head)), "[1]");
     assertEquals(head.record, record);
@@ -44,7 +45,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
   });
 
   promise("an unknown id is not found, an unknown lane has no head", async ({ ledger, clock }) => {
-    assertEquals(await ledger.find(crypto.randomUUID(), clock.now()), undefined);
+    assertEquals(await ledger.find(crypto.randomUUID(), clock.now(), ANYBODY), undefined);
     assertEquals(await ledger.head("nowhere"), undefined);
     assertEquals(await Array.fromAsync(ledger.lanes()), []);
   });
@@ -160,7 +161,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     const { id, lane } = await accept(test, { payload });
     const head = await headOf(test, lane);
     await finish(test, head);
-    const record = finished(await test.ledger.find(id, test.clock.now()));
+    const record = finished(await test.ledger.find(id, test.clock.now(), ANYBODY));
     assertEquals(text(await test.ledger.answer(record)), "thank you");
     await assertRejects(() => test.ledger.payload(head));
     assertEquals(await test.ledger.head(lane), undefined);
@@ -258,8 +259,8 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     const { id, lane } = await accept(test, {});
     await finish(test, await headOf(test, lane));
     const now = test.clock.now();
-    assertNotEquals(await test.ledger.find(id, now + 59_999), undefined);
-    assertEquals(await test.ledger.find(id, now + 60_000), undefined);
+    assertNotEquals(await test.ledger.find(id, now + 59_999, ANYBODY), undefined);
+    assertEquals(await test.ledger.find(id, now + 60_000, ANYBODY), undefined);
   });
 
   for (const bytes of [0, 1, 452, 453, 4_036, 4_037, 65_536, 65_537, 262_144, 262_145, 3_000_000]) {
@@ -269,7 +270,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
       const head = await headOf(test, record.lane);
       assert(same(await test.ledger.payload(head), content));
       await finish(test, head, content);
-      const kept = finished(await test.ledger.find(record.id, test.clock.now()));
+      const kept = finished(await test.ledger.find(record.id, test.clock.now(), ANYBODY));
       assert(same(await test.ledger.answer(kept), content));
     });
   }

@@ -184,14 +184,14 @@ Deno.test("a bound that was lowered below what is open refuses, and says that no
   await accept("a", 10);
   await accept("a", 10);
   const counted = await countOpen(kv, { exports: 1, bytes: 5 });
-  const take = () => counted.take({ owner: "a", lane: "a", payload: { bytes: 1 } });
+  const take = () => counted.begin({ owner: "a", lane: "a", payload: { bytes: 1 } });
   assertEquals(take(), { kind: "full", of: "exports", max: 1, left: 0 });
 });
 
 Deno.test("one export alone in its lane is known to be, unless the store may hold another", () => {
   const counted = new OpenExports({ exports: 9, bytes: 9 });
   const one = { owner: "a", lane: "lane", payload: { bytes: 1 } };
-  const accepted = () => (counted.take(one), counted.taken(one));
+  const accepted = () => (counted.begin(one), counted.end(one));
   assertEquals(counted.isAlone("lane"), false);
   accepted();
   assertEquals(counted.isAlone("lane"), true);
@@ -200,13 +200,13 @@ Deno.test("one export alone in its lane is known to be, unless the store may hol
   counted.remove(one);
   assertEquals(counted.isAlone("lane"), true);
   counted.remove(one);
-  counted.take(one);
-  counted.taken(one);
-  counted.denied(one);
+  counted.begin(one);
+  counted.end(one);
+  counted.failed(one);
   accepted();
   assertEquals(counted.isAlone("lane"), false, "what was denied may be there");
   counted.remove(one);
-  counted.empty("lane", counted.doubt("lane"));
+  counted.foundEmpty("lane", counted.doubtSince("lane"));
   accepted();
   assertEquals(counted.isAlone("lane"), true);
 });
@@ -215,29 +215,29 @@ Deno.test("a lane stays in doubt if it was found empty before the doubt, or whil
   const counted = new OpenExports({ exports: 9, bytes: 9 });
   const one = { owner: "a", lane: "lane", payload: { bytes: 1 } };
   const deny = () => {
-    counted.take(one);
-    counted.taken(one);
-    counted.denied(one);
+    counted.begin(one);
+    counted.end(one);
+    counted.failed(one);
   };
   deny();
-  const before = counted.doubt("lane");
+  const before = counted.doubtSince("lane");
   deny();
-  counted.empty("lane", before);
-  assertNotEquals(counted.doubt("lane"), undefined, "denied after the read began");
-  counted.take(one);
-  counted.empty("lane", counted.doubt("lane"));
-  assertNotEquals(counted.doubt("lane"), undefined, "one is on its way to the lane");
-  const begun = counted.doubt("lane");
-  counted.taken(one);
-  counted.empty("lane", begun);
-  assertNotEquals(counted.doubt("lane"), undefined, "it came while the read was on its way");
+  counted.foundEmpty("lane", before);
+  assertNotEquals(counted.doubtSince("lane"), undefined, "denied after the read began");
+  counted.begin(one);
+  counted.foundEmpty("lane", counted.doubtSince("lane"));
+  assertNotEquals(counted.doubtSince("lane"), undefined, "one is on its way to the lane");
+  const begun = counted.doubtSince("lane");
+  counted.end(one);
+  counted.foundEmpty("lane", begun);
+  assertNotEquals(counted.doubtSince("lane"), undefined, "it came while the read was on its way");
   assertEquals(counted.isEmpty("lane"), false);
   counted.remove(one);
   assertEquals(counted.isEmpty("lane"), false, "what was denied may be there");
-  counted.empty("lane", counted.doubt("lane"));
-  assertEquals(counted.doubt("lane"), undefined);
+  counted.foundEmpty("lane", counted.doubtSince("lane"));
+  assertEquals(counted.doubtSince("lane"), undefined);
   assertEquals(counted.isEmpty("lane"), true);
-  counted.empty("lane", undefined);
+  counted.foundEmpty("lane", undefined);
 });
 
 /** The store, with a commit that holds, says that it failed, and cannot be asked about. */

@@ -1,7 +1,7 @@
 /** The limit over an attempt, on a clock that stands still: whoever loses is left without a trace. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { withinBounds } from "../../src/arbiter/deadline.ts";
-import { FakeClock } from "../fakes/fake_clock.ts";
+import { pause, withinBounds } from "../src/deadline.ts";
+import { FakeClock } from "./fakes/fake_clock.ts";
 
 const LIMIT_MS = 1_000;
 
@@ -120,3 +120,27 @@ Deno.test("a signal to stop that comes after the end finds nothing to do", async
   world.clock.advance(LIMIT_MS);
   assert(kind === "done");
 });
+
+Deno.test("an attempt that nobody can stop has its limit all the same", async () => {
+  const { clock, held } = setUp();
+  const running = withinBounds({ clock, timeoutMs: LIMIT_MS }, () => held.promise);
+  clock.advance(LIMIT_MS);
+  assertEquals(await running, { kind: "timed_out" });
+  assertEquals(clock.pending, 0);
+});
+
+for (const how of ["after its time", "when it is cut short", "at once where that has happened"]) {
+  Deno.test(`a pause ends ${how}, and leaves no timer`, async () => {
+    const { clock, stopping } = setUp();
+    if (how === "at once where that has happened") stopping.abort();
+    let isOver = false;
+    const pausing = pause(clock, LIMIT_MS, stopping.signal).then(() => isOver = true);
+    clock.advance(LIMIT_MS - 1);
+    await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(isOver, stopping.signal.aborted);
+    if (how === "after its time") clock.advance(1);
+    else stopping.abort();
+    await pausing;
+    assertEquals(clock.pending, 0);
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * Opens exports: counts them against what their owner may have open, gives each its place in its lane,
+ * and takes note of what was accepted, for whoever asks for it or works its lane next.
+ */
+import type { Clock } from "../clock.ts";
+import type { Change } from "../exports/export.ts";
+import type { Delivering, Pending } from "../exports/record.ts";
+import { acceptanceOf, commitAcceptance, type Planned } from "./acceptance.ts";
+import type { Batch } from "./batch.ts";
+import type { GroupCommit } from "./group_commit.ts";
+import { keyUse } from "./idempotency.ts";
+import { keys } from "./keys.ts";
+import { heldAfter } from "./layout.ts";
+import type { Acceptance, AcceptOptions, Layout } from "./ledger.ts";
+import { readStored } from "./look_up.ts";
+import type { OpenExports } from "./open_exports.ts";
+import { cut } from "./parts.ts";
+import type { Ready } from "./ready.ts";
+import type { Recent } from "./recent.ts";
+
+export interface AcceptorParts {
+  readonly kv: Deno.Kv;
+  readonly commits: GroupCommit;
+  readonly clock: Pick<Clock, "now">;
+  readonly open: OpenExports;
+  readonly recent: Recent;
+  readonly ready: Ready;
+  /** A place later than any handed out before. */
+  readonly nextOrder: () => number;
+}
+
+export class Acceptor {
+  readonly #parts: AcceptorParts;
+
+  constructor(parts: AcceptorParts) {
+    this.#parts = parts;
+  }
+
+  /** As {@link Ledger.accept}. */
+  async accept(
+    change: Change<Pending>,
+    payload: Uint8Array,
+    { idempotency, claim }: AcceptOptions,
+  ): Promise<Acceptance> {
+    const { kv, commits, clock, open } = this.#parts;
+    const { record } = change;
+    const use = await keyUse(kv, record, idempotency, clock.now());
+    if (use.kind !== "new") return use;
+    // Counted before it is committed: those who come at the same time must not all find room.
+    const full = open.begin(record);
+    if (full !== undefined) return full;
+    const { first, parts } = cut(payload, record);
+    const place = { first, parts: parts.length, hasPlace: false };
+    const plan = (more: Batch) => this.#plan(change, { claim, place, more });
+    let isAccepted = false;
+    try {
+      const store = { kv, commits, now: clock.now() };
+      const { committed, ...planned } = await commitAcceptance(store, {
+        id: record.id,
+        parts,
+        key: use.claim,
+        plan,
+      });
+      isAccepted = committed !== undefined || await this.#heldAfterAll(record, planned);
+      if (committed !== undefined) return this.#takeUp(change, payload, planned, committed);
+      if (isAccepted) return { kind: "accepted" };
+      if (planned.claim === undefined && idempotency === undefined) {
+        throw new Error(`Cannot accept ${record.id}: the id is taken, or its parts were swept`);
+      }
+    } finally {
+      open.end(record);
+      if (!isAccepted) open.failed(record);
+    }
+    // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
+    return this.accept(change, payload, { idempotency });
+  }
+
+  /** Gives an export its place in the lane, and the claim where it is the first there. */
+  #plan(
+    change: Change<Pending>,
+    { claim, place, more }: {
+      readonly claim: Change<Delivering> | undefined;
+      readonly place: Omit<Layout, "order">;
+      readonly more: Batch;
+    },
+  ): Planned {
+    const { open, ready, nextOrder } = this.#parts;
+    const { lane } = change.record;
+    const layout = { ...place, order: nextOrder() };
+    const isFirst = open.isAlone(lane);
+    const before = ready.follow(lane, layout.order, isFirst);
+    const given = isFirst ? claim : undefined;
+    const batch = acceptanceOf(change, { claim: given, layout, more });
+    return { batch, layout, claim: given, before };
+  }
+
+  /**
+   * A commit that reported a failure may have held, and is refused when it is tried again. It did if
+   * the export stands at the place that this acceptance gave it: nobody else was given that one.
+   */
+  async #heldAfterAll({ id }: Pending, { layout }: Planned): Promise<boolean> {
+    return (await readStored(this.#parts.kv, keys.export(id)))?.order === layout.order;
+  }
+
+  #takeUp(
+    change: Change<Pending>,
+    payload: Uint8Array,
+    { claim, layout, before }: Planned,
+    committed: string,
+  ): Acceptance {
+    const { recent, ready } = this.#parts;
+    recent.note(claim?.record ?? change.record);
+    if (claim !== undefined) {
+      return { kind: "accepted", claimed: heldAfter(claim, layout, committed) };
+    }
+    ready.note(heldAfter(change, layout, committed), payload, before);
+    return { kind: "accepted" };
+  }
+}
