@@ -111,7 +111,8 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
   });
   /** Lanes that wait for half an hour: to look at each whenever one is added would take longest. */
   const left = new Set<string>();
-  bell.listen((lanes) => worker.wake(lanes.filter((lane) => !left.has(lane))));
+  bell.onRing((lanes) => worker.wake(lanes.filter((lane) => !left.has(lane))));
+  bell.listen();
   let number = 0;
 
   const accept = async (owner: string, id = newId()) => {

@@ -109,7 +109,8 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
     bounds: requestBounds(config),
   });
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
-  const alarm = onceWell(disk, clock, () => bell.listen((lanes) => worker.wake(lanes)));
+  bell.onRing((lanes) => worker.wake(lanes));
+  const alarm = onceWell(disk, clock, () => bell.listen());
   const port = config.DATABOX_LOCAL_PORT;
   const listener = listen({ port, tls, handler: app.fetch, clock, log });
   void worker.wakeAll();

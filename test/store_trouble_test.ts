@@ -3,6 +3,7 @@
  * holds, that is gone, or that is damaged; each under the real service.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { statfs } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import { DestinationServer } from "./fakes/destination_server.ts";
@@ -10,6 +11,7 @@ import { runTask, type ServiceProcess, startProcess } from "./fakes/service_proc
 import { withFolder } from "./fakes/folder.ts";
 
 const SECRET = "a secret of the tests";
+const MIB = 1_048_576;
 const LARGE = JSON.stringify({ filling: "x".repeat(700_000) });
 
 /** A folder in which the store will be in `data`, which is there. */
@@ -138,13 +140,50 @@ Deno.test({
         await using destination = new DestinationServer();
         const uri = destination.uri();
         await (await start(folder, SMALL)).kill("SIGTERM");
-        await Deno.writeFile(`${folder}/data/ballast`, new Uint8Array(20 * 1_048_576));
+        await Deno.writeFile(`${folder}/data/ballast`, new Uint8Array(20 * MIB));
         await using service = await start(folder, SMALL);
         assertRefused(await ask(service, uri, ""));
         assertEquals(await isReady(service), false);
         await Deno.remove(`${folder}/data/ballast`);
         const { said } = await submitWhile(service, uri, 503);
         await finished(service, uri, said.answer.id);
+      })
+    ),
+});
+
+Deno.test({
+  name:
+    "a start on a disk that is low goes on with what was accepted, in order, whatever waits for whom",
+  ignore: noSmallDisk,
+  fn: () =>
+    withDataFolder((folder) =>
+      withSmallDisk(`${folder}/data`, async () => {
+        const killed = Promise.withResolvers<void>();
+        await using destination = new DestinationServer(async () => {
+          await killed.promise;
+          return new Response("ok");
+        });
+        const uris = ["/a", "/b", "/c"].map((path) => destination.uri(path));
+        const settings = { EXPORT_FREE_SPACE_FLOOR: "12MiB", EXPORT_PARALLEL_PER_HOST: "1" };
+        const service = await start(folder, settings);
+        const accepted: { readonly uri: string; readonly id: string; readonly data: string }[] = [];
+        for (const uri of [...uris, ...uris, ...uris]) {
+          const data = JSON.stringify([accepted.length]);
+          accepted.push({ uri, data, id: (await ask(service, uri, "", data)).answer.id });
+        }
+        await service.kill("SIGKILL");
+        const { bavail, bsize } = await statfs(`${folder}/data`);
+        await Deno.writeFile(`${folder}/data/ballast`, new Uint8Array(bavail * bsize - 10 * MIB));
+        const before = destination.arrivals.length;
+        killed.resolve();
+        await using next = await start(folder, settings);
+        assertRefused(await ask(next, destination.uri("/a"), ""));
+        for (const { uri, id } of accepted) await finished(next, uri, id);
+        const bodies = destination.arrivals.slice(before).map(({ body }) => body);
+        for (const lane of uris) {
+          const theirs = accepted.filter(({ uri }) => uri === lane).map(({ data }) => data);
+          assertEquals(bodies.filter((body) => theirs.includes(body)), theirs);
+        }
       })
     ),
 });

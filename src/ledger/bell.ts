@@ -9,13 +9,15 @@ export interface WakeUp {
   readonly at: number;
 }
 
-/** Carries wake-ups through crashes, to whoever listens. */
+/** Carries wake-ups through crashes, to whoever is to be rung. */
 export interface Bell {
   /**
    * Adds to a commit the wake-ups that must exist once it holds; the returned function is called
    * after the commit, and rings at once for those already due.
    */
   arm(commit: Deno.AtomicOperation, wakeUps: readonly WakeUp[]): () => void;
-  /** Calls `ring` with lanes to look at, until the store is closed. */
-  listen(ring: (lanes: readonly string[]) => void): void;
+  /** Who is called with lanes to look at; of what is due already, from now on. */
+  onRing(ring: (lanes: readonly string[]) => void): void;
+  /** Rings for what falls due later, and for what a process before has left, until the store is closed. */
+  listen(): void;
 }

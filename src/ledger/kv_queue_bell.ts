@@ -39,13 +39,16 @@ export class KvQueueBell implements Bell {
     };
   }
 
-  listen(ring: (lanes: readonly string[]) => void): void {
+  onRing(ring: (lanes: readonly string[]) => void): void {
     this.#ring = ring;
+  }
+
+  listen(): void {
     // The promise ends when the store is closed; a failing queue ends the process by itself.
     void this.#kv.listenQueue((message: unknown) => {
       if (!isMessage(message)) return;
       this.#forget(message.at);
-      ring(message.lanes);
+      this.#ring(message.lanes);
     });
   }
 

@@ -43,7 +43,10 @@ export class ClockBell implements Bell {
     else this.#clock.after(ms, () => this.#ringAt(at, lane));
   }
 
-  listen(ring: (lanes: readonly string[]) => void): void {
+  onRing(ring: (lanes: readonly string[]) => void): void {
     this.#ring = ring;
   }
+
+  /** The clock is heard from the beginning. */
+  listen(): void {}
 }

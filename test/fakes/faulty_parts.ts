@@ -27,7 +27,8 @@ export function faultyBell(bell: Bell, trouble: Trouble): Bell {
       const arm = () => bell.arm(commit, wakeUps);
       return trouble.passNow(arm, arm);
     },
-    listen: (ring) => bell.listen((lanes) => trouble.dead || ring(lanes)),
+    onRing: (ring) => bell.onRing((lanes) => trouble.dead || ring(lanes)),
+    listen: () => bell.listen(),
   };
 }
 

@@ -273,7 +273,8 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
       parallelPerHost: options.parallelPerHost ?? 8,
     },
   });
-  bell.listen((lanes) => worker.wake(lanes));
+  bell.onRing((lanes) => worker.wake(lanes));
+  bell.listen();
   const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const rootKeys = (options.secrets ?? [SECRET]).map(deriveRootKey);
   const sockets = new Sockets(

@@ -26,10 +26,10 @@ function testBell(name: string, open: (kv: Deno.Kv) => BellUnderTest): void {
     });
 
   promise(
-    "what is due rings when its commit is confirmed, not before",
+    "what is due rings when its commit is confirmed, not before, whether or not it listens",
     async ({ bell, kv, now }) => {
       const rung: string[] = [];
-      bell.listen((lanes) => rung.push(...lanes));
+      bell.onRing((lanes) => rung.push(...lanes));
       const commit = kv.atomic();
       const ring = bell.arm(commit, [{ lane: "a", at: now() }, { lane: "b", at: now() - 5 }]);
       await commit.commit();
@@ -44,10 +44,11 @@ function testBell(name: string, open: (kv: Deno.Kv) => BellUnderTest): void {
     const rung = Promise.withResolvers<void>();
     const rings: { lane: string; at: number }[] = [];
     const due = now() + 300;
-    bell.listen((lanes) => {
+    bell.onRing((lanes) => {
       for (const lane of lanes) rings.push({ lane, at: now() });
       rung.resolve();
     });
+    bell.listen();
     const commit = kv.atomic();
     const ring = bell.arm(commit, [{ lane: "later", at: due }]);
     await commit.commit();
@@ -125,7 +126,9 @@ Deno.test("a wake-up survives its process: the next one on the store is rung", a
 
   const second = await Deno.openKv(path);
   const rung = Promise.withResolvers<readonly string[]>();
-  new KvQueueBell(second, systemClock).listen(rung.resolve);
+  const bell = new KvQueueBell(second, systemClock);
+  bell.onRing(rung.resolve);
+  bell.listen();
   assertEquals(await rung.promise, ["a"]);
   second.close();
   await Deno.remove(folder, { recursive: true });

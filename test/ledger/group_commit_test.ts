@@ -6,7 +6,7 @@ import { GroupCommit } from "../../src/ledger/group_commit.ts";
 import { readChains, verifyStored } from "../../src/ledger/read_chains.ts";
 import { Fault, type FaultKind, faultyKv } from "../fakes/faulty_kv.ts";
 
-const SILENT: Bell = { arm: () => () => {}, listen: () => {} };
+const SILENT: Bell = { arm: () => () => {}, onRing: () => {}, listen: () => {} };
 
 async function open(fault = new Fault("fails", Infinity), bell = SILENT) {
   const kv = await Deno.openKv(":memory:");
@@ -189,6 +189,7 @@ Deno.test("wake-ups ring after their commit, and not for one that failed", async
   const rung: string[] = [];
   const bell: Bell = {
     arm: (_commit, wakeUps) => () => rung.push(...wakeUps.map(({ lane }) => lane)),
+    onRing: () => {},
     listen: () => {},
   };
   const { kv, group } = await open(undefined, bell);

@@ -35,7 +35,7 @@ async function open(
     openMax: { exports: 100, bytes: 10_485_760 },
   });
   let rung: string[] = [];
-  bell.listen((lanes) => rung.push(...lanes));
+  bell.onRing((lanes) => rung.push(...lanes));
   return {
     ledger,
     clock,
