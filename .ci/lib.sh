@@ -109,9 +109,9 @@ start_destination() {
   until [[ -s $1 ]]; do ((ticks-- > 0)) || return 1; sleep 0.1; done
 }
 
-# ready PORT: the service says that it is, within half a minute.
+# ready PORT: the service says that it is, within three minutes: it may have to be fetched first.
 ready() {
-  node --input-type=module -e 'const [, url] = process.argv, over = Date.now() + 30_000;
+  node --input-type=module -e 'const [, url] = process.argv, over = Date.now() + 180_000;
     const ask = () => fetch(url).then((response) => response.status, (error) => error.message);
     let said;
     while ((said = await ask()) !== 200 && Date.now() < over) await new Promise((r) => setTimeout(r, 100));

@@ -6,13 +6,21 @@ import { judge } from "./verdict.ts";
 
 /** @throws if anything went wrong; the message names the seed that shows it again */
 export async function killTest(
-  settings: { readonly rounds: number; readonly seed: number },
+  settings: {
+    readonly rounds: number;
+    readonly seed: number;
+    /** Work goes on within this after a start. */
+    readonly resumeMaxMs: number;
+  },
 ): Promise<void> {
   const { rounds, seed } = settings;
   const folder = await Deno.makeTempDir();
   try {
     await killRounds(folder, settings, async (run) => {
-      const { answered, arrivals, duplicates, resumedAfterMs } = await judge(run);
+      const { answered, arrivals, duplicates, resumedAfterMs } = await judge(
+        run,
+        settings.resumeMaxMs,
+      );
       say(
         `${rounds} kills (seed ${seed}): ${answered} exports accepted, ${arrivals} arrivals, ` +
           `${duplicates} of them again; work resumed after ${describe(resumedAfterMs)}`,
@@ -42,5 +50,5 @@ if (import.meta.main) {
     options: { rounds: { type: "string", default: "50" }, seed: { type: "string" } },
   });
   const seed = values.seed === undefined ? chosenSeed() : Number(values.seed);
-  await killTest({ rounds: Number(values.rounds), seed });
+  await killTest({ rounds: Number(values.rounds), seed, resumeMaxMs: 3_000 });
 }

@@ -53,7 +53,6 @@ function testBell(name: string, open: (kv: Deno.Kv) => BellUnderTest): void {
     const ring = bell.arm(commit, [{ lane: "later", at: due }]);
     await commit.commit();
     ring();
-    assertEquals(rings, []);
     await test.pass(300, rung.promise);
     assertEquals(rings.map(({ lane }) => lane), ["later"]);
     assert(rings.every(({ at }) => at >= due));

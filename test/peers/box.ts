@@ -22,7 +22,7 @@ const DESTINATION = "https://export.example.com/in";
 const APP = { name: "app-test", token: "dG9rZW4gb2YgYW4gYXBwLCAzMiByYW5kb20gYnl0ZXM=" };
 const SERVICE_TOKEN = "dG9rZW4gb2YgdGhlIHNlcnZpY2UsIDMyIGJ5dGVzIQ==";
 const ROUTE = { target: SERVICE_NAME, path: "/lp/export", method: "POST" };
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 const randomBytes = (size: number) => crypto.getRandomValues(new Uint8Array(size));
 

@@ -91,7 +91,13 @@ export async function installScripts(from: URL, folder: string): Promise<void> {
   for await (const { name } of Deno.readDir(from)) {
     await Deno.copyFile(new URL(name, from), `${folder}/${name}`);
   }
-  const quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+  const quiet = [
+    "--no-audit",
+    "--no-fund",
+    "--no-package-lock",
+    "--loglevel=error",
+    "--fetch-retries=5",
+  ];
   const { success, stderr } = await new Deno.Command("npm", {
     args: ["install", "--ignore-scripts", ...quiet],
     cwd: folder,
