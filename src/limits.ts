@@ -211,6 +211,10 @@ export const SOCKET_BUFFERED_BYTES_MAX = MIB;
 export const SOCKET_SLOW_MAX_MS = 30 * SECOND;
 /** A slow client is looked at again after this; nothing tells when bytes have left. */
 export const SOCKET_LOOK_AGAIN_MS = 25;
+/** Until a socket that is to be closed is silent; who reads at all has read a MiB by then. */
+export const SOCKET_QUIET_MAX_MS = 1 * SECOND;
+/** From our Close to the client's: whoever is there answers in one round. */
+export const SOCKET_CLOSE_MAX_MS = 5 * SECOND;
 /** A silent client is pinged, and left without an answer after this: dead lines are noticed. */
 export const SOCKET_IDLE_SECONDS = 30;
 /** The record is read again after this without news, so that a lost change is told late, not never. */

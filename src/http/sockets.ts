@@ -8,10 +8,12 @@ import { type PlaceBounds, Places } from "./places.ts";
 export interface ServerSocket extends
   Pick<
     WebSocket,
-    "bufferedAmount" | "send" | "close" | "onopen" | "onmessage" | "onclose"
+    "bufferedAmount" | "send" | "onopen" | "onmessage" | "onclose"
   > {
   /** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */
   quiet(): Promise<void>;
+  /** Says goodbye; `onclose` follows, whatever the client does. */
+  close(code?: number, reason?: string): void;
 }
 
 /** Makes a socket of a request; the response must be given back as it is. */

@@ -1,32 +1,39 @@
 /**
- * WebSockets of the runtime that can be left in peace: one that is being closed is dropped, with all
- * that was not sent yet, as soon as its client sends another frame. Never looks into a frame.
+ * WebSockets of the runtime that can be left in peace, and for good. Deno 2.9.6 drops one that is
+ * being closed, with all that was not sent yet, as soon as its client sends another frame; and waits
+ * for ever for the Close of a client that sends nothing. Never looks into a frame.
  */
 import type { Clock } from "../clock.ts";
+import { SOCKET_CLOSE_MAX_MS, SOCKET_LOOK_AGAIN_MS, SOCKET_QUIET_MAX_MS } from "../limits.ts";
 
-/** Nothing tells when bytes have left; who says nothing for so long is taken to be silent. */
-const LOOK_AGAIN_MS = 25;
-/** Who reads at all has read a MiB by then. */
-const QUIET_MAX_MS = 1_000;
+type Timer = Pick<Clock, "after">;
 
 /** Answers the request of a client that wants a WebSocket; the socket tells when it can be closed. */
-export function webSockets(clock: Pick<Clock, "after">) {
+export function webSockets(clock: Timer) {
   return (request: Request, options: Deno.UpgradeWebSocketOptions) => {
     const { socket, response } = Deno.upgradeWebSocket(request, options);
-    return { socket: Object.assign(socket, { quiet: () => quiet(socket, clock) }), response };
+    const close = socket.close.bind(socket);
+    const peaceful = Object.assign(socket, {
+      quiet: () => quiet(socket, clock),
+      close(code?: number, reason?: string) {
+        close(code, reason);
+        dropUnlessClosed(socket, clock);
+      },
+    });
+    return { socket: peaceful, response };
   };
 }
 
-/** Resolves when what was sent is on its way and nothing more comes, or after {@link QUIET_MAX_MS}. */
-function quiet(socket: WebSocket, clock: Pick<Clock, "after">): Promise<void> {
+/** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */
+function quiet(socket: WebSocket, clock: Timer): Promise<void> {
   return new Promise((resolve) => {
     let heard = false;
     let waitedMs = 0;
-    const wait = () => clock.after(LOOK_AGAIN_MS, look);
+    const wait = () => clock.after(SOCKET_LOOK_AGAIN_MS, look);
     const look = () => {
-      waitedMs += LOOK_AGAIN_MS;
+      waitedMs += SOCKET_LOOK_AGAIN_MS;
       const isQuiet = !heard && socket.bufferedAmount === 0;
-      if (isQuiet || waitedMs >= QUIET_MAX_MS) return resolve();
+      if (isQuiet || waitedMs >= SOCKET_QUIET_MAX_MS) return resolve();
       heard = false;
       cancel = wait();
     };
@@ -37,4 +44,22 @@ function quiet(socket: WebSocket, clock: Pick<Clock, "after">): Promise<void> {
       resolve();
     });
   });
+}
+
+function dropUnlessClosed(socket: WebSocket, clock: Timer): void {
+  if (socket.readyState === WebSocket.CLOSED) return;
+  const cancel = clock.after(SOCKET_CLOSE_MAX_MS, () => drop(socket));
+  socket.addEventListener("close", cancel);
+}
+
+/**
+ * Closes the connection itself; the socket's close event follows. There is no public way: the number
+ * of the runtime's resource is a hidden field. Where a later runtime has it no more, nothing happens,
+ * and a test says so.
+ */
+function drop(socket: WebSocket): void {
+  const hidden = Object.getOwnPropertySymbols(socket)
+    .find(({ description }) => description === "[[rid]]");
+  const { core } = Reflect.get(Deno, Reflect.get(Deno, "internal")) ?? {};
+  if (hidden !== undefined) core?.tryClose?.(Reflect.get(socket, hidden));
 }

@@ -230,6 +230,7 @@ export function parseFrame(bytes: Uint8Array): ServerFrame | undefined {
 }
 
 export const TEXT = 1;
+export const BINARY = 2;
 export const CLOSE = 8;
 export const PING = 9;
 export const PONG = 10;
