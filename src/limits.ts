@@ -46,6 +46,19 @@ export const RECEIVING_BYTES_FLOOR = 21 * MIB;
 /** When to come back with too much open; deliveries that are due are tried within this. */
 export const OPEN_RETRY_SECONDS = 30;
 
+// Responses.
+
+/** Answers of destinations up to this are sent as a whole: all polls of all owners may hold one. */
+export const SMALL_ANSWER_BYTES = 16 * KIB;
+/** Bytes of larger ones on their way at once; in memory they take some three times as much. */
+export const ANSWERS_BYTES_MAX = 64 * MIB;
+/** Of these, for one owner. */
+export const ANSWERS_BYTES_PER_OWNER_MAX = 32 * MIB;
+/** Wait for room among them: whoever reads has read a MiB in a moment. */
+export const ANSWER_WAIT_MS = 5 * SECOND;
+/** Who reads nothing of a response for so long is left, as on a socket. */
+export const RESPONSE_STALL_MAX_MS = 30 * SECOND;
+
 // Long polls.
 
 /** Wait of a long poll that asks for none or for nonsense (contract 1.9). */
@@ -186,9 +199,9 @@ export const DEFAULTS = {
   /** Polls that wait: up to some 50 KB each with their connection, 200 MB together. */
   polls: 4_096,
   pollsPerOwner: 2_048,
-  /** Open sockets: an idle one takes some 42 KB, so that all of them take under 100 MiB. */
-  sockets: 2_048,
-  socketsPerOwner: 1_024,
+  /** Open sockets: apps need one each; one whose client does not read takes up to 2 MiB. */
+  sockets: 512,
+  socketsPerOwner: 64,
   /** Exports of one owner accepted and not finished: one every 10 s for a day without a line. */
   openExports: 10_000,
   /** Bytes of them: a few busy owners fit on a small disk. */

@@ -121,7 +121,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
       alarm.stop();
       waiters.close();
       const rest = [sockets.close(), worker.stop(graceMs), secrets.stop()];
-      await Promise.all([listener.stop(), ...rest]);
+      await Promise.all([listener.stop(graceMs), ...rest]);
       egress.close();
       await refusals.close();
       await close();

@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "deadline",
     "growing_bytes",
   ],
-  machine: ["arbiter", "clock", "config", "ledger", "limits", "log"],
+  machine: ["arbiter", "clock", "config", "deadline", "ledger", "limits", "log"],
   config: ["authorise", "egress", "limit_settings", "limits", "quantities", "units"],
   limit_settings: ["limits", "quantities", "units"],
   quantities: ["limits", "units"],

@@ -120,6 +120,27 @@ Deno.test("SIGTERM answers who waits, finishes what is in flight, and exits 0", 
     assertEquals(destination.arrivals.length, 1);
   }));
 
+Deno.test("a stop waits 8 s for who does not read their answer, and ends in order all the same", () =>
+  withFolder(async (folder) => {
+    const huge = "x".repeat(10 * 1_048_576);
+    await using destination = new DestinationServer(() => new Response(huge));
+    await using service = await startProcess({
+      folder,
+      env: { ...env, EXPORT_RESPONSE_LIMIT: "10MiB" },
+    });
+    const uri = destination.uri();
+    const { id } = await ask(service, { id: "", uri, data: "{}" });
+    await outcome(service, id, uri);
+    const body = JSON.stringify({ id, uri, data: "{}" });
+    const head = `x-api-key: ${token(uri)}\r\ncontent-length: ${body.length}\r\nhost: localhost`;
+    using unreading = await Deno.connect({ hostname: "127.0.0.1", port: service.port });
+    const request = `POST /lp/export HTTP/1.1\r\n${head}\r\n\r\n${body}`;
+    await unreading.write(new TextEncoder().encode(request));
+    await unreading.read(new Uint8Array(1_024));
+    assertEquals((await service.kill("SIGTERM")).code, 0);
+    await service.logged("service.stopped");
+  }));
+
 Deno.test("a second start on the same store says why not; the first is not disturbed", () =>
   withFolder(async (folder) => {
     await using service = await startProcess({ folder, env });

@@ -35,6 +35,13 @@ export function isPast(record: ExportRecord, state: WireState): boolean {
   return RANKS[wireState(record)] > RANKS[state];
 }
 
+/** Bytes of the destination's answer that a receipt of `record` holds. */
+export function answerBytesOf(record: ExportRecord): number {
+  return record.state === "finished" && record.result.kind === "answered"
+    ? record.result.answerBytes
+    : 0;
+}
+
 /** Receipt of an export that is not finished. */
 export function openReceipt(record: ExportRecord): Receipt {
   return { id: record.id, state: wireState(record), ext_response: {} };

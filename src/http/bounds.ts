@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { HeadBounds } from "./head_bounds.ts";
 import { type PlaceBounds, Places } from "./places.ts";
+import { PlacesInTurn } from "./places_in_turn.ts";
 import { RequestRate } from "./request_rate.ts";
 
 export interface RequestBounds extends HeadBounds {
@@ -16,6 +17,8 @@ export interface RequestBounds extends HeadBounds {
   readonly bodies: PlaceBounds;
   /** Polls that wait. */
   readonly polls: PlaceBounds;
+  /** Bytes of large answers that are being sent to polls. */
+  readonly answers: PlaceBounds;
   /** Of one owner. */
   readonly requestsPerSecond: number;
 }
@@ -27,6 +30,7 @@ export interface Bounded {
   readonly bodyTimeoutMs: number;
   readonly bodies: Places;
   readonly polls: Places;
+  readonly answers: PlacesInTurn;
   readonly rate: RequestRate;
 }
 
@@ -38,6 +42,7 @@ export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
     bodyTimeoutMs,
     bodies: new Places(bounds.bodies),
     polls: new Places(bounds.polls),
+    answers: new PlacesInTurn(bounds.answers),
     rate: new RequestRate(clock, requestsPerSecond),
   };
 }

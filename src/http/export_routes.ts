@@ -4,7 +4,8 @@
  */
 import { type Context, Hono } from "hono";
 import type { ExportRecord } from "../exports/record.ts";
-import { isPast, wireState } from "../exports/receipt.ts";
+import { answerBytesOf, isPast, wireState } from "../exports/receipt.ts";
+import { ANSWER_WAIT_MS, SMALL_ANSWER_BYTES } from "../limits.ts";
 import type { Waiters } from "../wait/waiters.ts";
 import { lengthOf, readBody } from "./body.ts";
 import type { Bounded } from "./bounds.ts";
@@ -19,6 +20,7 @@ import {
   tooLarge,
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
+import { paced } from "./paced.ts";
 import { problem, type Refused } from "./problem.ts";
 import {
   type ExportRequest,
@@ -45,9 +47,10 @@ export function exportRoutes(parts: ExportRoutesParts): Hono<Guarded> {
  */
 async function answer(c: Call, parts: ExportRoutesParts, timeoutMs: number): Promise<Response> {
   const { reply, isPoll } = await receive(c, parts);
-  if (!isPoll || !isOpen(reply) || timeoutMs === 0) return await respond(reply, parts);
+  const { owner } = c.get("grant");
+  if (!isPoll || !isOpen(reply) || timeoutMs === 0) return await respond(reply, owner, parts);
   const { id } = reply.record;
-  const leave = parts.polls.take(c.get("grant").owner);
+  const leave = parts.polls.take(owner);
   if (leave === undefined) return problem("too_many_polls");
   const state = wireState(reply.record);
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
@@ -55,7 +58,7 @@ async function answer(c: Call, parts: ExportRoutesParts, timeoutMs: number): Pro
   try {
     const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
     // Not woken, or sent away: whatever the record says now is the answer.
-    return await respond(found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE)), parts);
+    return await respond(found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE)), owner, parts);
   } finally {
     leave();
   }
@@ -127,8 +130,23 @@ function tooSlow(timeoutMs: number): Refused {
   return { kind: "problem", code: "too_slow", detail };
 }
 
-async function respond(reply: Reply, parts: ExportRoutesParts): Promise<Response> {
-  return reply.kind === "problem"
-    ? problem(reply.code, reply.detail, reply.headers)
-    : Response.json(await receiptOf(reply.record, parts));
+/** Small answers go out at once; of large ones only so much, or who does not read takes all memory. */
+async function respond(
+  reply: Reply,
+  owner: string,
+  parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger">,
+): Promise<Response> {
+  if (reply.kind === "problem") return problem(reply.code, reply.detail, reply.headers);
+  const { record } = reply;
+  const bytes = answerBytesOf(record);
+  if (bytes <= SMALL_ANSWER_BYTES) return Response.json(await receiptOf(record, parts));
+  const { answers, clock } = parts;
+  const leave = await answers.take(owner, bytes, { clock, timeoutMs: ANSWER_WAIT_MS });
+  if (leave === undefined) return problem("too_many_answers");
+  try {
+    return paced(JSON.stringify(await receiptOf(record, parts)), clock, leave);
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }

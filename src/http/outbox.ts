@@ -3,7 +3,7 @@
  * export instead of a queue of them, and reads the answers of destinations only when there is room.
  */
 import type { Clock } from "../clock.ts";
-import { openReceipt } from "../exports/receipt.ts";
+import { answerBytesOf, openReceipt } from "../exports/receipt.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { SOCKET_BUFFERED_BYTES_MAX, SOCKET_LOOK_AGAIN_MS, SOCKET_SLOW_MAX_MS } from "../limits.ts";
 import type { ServerSocket } from "./sockets.ts";
@@ -84,7 +84,7 @@ export class Outbox {
   }
 
   async #tellEnd(record: Finished): Promise<void> {
-    const bytes = record.result.kind === "answered" ? record.result.answerBytes : 0;
+    const bytes = answerBytesOf(record);
     this.#reading++;
     this.#readingBytes += bytes;
     const frame = await this.#parts.frameOf(record);

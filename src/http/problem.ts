@@ -28,6 +28,7 @@ export type ProblemCode =
   | "store_unavailable"
   | "too_many_polls"
   | "too_many_bodies"
+  | "too_many_answers"
   | "too_many_sockets"
   | "not_ready";
 
@@ -76,6 +77,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   store_unavailable: { status: 503, title: "The store does not take writes", headers: SOON },
   too_many_polls: { status: 503, title: "No further poll can wait", headers: SOON },
   too_many_bodies: { status: 503, title: "Too much is being received", headers: SOON },
+  too_many_answers: { status: 503, title: "Too much is being sent", headers: SOON },
   too_many_sockets: { status: 503, title: "No further WebSocket can be served", headers: SOON },
   not_ready: { status: 503, title: "The service is not ready", headers: SOON },
 };

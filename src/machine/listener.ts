@@ -3,6 +3,7 @@
  * left for one more connection, which anybody may bring about. Never looks at a request.
  */
 import type { Clock } from "../clock.ts";
+import { withinBounds } from "../deadline.ts";
 import type { Log } from "../log.ts";
 
 /** Connections that were held may be gone by then, and descriptors with them. */
@@ -10,8 +11,11 @@ const LISTEN_AGAIN_MS = 1_000;
 
 export interface Listener {
   readonly port: number;
-  /** Takes no further connection; resolves when every request is answered. */
-  stop(): Promise<void>;
+  /**
+   * Takes no further connection; resolves when every request is answered, or after `graceMs`: who does
+   * not read their answer is not waited for.
+   */
+  stop(graceMs: number): Promise<void>;
 }
 
 export interface ListenOptions {
@@ -55,11 +59,13 @@ export function listen({ port, tls, handler, clock, log }: ListenOptions): Liste
   };
   return {
     port: own,
-    async stop() {
+    async stop(graceMs) {
       stopped = true;
       cancel();
-      // Of a server that has failed this is rejected; it has nothing left to answer.
-      await server.shutdown().catch(() => {});
+      await withinBounds({ clock, timeoutMs: graceMs }, () => {
+        // Of a server that has failed this is rejected; it has nothing left to answer.
+        return server.shutdown().catch(() => {});
+      });
     },
   };
 }

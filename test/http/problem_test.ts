@@ -20,6 +20,7 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   store_unavailable: [503, "The store does not take writes"],
   too_many_polls: [503, "No further poll can wait"],
   too_many_bodies: [503, "Too much is being received"],
+  too_many_answers: [503, "Too much is being sent"],
   too_many_sockets: [503, "No further WebSocket can be served"],
   not_ready: [503, "The service is not ready"],
 };

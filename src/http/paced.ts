@@ -1,0 +1,47 @@
+/**
+ * A large response that goes out as it is read, so that it is known when it has gone: what the runtime
+ * is given as a whole it keeps for as long as nobody reads it. Never looks into what is sent.
+ */
+import type { Clock } from "../clock.ts";
+import { RESPONSE_STALL_MAX_MS } from "../limits.ts";
+
+/** What the runtime takes at a time, and keeps of what is not read. */
+const PIECE_BYTES = 65_536;
+
+/**
+ * The response that says `json`. Whoever reads nothing of it for {@link RESPONSE_STALL_MAX_MS} loses the
+ * rest and the connection. `onEnd` is called once, however it ends.
+ */
+export function paced(json: string, clock: Pick<Clock, "after">, onEnd: () => void): Response {
+  let rest = new TextEncoder().encode(json);
+  const headers = { "content-type": "application/json", "content-length": `${rest.length}` };
+  let isOver = false;
+  let cancelStall = () => {};
+  const end = () => {
+    if (isOver) return;
+    isOver = true;
+    rest = new Uint8Array();
+    cancelStall();
+    onEnd();
+  };
+  const expectReader = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    cancelStall = clock.after(RESPONSE_STALL_MAX_MS, () => {
+      end();
+      // Too short for its length: the runtime ends the connection.
+      controller.close();
+    });
+  };
+  const body = new ReadableStream<Uint8Array>({
+    start: expectReader,
+    pull(controller) {
+      cancelStall();
+      controller.enqueue(rest.subarray(0, PIECE_BYTES));
+      rest = rest.subarray(PIECE_BYTES);
+      if (rest.length > 0) return expectReader(controller);
+      end();
+      controller.close();
+    },
+    cancel: end,
+  }, { highWaterMark: 0 });
+  return new Response(body, { headers });
+}

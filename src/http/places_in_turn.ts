@@ -1,0 +1,62 @@
+/**
+ * Places that are waited for, first come, first served, for a while: for what takes them only for
+ * moments. Whoever waits for others of their own owner keeps nobody else waiting.
+ */
+import { type Bounds, withinBounds } from "../deadline.ts";
+import { type PlaceBounds, Places } from "./places.ts";
+
+interface Waiting {
+  readonly owner: string;
+  readonly count: number;
+  readonly begin: () => void;
+  /** Gives the places back, once they are taken. */
+  leave?: () => void;
+}
+
+export class PlacesInTurn {
+  readonly #bounds: PlaceBounds;
+  readonly #places: Places;
+  /** In the order of their coming. */
+  readonly #line = new Set<Waiting>();
+
+  constructor(bounds: PlaceBounds) {
+    this.#bounds = bounds;
+    this.#places = new Places(bounds);
+  }
+
+  /** How many are taken at this moment. */
+  get taken(): number {
+    return this.#places.taken;
+  }
+
+  /**
+   * Takes `count` places for `owner` as soon as there are so many, and returns how to give them back;
+   * nothing if there are none in time. Who wants more than an owner may have takes all of these.
+   */
+  async take(owner: string, count: number, wait: Bounds): Promise<(() => void) | undefined> {
+    const turn = Promise.withResolvers<void>();
+    const most = Math.min(this.#bounds.total, this.#bounds.perOwner);
+    const waiting: Waiting = { owner, count: Math.min(count, most), begin: turn.resolve };
+    this.#line.add(waiting);
+    this.#serve();
+    await withinBounds(wait, () => turn.promise);
+    this.#line.delete(waiting);
+    return waiting.leave;
+  }
+
+  #serve(): void {
+    for (const waiting of this.#line) {
+      const { owner, count } = waiting;
+      // Smaller ones would overtake for ever.
+      if (this.#places.taken + count > this.#bounds.total) return;
+      const leave = this.#places.take(owner, count);
+      if (leave === undefined) continue;
+      this.#line.delete(waiting);
+      waiting.leave = () => {
+        leave();
+        this.#serve();
+      };
+      waiting.begin();
+    }
+  }
+}
