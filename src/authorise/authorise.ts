@@ -33,8 +33,8 @@ export interface Access {
 /** What a verified token leaves to be judged once the body is read. */
 export interface Grant {
   readonly owner: string;
-  /** Each destination caveat once; a destination must equal all of them. */
-  readonly destinations: readonly string[];
+  /** The only one that may be exported to; without one, any. */
+  readonly destination: string | undefined;
   /** The smallest of the token's budgets, or Infinity. */
   readonly maxBytes: number;
 }
@@ -74,16 +74,22 @@ export type VerifyToken = (
   rootKeys: readonly RootKey[],
 ) => VerifiedToken | Refusal;
 
-/**
- * `required` names caveats that must be present. That guards against careless minting only: whoever
- * holds a token without a destination can add one of their own choice.
- */
+/** What a token is judged by. */
+export interface Judgement {
+  readonly rootKeys: readonly RootKey[];
+  /**
+   * Caveats that must be present. That guards against careless minting only: whoever holds a token
+   * without a destination can add one of their own choice.
+   */
+  readonly required: readonly CaveatName[];
+  readonly verify: VerifyToken;
+}
+
+/** Whether `token` permits `access`, as far as that can be said before the body is read. */
 export function authorise(
   token: string | undefined,
-  rootKeys: readonly RootKey[],
   access: Access,
-  required: readonly CaveatName[],
-  verify: VerifyToken = verifyToken,
+  { rootKeys, required, verify }: Judgement,
 ): Authorisation {
   if (token === undefined) return refused("token_missing");
   const verified = verify(token, rootKeys);
@@ -97,6 +103,7 @@ export function authorise(
   return required.every(isPresent) ? { kind: "granted", grant } : refused("caveat_missing");
 }
 
+/** Reads a token and verifies its signature, anew each time. */
 export function verifyToken(
   token: string,
   rootKeys: readonly RootKey[],
@@ -107,11 +114,14 @@ export function verifyToken(
   const signer = signerOf(macaroon, rootKeys);
   if (signer === undefined) return refused("signature_wrong");
   const caveats = macaroon.caveats.map(readCaveat);
-  return { kind: "verified", signer, caveats, grant: grantOf(macaroon.identifier, caveats) };
+  const grant = grantOf(macaroon.identifier, caveats);
+  return grant === undefined
+    ? refused("destination_wrong")
+    : { kind: "verified", signer, caveats, grant };
 }
 
 export function permitsDestination(grant: Grant, destination: string): boolean {
-  return grant.destinations.every((permitted) => permitted === destination);
+  return grant.destination === undefined || grant.destination === destination;
 }
 
 export function permitsBytes(grant: Grant, bytes: number): boolean {
@@ -137,13 +147,18 @@ function refusalBy(caveat: Caveat, access: Access): RefusalReason | undefined {
   }
 }
 
-function grantOf(identifier: string, caveats: readonly Caveat[]): Grant {
+/**
+ * Nothing where two destinations are named, which no export can have at once: whoever adds one after
+ * the other to a token would be ever new owners, each with places of their own.
+ */
+function grantOf(identifier: string, caveats: readonly Caveat[]): Grant | undefined {
   const named = caveats.flatMap((caveat) => caveat.kind === "destination" ? [caveat.value] : []);
   const budgets = caveats.flatMap((caveat) => caveat.kind === "max_bytes" ? [caveat.bytes] : []);
-  const destinations = [...new Set(named)];
+  const [destination, ...others] = new Set(named);
+  if (others.length > 0) return undefined;
   return {
-    owner: ownerOf(identifier, destinations),
-    destinations,
+    owner: ownerOf(identifier, destination),
+    destination,
     maxBytes: Math.min(Infinity, ...budgets),
   };
 }
@@ -154,12 +169,13 @@ const OWNER_VERSION = "owner 1";
 const OWNER_BYTES = 16;
 
 /**
- * Identifier and destinations, because arbiters mint one identifier for everybody. Path and method
+ * Identifier and destination, because arbiters mint one identifier for everybody. Path and method
  * do not count, so that an export made at one endpoint can be polled at the other.
  */
-function ownerOf(identifier: string, destinations: readonly string[]): string {
+function ownerOf(identifier: string, destination: string | undefined): string {
   const hash = createHash("sha256");
-  for (const text of [OWNER_VERSION, identifier, ...destinations.toSorted()]) {
+  const texts = [OWNER_VERSION, identifier];
+  for (const text of destination === undefined ? texts : [...texts, destination]) {
     const bytes = Buffer.from(text, "utf8");
     // The length goes first, so that no two lists of texts run together into the same bytes.
     const length = Buffer.alloc(4);

@@ -107,7 +107,7 @@ async function submit(
       return { kind: "export", record: change.record };
     }
     case "replayed":
-      return found(acceptance.id, await lookUp(acceptance.id, parts, SHOWN_BEFORE));
+      return again(acceptance.id, await lookUp(acceptance.id, parts, SHOWN_BEFORE));
     case "conflict":
       return no("idempotency_conflict", "Use a new key for another destination or data.");
     case "full":
@@ -122,6 +122,13 @@ async function poll({ grant }: Caller, id: string, parts: ExchangeParts): Promis
 /** A result is for tokens that could have submitted it (DESIGN 3, "owner"). */
 function mayRead(grant: Grant, { owner, payload }: ExportRecord): boolean {
   return owner === grant.owner && permitsBytes(grant, payload.bytes);
+}
+
+/** The reply to a submission that came before; its result may be kept for less than its key is. */
+function again(id: string, record: ExportRecord | undefined): Reply {
+  const detail = `The export ${id} that came with this key is finished, and its result is no ` +
+    "longer kept. To export again, use a new key.";
+  return record === undefined ? no("idempotency_conflict", detail) : found(id, record);
 }
 
 /** The reply that shows `record`, or says that there is none of that id. */

@@ -78,8 +78,8 @@ export function callOf({ method, path, raw }: HonoRequest): Call {
 export function admit({ token, method, path }: Call, parts: GuardParts): Admission {
   const { keys, complete } = parts.rootKeys();
   const access = { target: parts.target, path, method, now: parts.clock.now() };
-  const { requiredCaveats, verify } = parts;
-  const authorisation = authorise(token, keys, access, requiredCaveats, verify);
+  const { requiredCaveats: required, verify } = parts;
+  const authorisation = authorise(token, access, { rootKeys: keys, required, verify });
   if (authorisation.kind === "granted") {
     const waitMs = parts.rate.admit(authorisation.grant.owner);
     return waitMs === undefined ? authorisation : tooManyRequests(parts.rate.perSecond, waitMs);

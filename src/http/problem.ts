@@ -60,7 +60,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   too_slow: { status: 408, title: "The request came too slowly", headers: CLOSE },
   idempotency_conflict: {
     status: 409,
-    title: "The Idempotency-Key was used for another export",
+    title: "The Idempotency-Key was used for an earlier export",
   },
   too_large: { status: 413, title: "The request is too large", headers: CLOSE },
   url_too_long: { status: 414, title: "The URL is too long" },

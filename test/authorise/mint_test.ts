@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { authorise, permitsBytes, permitsDestination } from "../../src/authorise/authorise.ts";
+import { permitsBytes, permitsDestination } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import { CAVEAT_BYTES_MAX, CAVEATS_MAX, TOKEN_CHARS_MAX } from "../../src/limits.ts";
-import { decoded, grantIn, SECRET, signed } from "./tokens.ts";
+import { decoded, grantIn, SECRET, signed, verdictOn } from "./tokens.ts";
 
 const PERMISSION = {
   target: "export-service",
@@ -39,7 +39,7 @@ Deno.test("a minted token permits exactly what its caveats say", () => {
   const caveats = exportCaveats({ ...PERMISSION, expiresAt: NEW_YEAR, maxBytes: 10 });
   const token = mintToken(SECRET, { caveats });
   const judge = (now: number) =>
-    authorise(token, [deriveRootKey(SECRET)], { ...PERMISSION, now }, ["destination", "max_bytes"]);
+    verdictOn(token, [deriveRootKey(SECRET)], { ...PERMISSION, now }, ["destination", "max_bytes"]);
   assertEquals(judge(NEW_YEAR), { kind: "refused", reason: "expired" });
   const grant = grantIn(judge(NEW_YEAR - 1));
   assert(permitsDestination(grant, PERMISSION.destination));

@@ -6,7 +6,6 @@ import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import {
   type Access,
-  authorise,
   CAVEAT_NAMES,
   permitsBytes,
   permitsDestination,
@@ -14,7 +13,16 @@ import {
 import { decodeMacaroon, deriveRootKey, signerOf } from "../../src/authorise/macaroon.ts";
 import { mintToken } from "../../src/authorise/mint.ts";
 import { longRun } from "../fakes/long_run.ts";
-import { decoded, grantIn, packet, packetsOf, SECRET, signed, tokenOf } from "./tokens.ts";
+import {
+  decoded,
+  grantIn,
+  packet,
+  packetsOf,
+  SECRET,
+  signed,
+  tokenOf,
+  verdictOn,
+} from "./tokens.ts";
 
 const KEYS = [deriveRootKey(SECRET)];
 const PLAIN = ["a", "b", "/export", "/lp/export", "export-service", "POST", "GET", ""];
@@ -171,7 +179,7 @@ function may(
   access: Access,
   { destination, bytes }: { destination: string; bytes: number },
 ) {
-  const result = authorise(token, KEYS, access, []);
+  const result = verdictOn(token, KEYS, access, []);
   return result.kind === "granted" && permitsDestination(result.grant, destination) &&
     permitsBytes(result.grant, bytes);
 }
@@ -198,7 +206,7 @@ Deno.test("what is required may be missing in none, whatever else is there", () 
   const required = fc.subarray([...CAVEAT_NAMES]);
   fc.assert(
     fc.property(lineage, access, required, ({ identifier, caveats }, access, required) => {
-      const result = authorise(signed(identifier, ...caveats), KEYS, access, required);
+      const result = verdictOn(signed(identifier, ...caveats), KEYS, access, required);
       if (result.kind === "refused") return;
       for (const name of required) {
         assert(caveats.some((caveat) => caveat.toLowerCase().startsWith(`${name} `)), name);
@@ -208,32 +216,51 @@ Deno.test("what is required may be missing in none, whatever else is there", () 
   );
 });
 
-const destinations = fc.array(fc.constantFrom("a", "b", "ab", "a\u0000b", "", "\u0000"), {
-  maxLength: 3,
-});
+const OWNER_OF_A = ownerOf(signed("", "destination = a"));
+
 const owned = fc.record({
   identifier: fc.constantFrom("", "a", "b", "ab", "\u0000a"),
-  destinations,
+  destination: fc.option(fc.constantFrom("a", "b", "ab", "a\u0000b", "", "\u0000")),
+  times: fc.integer({ min: 1, max: 3 }),
 });
+
+interface Owned {
+  readonly identifier: string;
+  readonly destination: string | null;
+  readonly times: number;
+}
 
 function ownerOf(token: string): string {
   const anywhere = { target: "a", path: "/export", method: "POST", now: NOW };
-  return grantIn(authorise(token, KEYS, anywhere, [])).owner;
+  return grantIn(verdictOn(token, KEYS, anywhere, [])).owner;
 }
 
-Deno.test("an owner is the lineage: the identifier and the set of destinations, as they are", () => {
-  const tokenFor = ({ identifier, destinations }: { identifier: string; destinations: string[] }) =>
-    signed(identifier, ...destinations.map((uri) => `destination = ${uri}`));
-  const sets = ({ identifier, destinations }: { identifier: string; destinations: string[] }) =>
-    JSON.stringify([identifier, [...new Set(destinations)].toSorted()]);
+Deno.test("an owner is the lineage: the identifier and the destination, as they are", () => {
+  const tokenFor = ({ identifier, destination, times }: Owned) =>
+    signed(identifier, ...destination === null ? [] : named(destination, times));
+  const named = (destination: string, times: number) =>
+    Array<string>(times).fill(`destination = ${destination}`);
+  const lineage = ({ identifier, destination }: Owned) => JSON.stringify([identifier, destination]);
   fc.assert(
     fc.property(owned, owned, (one, other) => {
       assertEquals(
         ownerOf(tokenFor(one)) === ownerOf(tokenFor(other)),
-        sets(one) === sets(other),
+        lineage(one) === lineage(other),
       );
     }),
     { numRuns: 2_000 },
+  );
+});
+
+Deno.test("no addition to a token makes another owner: it is the same, or has nothing", () => {
+  const destination = fc.constantFrom("destination = a", "destination = b", "max_bytes = 1");
+  fc.assert(
+    fc.property(fc.array(destination, { maxLength: 4 }), (added) => {
+      const anywhere = { target: "a", path: "/export", method: "POST", now: NOW };
+      const verdict = verdictOn(signed("", "destination = a", ...added), KEYS, anywhere, []);
+      const owners = verdict.kind === "granted" ? [verdict.grant.owner] : [];
+      assertEquals(owners, added.includes("destination = b") ? [] : [OWNER_OF_A]);
+    }),
   );
 });
 

@@ -1,11 +1,19 @@
 /** Tokens taken apart and put together by hand, for what no library would mint. */
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
-import type { Authorisation, Grant } from "../../src/authorise/authorise.ts";
+import {
+  type Access,
+  type Authorisation,
+  authorise,
+  type CaveatName,
+  type Grant,
+  verifyToken,
+} from "../../src/authorise/authorise.ts";
 import {
   decodeMacaroon,
   deriveRootKey,
   type Macaroon,
+  type RootKey,
   signerOf,
 } from "../../src/authorise/macaroon.ts";
 
@@ -61,6 +69,16 @@ export function verifies(token: string): boolean {
   const result = decodeMacaroon(token);
   return result.kind === "decoded" &&
     signerOf(result.macaroon, [deriveRootKey(SECRET)]) !== undefined;
+}
+
+/** What `authorise` says of a token that is verified anew. */
+export function verdictOn(
+  token: string | undefined,
+  rootKeys: readonly RootKey[],
+  access: Access,
+  required: readonly CaveatName[],
+): Authorisation {
+  return authorise(token, access, { rootKeys, required, verify: verifyToken });
 }
 
 /** The grant of what must be granted. */

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertFalse, assertNotEquals } from "@std/assert"
 import { Buffer } from "node:buffer";
 import {
   type Access,
-  authorise,
   type CaveatName,
   permitsBytes,
   permitsDestination,
@@ -18,7 +17,7 @@ import {
   differencesByDefault,
   type RuledDifference,
 } from "../fixtures/ruled_differences.ts";
-import { decoded, grantIn } from "./tokens.ts";
+import { decoded, grantIn, verdictOn } from "./tokens.ts";
 
 const REQUIRED: readonly CaveatName[] = ["target", "path", "method", "destination"];
 
@@ -38,7 +37,7 @@ interface Case {
 /** What the service would answer to a case, as far as this room decides. */
 function answer(of: Case, required: readonly CaveatName[]): 200 | 401 {
   const token = tokenFromHeaders(of.headers);
-  const result = authorise(token, [deriveRootKey(of.secret)], of.access, required);
+  const result = verdictOn(token, [deriveRootKey(of.secret)], of.access, required);
   if (result.kind === "refused") return 401;
   const permitted = permitsDestination(result.grant, of.destination) &&
     permitsBytes(result.grant, of.bytes);
@@ -183,16 +182,16 @@ const access: Access = { target, method, path, now: Date.parse(now) };
 const rootKeys = [deriveRootKey(secret)];
 
 Deno.test("T94: apps that share an identifier are still different owners", () => {
-  const theirs = grantIn(authorise(badToken("T94"), rootKeys, access, REQUIRED));
+  const theirs = grantIn(verdictOn(badToken("T94"), rootKeys, access, REQUIRED));
   const caveats = exportCaveats({ target, path, method, destination: body.uri });
-  const ours = grantIn(authorise(mintToken(secret, { caveats }), rootKeys, access, REQUIRED));
+  const ours = grantIn(verdictOn(mintToken(secret, { caveats }), rootKeys, access, REQUIRED));
   assertNotEquals(theirs.owner, ours.owner);
   assert(permitsDestination(theirs, "https://b.example/"));
   assertFalse(permitsDestination(theirs, body.uri));
 });
 
 Deno.test("T79: a budget counts the bytes of the data", () => {
-  const grant = grantIn(authorise(badToken("T79"), rootKeys, access, []));
+  const grant = grantIn(verdictOn(badToken("T79"), rootKeys, access, []));
   assertEquals([10, 11].map((bytes) => permitsBytes(grant, bytes)), [true, false]);
 });
 
@@ -200,9 +199,9 @@ Deno.test("T97: a token of a former secret is refused once only the new one coun
   const caveats = exportCaveats({ target, path, method, destination: body.uri });
   const old = mintToken("former secret", { caveats });
   const grace = [...rootKeys, deriveRootKey("former secret")];
-  assertEquals(authorise(old, grace, access, REQUIRED).kind, "granted");
+  assertEquals(verdictOn(old, grace, access, REQUIRED).kind, "granted");
   for (const token of [old, badToken("T97")]) {
     const refused = { kind: "refused", reason: "signature_wrong" };
-    assertEquals(authorise(token, rootKeys, access, REQUIRED), refused);
+    assertEquals(verdictOn(token, rootKeys, access, REQUIRED), refused);
   }
 });

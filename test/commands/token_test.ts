@@ -1,8 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type Access, authorise, type Grant } from "../../src/authorise/authorise.ts";
+import { type Access, type Grant } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { tokenFor, tokenOptions } from "../../src/commands/token.ts";
 import { UsageError } from "../../src/machine/settings.ts";
+import { verdictOn } from "../authorise/tokens.ts";
 
 const SECRET = "3f0c1d7a-9a53-4b7e-8f6e-0d6c1c1f5a42";
 const NOW = Date.UTC(2030, 0, 1);
@@ -18,7 +19,7 @@ function mint(...args: string[]): string {
 function judged(args: readonly string[], access: Partial<Access> = {}): Grant | string {
   const required = ["target", "path", "method", "destination"] as const;
   const keys = [deriveRootKey(SECRET)];
-  const verdict = authorise(mint(...args), keys, { ...ACCESS, ...access }, required);
+  const verdict = verdictOn(mint(...args), keys, { ...ACCESS, ...access }, required);
   return verdict.kind === "granted" ? verdict.grant : verdict.reason;
 }
 
@@ -29,8 +30,8 @@ function grantOf(...args: string[]): Grant {
 }
 
 Deno.test("a token permits long polls of one destination, at this service, for ever", () => {
-  const { destinations, maxBytes } = grantOf();
-  assertEquals([destinations, maxBytes], [[DESTINATION], Infinity]);
+  const { destination, maxBytes } = grantOf();
+  assertEquals([destination, maxBytes], [DESTINATION, Infinity]);
   assertEquals(judged([], { path: "/export" }), "path_wrong");
   assertEquals(judged([], { method: "GET" }), "method_wrong");
   assertEquals(judged([], { target: "another-service" }), "target_wrong");
@@ -56,7 +57,7 @@ Deno.test("the target is the service's own name where no other is asked for", ()
     now: NOW,
   });
   const access = { ...ACCESS, target: "box-export" };
-  assertEquals(authorise(token, [deriveRootKey(SECRET)], access, ["target"]).kind, "granted");
+  assertEquals(verdictOn(token, [deriveRootKey(SECRET)], access, ["target"]).kind, "granted");
 });
 
 Deno.test("tokens of one identifier share their exports, others do not", () => {
@@ -77,7 +78,7 @@ Deno.test("a budget is in the token", () => {
 
 Deno.test("a token of another secret is refused", () => {
   const keys = [deriveRootKey("another secret")];
-  assertEquals(authorise(mint(), keys, ACCESS, []), {
+  assertEquals(verdictOn(mint(), keys, ACCESS, []), {
     kind: "refused",
     reason: "signature_wrong",
   });

@@ -333,6 +333,21 @@ Deno.test("an Idempotency-Key makes a client's retry safe", async () => {
   assertEquals(service.sent.length, 2);
 });
 
+Deno.test("a key that is remembered longer than its export's result sends nothing again, and says so", async () => {
+  await using service = await openTestService({ retentionMs: 3_600_000 });
+  const headers = { "idempotency-key": "k" };
+  const { id } = await service.submit("[1]", { headers });
+  await service.worker.idle();
+  service.clock.advance(3_600_001);
+  const late = await problemIn(
+    await service.ask("/lp/export", { ...NEW, data: "[1]" }, { headers }),
+  );
+  assertEquals([late.status, late.code], [409, "idempotency_conflict"]);
+  assert(late.detail.includes(id) && late.detail.includes("use a new key"), late.detail);
+  await service.worker.idle();
+  assertEquals(service.sent.length, 1);
+});
+
 Deno.test("without a root key every token is answered 503, and the service is not ready", async () => {
   await using service = await openTestService({ secrets: [] });
   const response = await service.ask("/lp/export", NEW);

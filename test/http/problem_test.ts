@@ -8,7 +8,7 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   no_such_route: [404, "There is nothing here"],
   unknown_export: [404, "There is no such export"],
   too_slow: [408, "The request came too slowly"],
-  idempotency_conflict: [409, "The Idempotency-Key was used for another export"],
+  idempotency_conflict: [409, "The Idempotency-Key was used for an earlier export"],
   too_large: [413, "The request is too large"],
   url_too_long: [414, "The URL is too long"],
   upgrade_required: [426, "Here only WebSockets are served"],
