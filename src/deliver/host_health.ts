@@ -64,6 +64,11 @@ export class HostHealth {
     this.#probeMs = probeMs;
   }
 
+  /** Lanes that are held back at this moment. */
+  get heldBack(): number {
+    return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Hosts that count as unreachable. */
   get unreachable(): number {
     return [...this.#states.values()].filter(isUnreachable).length;
@@ -89,15 +94,17 @@ export class HostHealth {
     return ms;
   }
 
-  /** Learns how an attempt ended. */
-  learn(host: string, outcome: Outcome, now: number): Lesson {
+  /** Learns how an attempt of `lane` ended, which is held back no longer. */
+  learn(host: string, lane: string, outcome: Outcome, now: number): Lesson {
+    const held = this.#held.get(host);
+    held?.delete(lane);
     const before = isUnreachable(this.#states.get(host));
     const said = reached(outcome);
     if (said === false) this.#fail(host, now);
     if (said === true) this.#states.delete(host);
     const after = isUnreachable(this.#states.get(host));
-    const lanes = before && !after ? [...this.#held.get(host) ?? []] : [];
-    if (!after) this.#held.delete(host);
+    const lanes = before && !after ? [...held ?? []] : [];
+    if (!after || held?.size === 0) this.#held.delete(host);
     if (before === after) return { change: undefined, lanes };
     return { change: after ? "unreachable" : "reachable", lanes };
   }

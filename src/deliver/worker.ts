@@ -4,7 +4,7 @@
  * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
  */
 import { claimExport, wakeUpAt } from "../exports/export.ts";
-import type { Outcome, Pending } from "../exports/record.ts";
+import type { Delivering, Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
 import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS, LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
@@ -38,7 +38,7 @@ export class Worker {
     isStopping: () => this.#stopped,
     pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
     isWanted: (host) => this.#isWanted(host),
-    learn: (host, outcome) => this.#learn(host, outcome),
+    learn: (record, outcome) => this.#learn(record, outcome),
     lookAgain: (lane, ms) => this.#lookAgain(lane, ms),
   };
   /** Heads of lanes being read. */
@@ -187,8 +187,9 @@ export class Worker {
     }
   }
 
-  #learn(host: string, outcome: Outcome): void {
-    const { change, lanes } = this.#health.learn(host, outcome, this.#parts.clock.now());
+  #learn({ uri, lane }: Delivering, outcome: Outcome): void {
+    const { host } = placeOf(uri);
+    const { change, lanes } = this.#health.learn(host, lane, outcome, this.#parts.clock.now());
     if (change !== undefined) this.#parts.log({ event: `host.${change}`, host });
     this.wake(lanes);
   }

@@ -20,8 +20,10 @@ const ANSWERED: Outcome = {
 /** A host that has just failed for the fifth time in a row. */
 function unreachable(): HostHealth {
   const health = new HostHealth(PROBE_MS);
-  for (let n = 1; n < 5; n++) assertEquals(health.learn("host", REFUSED, NOW).change, undefined);
-  assertEquals(health.learn("host", REFUSED, NOW).change, "unreachable");
+  for (let n = 1; n < 5; n++) {
+    assertEquals(health.learn("host", "lane", REFUSED, NOW).change, undefined);
+  }
+  assertEquals(health.learn("host", "lane", REFUSED, NOW).change, "unreachable");
   return health;
 }
 
@@ -37,7 +39,7 @@ Deno.test("a host is unreachable after five failures in a row, and no answer bet
   const health = new HostHealth(PROBE_MS);
   for (let n = 0; n < 20; n++) {
     const outcome = n % 5 === 4 ? ANSWERED : REFUSED;
-    assertEquals(health.learn("host", outcome, NOW), { change: undefined, lanes: [] });
+    assertEquals(health.learn("host", "lane", outcome, NOW), { change: undefined, lanes: [] });
   }
   assertEquals(health.unreachable, 0);
   assertEquals(unreachable().unreachable, 1);
@@ -49,7 +51,10 @@ Deno.test("an unreachable host is tried by one lane after 30 s, while the others
   assertEquals(health.admit("other", "a", NOW), 0);
   assertEquals(health.admit("host", "a", NOW + 30_000), 0);
   assertEquals(health.admit("host", "b", NOW + 30_000), PROBE_MS);
-  assertEquals(health.learn("host", REFUSED, NOW + 31_000), { change: undefined, lanes: [] });
+  assertEquals(health.learn("host", "lane", REFUSED, NOW + 31_000), {
+    change: undefined,
+    lanes: [],
+  });
   assertEquals(health.admit("host", "b", NOW + 31_000), 30_000);
 });
 
@@ -62,7 +67,7 @@ Deno.test("a probe that never comes back is followed by another", () => {
 Deno.test("the first sign of life lets everybody through who was held back", () => {
   const health = unreachable();
   for (const lane of ["a", "b"]) health.admit("host", lane, NOW);
-  const lesson = health.learn("host", ANSWERED, NOW);
+  const lesson = health.learn("host", "lane", ANSWERED, NOW);
   assertEquals(lesson, { change: "reachable", lanes: ["a", "b"] });
   assertEquals(health.unreachable, 0);
   assertEquals(health.admit("host", "c", NOW), 0);
@@ -74,8 +79,8 @@ Deno.test("a clock that is put back does not hold anybody back for longer", () =
 
 Deno.test("of failing hosts only a thousand are remembered", () => {
   const health = new HostHealth(PROBE_MS);
-  for (let round = 0; round < 5; round++) health.learn("first", REFUSED, NOW);
-  for (let n = 0; n < 1_000; n++) health.learn(`host ${n}`, REFUSED, NOW);
+  for (let round = 0; round < 5; round++) health.learn("first", "lane", REFUSED, NOW);
+  for (let n = 0; n < 1_000; n++) health.learn(`host ${n}`, "lane", REFUSED, NOW);
   assertEquals(health.unreachable, 0);
 });
 
@@ -142,4 +147,18 @@ Deno.test("what is final is final at once: a bad certificate and a refused desti
     await service.worker.idle();
     assertEquals(service.sent.length, 1);
   }
+});
+
+Deno.test("whoever was tried, or is given up, is not remembered as held back", () => {
+  const health = unreachable();
+  for (const lane of ["a", "b", "c"]) health.admit("host", lane, NOW);
+  assertEquals(health.heldBack, 3);
+  // At its give-up age an export is tried without being admitted.
+  health.learn("host", "a", REFUSED, NOW + 1);
+  assertEquals(health.heldBack, 2);
+  assertEquals(health.learn("host", "b", ANSWERED, NOW + 2), {
+    change: "reachable",
+    lanes: ["c"],
+  });
+  assertEquals(health.heldBack, 0);
 });
