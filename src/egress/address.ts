@@ -3,7 +3,7 @@
  * name.
  */
 import { type Address, carriedIPv4, holds, parseAddress } from "./cidr.ts";
-import type { EgressPolicy } from "./policy.ts";
+import { type EgressPolicy, settingForAddress } from "./policy.ts";
 import { NAT64_RANGES, type Range, rangeOf } from "./ranges.ts";
 
 export interface AddressVerdict {
@@ -16,6 +16,9 @@ export interface AddressVerdict {
   /** What the operator could set to have it open; absent where nothing does. */
   readonly setting?: string;
 }
+
+/** What opens this very machine. */
+export const LOOPBACK_SETTING = "EXPORT_UNSAFE_ALLOW_LOOPBACK=1, for demos and tests only";
 
 /** `own` are the addresses of this machine, which no setting opens. */
 export function judgeAddress(
@@ -76,7 +79,7 @@ function judgeRange(address: Address, range: Range, policy: EgressPolicy): Addre
   if (kind === "loopback") {
     return allowLoopback
       ? { kind, because: `${because}, opened by EXPORT_UNSAFE_ALLOW_LOOPBACK` }
-      : closed(because, "EXPORT_UNSAFE_ALLOW_LOOPBACK=1, for demos and tests only");
+      : closed(because, LOOPBACK_SETTING);
   }
   const opened = allowCidrs.find((cidr) => holds(cidr, address));
   if (opened !== undefined) {
@@ -87,8 +90,10 @@ function judgeRange(address: Address, range: Range, policy: EgressPolicy): Addre
   if (kind === "private" && mode === "lan") {
     return { kind: "inside", because: `${because}, opened by EXPORT_EGRESS=lan` };
   }
-  const lan = kind === "private" && mode === "public" ? "EXPORT_EGRESS=lan or " : "";
-  return closed(because, `${lan}EXPORT_ALLOW_CIDRS=${address}`);
+  const lan = kind === "private" && mode === "public" ? ["EXPORT_EGRESS=lan"] : [];
+  const settings = [...lan, settingForAddress(policy, `${address}`)];
+  const openings = settings.filter((setting) => setting !== undefined);
+  return closed(because, openings.length === 0 ? undefined : openings.join(" or "));
 }
 
 function closed(because: string, setting?: string): AddressVerdict {

@@ -3,10 +3,10 @@
  * never resolves a name, never opens a socket, never asks who is sending.
  */
 import { ADDRESSES_MAX } from "../limits.ts";
-import { type AddressVerdict, judgeAddress } from "./address.ts";
+import { type AddressVerdict, judgeAddress, LOOPBACK_SETTING } from "./address.ts";
 import { isAddress } from "./cidr.ts";
 import { isLocalhost, isOfTheBox, isSingleLabel, isWellFormed, specialNameOf } from "./names.ts";
-import { type EgressPolicy, isListed } from "./policy.ts";
+import { type EgressPolicy, isListed, settingForAddress, settingForHost } from "./policy.ts";
 import type { Rule, Step } from "./rules.ts";
 import { checkSpelling, hostOf, portOf } from "./spelling.ts";
 
@@ -88,7 +88,8 @@ function nameStep(url: URL, policy: EgressPolicy): Step {
   const because = special === undefined
     ? `${host} is a single word, which a search domain would complete`
     : `${host} is under ${special}, which no public name server answers for`;
-  return { rule, holds: false, because, setting: `EXPORT_ALLOW_HOSTS=${url.host}` };
+  const setting = isLocalhost(host) ? LOOPBACK_SETTING : settingForHost(policy, url.host);
+  return { rule, holds: false, because, ...(setting !== undefined && { setting }) };
 }
 
 function schemeStep(url: URL, { schemes }: EgressPolicy): Step {
@@ -121,10 +122,12 @@ function portStep(url: URL, policy: EgressPolicy): Step {
 function listStep(url: URL, policy: EgressPolicy): Step {
   const holds = isListed(policy, hostOf(url), portOf(url));
   const because = `${url.host} is ${holds ? "" : "not "}in EXPORT_ALLOW_HOSTS`;
-  const setting = isAddress(hostOf(url))
-    ? `EXPORT_ALLOW_CIDRS=${hostOf(url)}`
-    : `EXPORT_ALLOW_HOSTS=${url.host}`;
-  return { rule: "not_listed", holds, because, ...(!holds && { setting }) };
+  if (holds) return { rule: "not_listed", holds, because };
+  const host = hostOf(url);
+  const setting = isAddress(host)
+    ? settingForAddress(policy, host)
+    : settingForHost(policy, url.host);
+  return { rule: "not_listed", holds, because, ...(setting !== undefined && { setting }) };
 }
 
 function addressStep(url: URL, verdict: AddressVerdict, isThisMachine: boolean): Step {

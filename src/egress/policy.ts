@@ -127,6 +127,25 @@ export function readScheme(text: string): Entry<typeof SCHEMES[number]> {
     : { kind: "read", value };
 }
 
+/**
+ * The setting that would list `host` (with its port, if it needs one) besides what is listed already;
+ * nothing where an entry for it would be refused.
+ */
+export function settingForHost(policy: EgressPolicy, host: string): string | undefined {
+  const isOpenable = readAllowHost(host).kind === "read";
+  return isOpenable ? `EXPORT_ALLOW_HOSTS=${withEntry(policy.allowHosts, host)}` : undefined;
+}
+
+/** The same for an address. */
+export function settingForAddress(policy: EgressPolicy, address: string): string | undefined {
+  const isOpenable = readAllowCidr(address).kind === "read";
+  return isOpenable ? `EXPORT_ALLOW_CIDRS=${withEntry(policy.allowCidrs, address)}` : undefined;
+}
+
+function withEntry(entries: readonly { readonly text: string }[], entry: string): string {
+  return [...entries.map(({ text }) => text), entry].join();
+}
+
 /** Whether the operator names this host, for this port. */
 export function isListed(policy: EgressPolicy, host: string, port: number): boolean {
   return policy.allowHosts.some((entry) =>

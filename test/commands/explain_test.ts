@@ -1,7 +1,11 @@
 /** What an operator is told about a destination. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import fc from "fast-check";
 import { explain } from "../../src/commands/explain.ts";
+import { egressPolicy, readConfig } from "../../src/config.ts";
+import { parseCidr } from "../../src/egress/cidr.ts";
 import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
+import { defined } from "../fakes/expect.ts";
 
 function explained(
   uri: string,
@@ -66,6 +70,10 @@ const settings:
     ["https://10.0.0.1/", /to change this: EXPORT_ALLOW_CIDRS=10\.0\.0\.1/, { mode: "listed" }],
     ["https://[64:ff9b::8.8.8.8]/", /to change this: EXPORT_NAT64_PREFIXES=64:ff9b::\/96/],
     ["https://nas.home.arpa:9000/", /to change this: EXPORT_ALLOW_HOSTS=nas\.home\.arpa:9000/],
+    ["https://arbiter/", /a single word.*\n.*no setting changes this/],
+    ["https://core-store:8080/", /a single word.*\n.*no setting changes this/, { mode: "lan" }],
+    ["https://localhost/", /EXPORT_UNSAFE_ALLOW_LOOPBACK=1, for demos and tests only/],
+    ["https://metadata.google.internal/", /no setting changes this/],
     ["https://nas/", /a single word.*\n.*to change this: EXPORT_ALLOW_HOSTS=nas/],
     ["https://a.example/", /to change this: EXPORT_ALLOW_HOSTS=a\.example/, { mode: "listed" }],
     ["https://8.8.8.8/", /to change this: EXPORT_ALLOW_CIDRS=8\.8\.8\.8/, { mode: "listed" }],
@@ -82,6 +90,63 @@ for (const [uri, change, policy] of settings) {
     assertMatch(lines.join("\n"), change);
   });
 }
+
+const LISTS = {
+  mode: "listed",
+  allowHosts: [{ text: "partner.example", host: "partner.example" }],
+  allowCidrs: [defined(parseCidr("10.0.0.0/8"))],
+} as const;
+
+Deno.test("what is listed already stays listed by what would change it", async () => {
+  for (
+    const [uri, change] of [
+      ["https://other.example/", "EXPORT_ALLOW_HOSTS=partner.example,other.example"],
+      ["https://192.168.1.1/", "EXPORT_ALLOW_CIDRS=10.0.0.0/8,192.168.1.1"],
+    ] as const
+  ) {
+    const { lines } = await explain(
+      uri,
+      { policy: { ...DEFAULT_POLICY, ...LISTS }, own: [] },
+      () => Promise.resolve(["8.8.8.8"]),
+    );
+    assert(lines.some((line) => line.endsWith(`to change this: ${change}`)), lines.join("\n"));
+  }
+});
+
+const HOSTS = ["arbiter", "core-x", "nas", "localhost", "a.localhost", "a.example", "nas.lan"];
+
+Deno.test("whatever setting is advised, the service starts with it, and the rule holds then", async () => {
+  const addresses = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6().map((text) => `[${text}]`),
+    fc.constantFrom("127.0.0.1", "[::1]", "169.254.169.254", "172.17.0.1", "[64:ff9b::808:808]"),
+  );
+  const hosts = fc.oneof(fc.constantFrom(...HOSTS, "metadata.google.internal"), addresses);
+  const ports = fc.constantFrom("", ":80", ":8443", ":9000", ":65535");
+  const schemes = fc.constantFrom("https", "http");
+  const modes = fc.constantFrom("public", "lan", "listed");
+  await fc.assert(
+    fc.asyncProperty(schemes, hosts, ports, modes, async (scheme, host, port, mode) => {
+      const uri = `${scheme}://${host}${port}/`;
+      const before = await explained(uri, { mode });
+      for (const [n, line] of before.lines.entries()) {
+        const [, advice] = /^ +to change this: (.*)$/.exec(line) ?? [];
+        for (const setting of advice?.split(" or ") ?? []) {
+          const [, name = "", value = ""] = /^(\w+)=([^ ]+?)(?:,? for .*)?$/.exec(setting) ?? [];
+          const given: Record<string, string> = { EXPORT_EGRESS: mode, [name]: value };
+          const read = readConfig((each) => given[each]);
+          assertEquals(read.kind, "read", `${uri}: ${setting}`);
+          if (read.kind === "faulty") continue;
+          const ground = { policy: egressPolicy(read.config), own: [] };
+          const after = await explain(uri, ground, undefined);
+          const broken = defined(before.lines[n - 1]);
+          assert(!after.lines.includes(broken), `${setting} leaves: ${broken}`);
+        }
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
 
 Deno.test("credentials in a destination are not repeated", async () => {
   const { lines } = await explained("https://user:5ecret@a.example/?q=5ecret");
