@@ -167,5 +167,5 @@ function entriesOf(text: string): string[] {
 }
 
 function flag() {
-  return z.stringbool("must be 1 or 0").default(false);
+  return z.enum(["0", "1"], "must be 1 or 0").default("0").transform((text) => text === "1");
 }

@@ -13,21 +13,31 @@ export interface LogEvent {
 export type Log = (event: LogEvent) => void;
 
 /**
- * Writes lines with their time to `write`; errors are shown as their message. A line that cannot be
- * written, such as into a pipe whose reader has gone, is lost, and nothing else is.
+ * Writes lines with their time to `write`; errors are shown as their name and message. A line that
+ * cannot be written is lost, and nothing else is.
  */
 export function jsonLog(write: (line: string) => void, now: () => number): Log {
   return (event) => {
     const entry = { at: new Date(now()).toISOString(), ...event };
-    const line = Object.values(event).some(isObject)
-      ? JSON.stringify(entry, shown)
-      : JSON.stringify(entry);
+    // What replaces is asked for every member, so only where there may be something to replace.
+    const mayHoldErrors = Object.values(event).some(isObject);
+    const line = mayHoldErrors ? JSON.stringify(entry, shown) : JSON.stringify(entry);
     try {
       write(line);
     } catch {
       // There is nobody to tell; the ledger has what must not be lost.
     }
   };
+}
+
+/** Where a defect lies: the lines of its stack, without the message before them. */
+export function framesOf(error: unknown): readonly string[] {
+  if (!(error instanceof Error)) return [];
+  const { name, message, stack = "" } = error;
+  const head = message === "" ? name : `${name}: ${message}`;
+  return stack.startsWith(head)
+    ? stack.slice(head.length).trim().split("\n").map((line) => line.trim())
+    : [];
 }
 
 function isObject(value: unknown): boolean {

@@ -7,19 +7,25 @@ import { PAYLOAD_BYTES_CEILING } from "./limits.ts";
 import { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
 
 export function duration(preset: number, min: number, max: number) {
-  return quantity(parseDuration, formatDuration, { preset, min, max, example: "30s or 24h" });
+  return quantity(parseDuration, formatDuration, {
+    ...{ preset, min, max },
+    what: "a number with its unit, such as 30s or 24h",
+  });
 }
 
 export function size(preset: number, min = 1, max = PAYLOAD_BYTES_CEILING) {
-  return quantity(parseSize, formatSize, { preset, min, max, example: "512KiB or 1MiB" });
+  return quantity(parseSize, formatSize, {
+    ...{ preset, min, max },
+    what: "a number with its unit, B, KiB or MiB, such as 512KiB or 1MiB",
+  });
 }
 
 export function count(preset: number, max: number) {
   const parse = (text: string) => /^\d+$/.test(text.trim()) ? Number(text) : undefined;
-  return quantity(parse, String, { preset, min: 1, max, example: "8" });
+  return quantity(parse, String, { preset, min: 1, max, what: "a whole number, such as 8" });
 }
 
-/** A number with its unit, within bounds. */
+/** A number within bounds. */
 function quantity(
   parse: (text: string) => number | undefined,
   format: (value: number) => string,
@@ -27,13 +33,14 @@ function quantity(
     readonly preset: number;
     readonly min: number;
     readonly max: number;
-    readonly example: string;
+    /** What the text must be. */
+    readonly what: string;
   },
 ) {
-  const { preset, min, max, example } = bounds;
+  const { preset, min, max, what } = bounds;
   return z.string().default(format(preset)).transform((text, context) => {
     const value = parse(text);
-    if (value === undefined) context.addIssue(`must be a number with its unit, such as ${example}`);
+    if (value === undefined) context.addIssue(`must be ${what}`);
     else if (value >= min && value <= max) return value;
     else context.addIssue(`must be between ${format(min)} and ${format(max)}`);
     return z.NEVER;

@@ -256,6 +256,17 @@ for (const head of HEADS) {
   });
 }
 
+Deno.test("README tells every event of the log", async () => {
+  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
+  const [, section = ""] = /^### The log\n([^]*?)^## /m.exec(readme) ?? [];
+  const told = [...section.matchAll(/`(\w+\.\w+)`/g)].map(([, event = ""]) => event);
+  const logged = (await sources()).flatMap(({ text }) =>
+    [...text.matchAll(/\bevent: "(\w+\.\w+)"/g)].map(([, event = ""]) => event)
+  );
+  const changing = ["host.unreachable", "host.reachable"];
+  assertEquals(told.toSorted(), [...new Set([...logged, ...changing])].toSorted());
+});
+
 Deno.test("README tells who imports whom among the rooms", async () => {
   const readme = await Deno.readTextFile(join(ROOT, "README.md"));
   const rows = [...readme.matchAll(/^\| `(src\/\w+|main\.ts)`\s*\|[^|]*\|([^|]*)\|$/gm)];

@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { jsonLog, type LogEvent } from "../src/log.ts";
+import { framesOf, jsonLog, type LogEvent } from "../src/log.ts";
 
 const NEW_YEAR = Date.UTC(2030, 0, 1);
 
@@ -47,6 +47,15 @@ Deno.test("a line that cannot be written is lost, and whoever logs goes on", () 
     throw new Deno.errors.BrokenPipe("the reader has gone");
   }, () => NEW_YEAR);
   log({ event: "a" });
+});
+
+Deno.test("where a defect lies is told by its stack, without its message", () => {
+  for (const message of ["", "a", "a\n    at secret (file:///secret:1:1)"]) {
+    const frames = framesOf(new TypeError(message));
+    assertMatch(frames[0] ?? "", /^at .*log_test\.ts:\d+:\d+/);
+    assertEquals(frames.every((frame) => frame.startsWith("at ")), true);
+  }
+  assertEquals(framesOf("no error"), []);
 });
 
 Deno.test("no text breaks a line in two", () => {

@@ -158,6 +158,9 @@ Deno.test("after a stop the ledger has everything, refusals that were only count
     assertEquals(none.code, 1);
     assertMatch(none.stderr, /no store at "data\/export\.kv"/);
     assertEquals((await ledger("--nonsense")).code, 2);
+    const help = await ledger("--help");
+    assertEquals([help.code, help.stderr], [0, ""]);
+    assertMatch(help.stdout, /^Usage: deno task ledger /);
 
     const service = await startProcess({ folder, env });
     const refused = Array.from({ length: 80 }, async () => {
@@ -250,6 +253,21 @@ Deno.test("deno task explain exits 0, 1 or 2, and says what the service would do
     const faulty = await explain(["https://a.example/"], { EXPORT_DENY_CIDRS: "lan" });
     assertEquals(faulty.code, 2);
     assertMatch(faulty.stderr, /^EXPORT_DENY_CIDRS must /);
+  }));
+
+Deno.test("a port that another program has is named, with what to set; a token is the arbiter's to give", () =>
+  withFolder(async (folder) => {
+    await using other = new DestinationServer();
+    const { port } = new URL(other.uri());
+    const settings = { ...env, EXPORT_KV_PATH: ":memory:", DATABOX_LOCAL_PORT: port };
+    const taken = await runTask("start", { folder, env: settings });
+    assertEquals(taken.code, 2);
+    assertMatch(taken.stderr, new RegExp(`another program has port ${port}; .*DATABOX_LOCAL_PORT`));
+    const args = ["--destination", "https://a.example/"];
+    const asked = { DATABOX_ARBITER_ENDPOINT: "tcp://arbiter:4444" };
+    const refused = await runTask("token", { folder, args, env: asked });
+    assertEquals(refused.code, 2);
+    assertMatch(refused.stderr, /asks an arbiter/);
   }));
 
 Deno.test("a file that may not be read is named, with its setting or what the process may read", () =>

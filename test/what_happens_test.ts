@@ -40,6 +40,11 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["clock_test.ts", "a token is judged by the wall clock, wherever that was put"],
     ["http/request_rate_test.ts", "a clock that is put back holds nobody up"],
   ],
+  "an app does not read its answers": [
+    ["http/large_answers_test.ts", "so much is on its way at once; the next waits 5 s"],
+    ["http/large_answers_test.ts", "whoever does not read a large answer loses it after 30 s"],
+    ["process_test.ts", "a stop waits 8 s for who does not read their answer"],
+  ],
   "the app vanishes": [
     ["http/app_test.ts", "a client that goes away leaves no waiter and no timer"],
     ["http/body_end_test.ts", "a body ${how} that ends early is 400"],
@@ -54,6 +59,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "the disk runs full": [
     ["store_trouble_test.ts", "a disk that fills up: submissions are refused in time"],
+    ["store_trouble_test.ts", "a start on a disk that is low goes on with what was accepted"],
     ["ledger/storage_test.ts", "while there is no room, submissions get 503"],
   ],
   "others fill the disk to the last byte": [

@@ -17,7 +17,8 @@ const USAGE = `Usage: deno task explain URL [--resolve]
 
   --resolve   ask for the addresses of the URL's host and judge these too
 
-Exits 0 if the settings in the environment permit the destination, 1 if they refuse it.`;
+Exits 0 if the settings in the environment permit the destination, 1 if they refuse it, 2 if one of
+them or the call is wrong.`;
 
 export interface Explanation {
   readonly lines: readonly string[];
@@ -98,5 +99,5 @@ if (import.meta.main) {
     const { lines, code } = await explain(uri, ground(), resolves ? systemResolve : undefined);
     for (const line of lines) print(line);
     return code;
-  });
+  }, USAGE);
 }

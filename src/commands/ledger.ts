@@ -11,7 +11,11 @@ import { runCommand } from "../machine/run_command.ts";
 import { readSettings, UsageError } from "../machine/settings.ts";
 import { openExistingStore } from "../machine/store_file.ts";
 
-const USAGE = "Usage: deno task ledger [--verify]";
+const USAGE = `Usage: deno task ledger [--verify]
+
+  --verify   follow the hash chain instead of printing the entries
+
+Exits 0, or 1 if a chain is broken or there is no store.`;
 
 /** Prints the ledger in `kv`, or whether it is whole; returns the exit code: 1 if it is not. */
 export async function printLedger(
@@ -59,5 +63,5 @@ if (import.meta.main) {
     } finally {
       store.close();
     }
-  });
+  }, USAGE);
 }

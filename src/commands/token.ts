@@ -5,7 +5,10 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
 import { exportCaveats, mintToken } from "../authorise/mint.ts";
+import type { Config } from "../config.ts";
+import { checkSpelling } from "../egress/spelling.ts";
 import { readRootKey, rootKeyPath } from "../machine/root_key_file.ts";
+import { hasArbiter } from "../machine/secret_source.ts";
 import { readSettings, UsageError } from "../machine/settings.ts";
 import { parseDuration, parseSize } from "../units.ts";
 import { runCommand } from "../machine/run_command.ts";
@@ -13,8 +16,8 @@ import { runCommand } from "../machine/run_command.ts";
 const USAGE = `Usage: deno task token --destination URL [options]
 
   --destination URL   where the bearer may export to, exactly as it will write it
-  --path PATH         /lp/export (default) or /export
-  --method METHOD     POST (default)
+  --path PATH         /lp/export (default), /export, or /ws/export for the WebSocket
+  --method METHOD     POST (default), or GET for the WebSocket
   --target NAME       the service's name (else DATABOX_LOCAL_NAME, else export-service)
   --identifier TEXT   who the bearer is; tokens of one identifier share their exports
   --expires DURATION  how long the token holds, e.g. 1h (default: for ever)
@@ -27,6 +30,10 @@ export type TokenOptions = ReturnType<typeof tokenOptions>;
 export function tokenOptions(args: readonly string[]) {
   const { destination, expires, "max-bytes": maxBytes, ...others } = flagsIn(args);
   if (destination === undefined) throw new UsageError(USAGE);
+  const spelling = checkSpelling(destination);
+  if (spelling.kind === "misspelt") {
+    throw new UsageError(`--destination is refused by every service: ${spelling.because}`);
+  }
   return {
     ...others,
     destination,
@@ -94,17 +101,24 @@ function quantity(
   return value;
 }
 
+async function ownSecret(config: Config): Promise<string | undefined> {
+  if (await hasArbiter(config)) {
+    throw new UsageError("This service asks an arbiter what tokens are signed with: get one there");
+  }
+  return await readRootKey(rootKeyPath(config.EXPORT_KV_PATH));
+}
+
 if (import.meta.main) {
   await runCommand(async (print) => {
     const options = tokenOptions(Deno.args);
     const settings = readSettings();
     if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
-    const { EXPORT_SECRET, EXPORT_KV_PATH, DATABOX_LOCAL_NAME } = settings.config;
-    const path = rootKeyPath(EXPORT_KV_PATH);
-    const secret = EXPORT_SECRET ?? await readRootKey(path);
+    const { EXPORT_KV_PATH, DATABOX_LOCAL_NAME } = settings.config;
+    const secret = settings.config.EXPORT_SECRET ?? await ownSecret(settings.config);
     if (secret === undefined) {
+      const path = rootKeyPath(EXPORT_KV_PATH);
       throw new UsageError(`There is no root key in "${path}" yet: run deno task start once`);
     }
     print(tokenFor(options, secret, { name: DATABOX_LOCAL_NAME, now: systemClock.now() }));
-  });
+  }, USAGE);
 }

@@ -7,6 +7,7 @@ import { claimExport, wakeUpAt } from "../exports/export.ts";
 import type { Delivering, Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
+import { framesOf } from "../log.ts";
 import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS, LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
 import { deliver, type DeliveryParts, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
@@ -134,7 +135,7 @@ export class Worker {
     try {
       await work();
     } catch (error) {
-      this.#parts.log({ event: "lane.failed", lane, error });
+      this.#parts.log({ event: "lane.failed", lane, error, frames: framesOf(error) });
       this.#lookAgain(lane, STORE_RETRY_MS);
     }
     this.#active.delete(lane);

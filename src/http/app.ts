@@ -28,8 +28,8 @@ export function createApp({ bounds, sockets, ...more }: AppParts): Hono {
   app.notFound(() => problem("no_such_route"));
   app.onError((error, c) => {
     const { method, path } = c.req;
-    const { code, event, error: cause } = failure(error);
-    parts.log({ event, method, path, error: cause });
+    const { code, line } = failure(error);
+    parts.log({ ...line, method, path });
     return problem(code);
   });
   return app;

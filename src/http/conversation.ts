@@ -202,11 +202,11 @@ export class Conversation implements Talk {
     );
   }
 
-  /** Logs what went wrong as it would be over HTTP; answers what to call it to the client. */
+  /** Logs what went wrong as it would be over HTTP; returns what to call it to the client. */
   #failed(error: unknown): ProblemCode {
-    const { code, event, error: cause } = failure(error);
+    const { code, line } = failure(error);
     const { method, path } = this.#caller.call;
-    this.#parts.log({ event, method, path, error: cause });
+    this.#parts.log({ ...line, method, path });
     return code;
   }
 }

@@ -17,7 +17,7 @@ import { placeOf } from "../exports/ledger_entry.ts";
 import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.ts";
 import type { Idempotency, Ledger, MayRead } from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
-import type { Log } from "../log.ts";
+import { framesOf, type Log, type LogEvent } from "../log.ts";
 import type { ProblemCode, Refused } from "./problem.ts";
 import { tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
@@ -173,11 +173,11 @@ export async function receiptOf(
     : openReceipt(record);
 }
 
-/** What a caller is told of something thrown, and the log with it. */
-export function failure(error: unknown) {
+/** What a caller is told of something thrown, and what the log is. */
+export function failure(error: unknown): { readonly code: ProblemCode; readonly line: LogEvent } {
   return error instanceof StoreUnavailable
-    ? { code: "store_unavailable", event: "store.failed", error: error.cause } as const
-    : { code: "internal", event: "request.failed", error } as const;
+    ? { code: "store_unavailable", line: { event: "store.failed", error: error.cause } }
+    : { code: "internal", line: { event: "request.failed", error, frames: framesOf(error) } };
 }
 
 const KEY_RULE = "`Idempotency-Key` must be 1 to 255 visible ASCII characters, such as a UUID.";

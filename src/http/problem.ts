@@ -6,6 +6,8 @@
 interface Problem {
   readonly status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 414 | 426 | 429 | 431 | 500 | 503;
   readonly title: string;
+  /** What to do about it, where that is always the same. */
+  readonly detail?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -52,10 +54,16 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   unauthorised: {
     status: 401,
     title: "The token does not permit this request",
+    // The same for every reason: which it was is in the log and in the ledger.
+    detail: "Use a token for this path, method and destination that still holds.",
     headers: { "www-authenticate": "Macaroon" },
   },
   destination_refused: { status: 403, title: "Nothing may be sent to this destination" },
-  no_such_route: { status: 404, title: "There is nothing here" },
+  no_such_route: {
+    status: 404,
+    title: "There is nothing here",
+    detail: "POST to /export or /lp/export, or open a WebSocket at /ws/export.",
+  },
   unknown_export: { status: 404, title: "There is no such export" },
   too_slow: { status: 408, title: "The request came too slowly", headers: CLOSE },
   idempotency_conflict: {
@@ -63,7 +71,11 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
     title: "The Idempotency-Key was used for an earlier export",
   },
   too_large: { status: 413, title: "The request is too large", headers: CLOSE },
-  url_too_long: { status: 414, title: "The URL is too long" },
+  url_too_long: {
+    status: 414,
+    title: "The URL is too long",
+    detail: "Name the destination in the body.",
+  },
   upgrade_required: {
     status: 426,
     title: "Here only WebSockets are served",
@@ -71,14 +83,52 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   },
   too_many_requests: { status: 429, title: "Too many requests" },
   too_much_open: { status: 429, title: "Too much is not delivered yet" },
-  headers_too_large: { status: 431, title: "The headers are too large" },
-  internal: { status: 500, title: "The service failed" },
-  root_key_unavailable: { status: 503, title: "Tokens cannot be checked yet", headers: SOON },
-  store_unavailable: { status: 503, title: "The store does not take writes", headers: SOON },
-  too_many_polls: { status: 503, title: "No further poll can wait", headers: SOON },
-  too_many_bodies: { status: 503, title: "Too much is being received", headers: SOON },
-  too_many_answers: { status: 503, title: "Too much is being sent", headers: SOON },
-  too_many_sockets: { status: 503, title: "No further WebSocket can be served", headers: SOON },
+  headers_too_large: {
+    status: 431,
+    title: "The headers are too large",
+    detail: "Send the token, and little else.",
+  },
+  internal: {
+    status: 500,
+    title: "The service failed",
+    detail: "The log of the service says how; asking again may help.",
+  },
+  root_key_unavailable: {
+    status: 503,
+    title: "Tokens cannot be checked yet",
+    detail: "Come back with the same token.",
+    headers: SOON,
+  },
+  store_unavailable: {
+    status: 503,
+    title: "The store does not take writes",
+    detail: "Come back; with an `Idempotency-Key` nothing is exported twice.",
+    headers: SOON,
+  },
+  too_many_polls: {
+    status: 503,
+    title: "No further poll can wait",
+    detail: "Poll with `timeout=0`, or come back.",
+    headers: SOON,
+  },
+  too_many_bodies: {
+    status: 503,
+    title: "Too much is being received",
+    detail: "Send fewer bodies at once, or come back.",
+    headers: SOON,
+  },
+  too_many_answers: {
+    status: 503,
+    title: "Too much is being sent",
+    detail: "Read the answers that are on their way, and come back.",
+    headers: SOON,
+  },
+  too_many_sockets: {
+    status: 503,
+    title: "No further WebSocket can be served",
+    detail: "Use the one that is open, or come back.",
+    headers: SOON,
+  },
   not_ready: { status: 503, title: "The service is not ready", headers: SOON },
 };
 
@@ -108,8 +158,8 @@ export function problemText(
     readonly instance?: string | undefined;
   },
 ): string {
-  const { status, title } = PROBLEMS[code];
+  const { status, title, detail: always } = PROBLEMS[code];
   const type = `urn:databox:export-service:problem:${code}`;
   // Members without a value are left out.
-  return JSON.stringify({ type, title, status, detail, instance });
+  return JSON.stringify({ type, title, status, detail: detail ?? always, instance });
 }

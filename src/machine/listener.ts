@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import { withinBounds } from "../deadline.ts";
 import type { Log } from "../log.ts";
+import { UsageError } from "./settings.ts";
 
 /** Connections that were held may be gone by then, and descriptors with them. */
 const LISTEN_AGAIN_MS = 1_000;
@@ -28,7 +29,7 @@ export interface ListenOptions {
   readonly log: Log;
 }
 
-/** @throws {Deno.errors.AddrInUse} if somebody else has the port at the start */
+/** @throws {UsageError} if somebody else has the port at the start */
 export function listen({ port, tls, handler, clock, log }: ListenOptions): Listener {
   let stopped = false;
   let cancel = () => {};
@@ -43,7 +44,7 @@ export function listen({ port, tls, handler, clock, log }: ListenOptions): Liste
     });
     return server;
   };
-  let server = serve(port);
+  let server = begin(() => serve(port), port);
   const own = server.addr.port;
   const again = () => {
     if (stopped) return;
@@ -68,4 +69,14 @@ export function listen({ port, tls, handler, clock, log }: ListenOptions): Liste
       });
     },
   };
+}
+
+function begin<T>(serve: () => T, port: number): T {
+  try {
+    return serve();
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+    const advice = "stop it, or set DATABOX_LOCAL_PORT or -p to another port, 0 for any free one";
+    throw new UsageError(`Cannot listen: another program has port ${port}; ${advice}`, { cause });
+  }
 }

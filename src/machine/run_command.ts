@@ -1,11 +1,20 @@
 /** How every command ends: what it prints, what it says on failing, its exit code. */
 import { UsageError } from "./settings.ts";
 
-/** Runs `command` and ends the process: 0, 2 for a wrong call, 1 if the world does not let it. */
+/**
+ * Runs `command` and ends the process: 0, 2 for a wrong call, 1 if the world does not let it.
+ *
+ * @param usage printed instead where `--help` is asked for
+ */
 export async function runCommand(
   command: (print: (line: string) => void) => Promise<number | void>,
+  usage?: string,
 ): Promise<never> {
   try {
+    if (usage !== undefined && Deno.args.includes("--help")) {
+      print(usage);
+      Deno.exit(0);
+    }
     Deno.exit(await command(print) ?? 0);
   } catch (error) {
     // deno-lint-ignore no-console -- there is nobody else to tell
@@ -16,12 +25,15 @@ export async function runCommand(
 
 function reasonOf(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
-  if (error instanceof Deno.errors.AddrInUse) return `Cannot listen: ${reason}`;
-  return /^Requires (read|write) access/.test(reason) ? `${reason}\n${PLACES}` : reason;
+  if (/^Requires (read|write) access/.test(reason)) return `${reason}\n${PLACES}`;
+  return /malformed|not a database/.test(reason) ? `${reason}\n${DAMAGED}` : reason;
 }
 
 const PLACES = "The process may use files in data/ and read those in /run/secrets; " +
   'for other places see "Configure it" in README.md.';
+
+const DAMAGED = "The store is damaged, the file at EXPORT_KV_PATH: restore it from a backup; " +
+  "`PRAGMA quick_check` in SQLite says what is wrong.";
 
 function print(line: string): void {
   // deno-lint-ignore no-console -- standard output is where results and the log go

@@ -32,8 +32,7 @@ export async function findSecretSource(config: Config): Promise<SecretSource> {
   const { EXPORT_SECRET: secret, DATABOX_ARBITER_ENDPOINT: endpoint } = config;
   if (secret !== undefined) return { kind: "given", secret };
   const file = (name: string) => readFile(join(config.EXPORT_SECRETS_DIR, name));
-  const hasArbiter = endpoint !== undefined || await file(ZEST_TOKEN) !== undefined;
-  if (!hasArbiter) {
+  if (!await hasArbiter(config)) {
     return { kind: "own", secret: await obtainRootKey(rootKeyPath(config.EXPORT_KV_PATH)) };
   }
   const access = endpoint?.protocol === "https:"
@@ -41,6 +40,12 @@ export async function findSecretSource(config: Config): Promise<SecretSource> {
     : await zestAccess(endpoint ?? DEFAULT_ENDPOINT, config.DATABOX_LOCAL_NAME, file);
   if (Array.isArray(access)) throw new UsageError(missing(access, config));
   return { kind: "arbiter", access };
+}
+
+/** Whether an arbiter is named, or has left its files. */
+export async function hasArbiter(config: Config): Promise<boolean> {
+  return config.DATABOX_ARBITER_ENDPOINT !== undefined ||
+    await readFile(join(config.EXPORT_SECRETS_DIR, ZEST_TOKEN)) !== undefined;
 }
 
 type ReadSecretFile = (name: string) => Promise<Uint8Array | undefined>;

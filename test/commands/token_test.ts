@@ -126,3 +126,15 @@ for (
     assertThrows(() => mint(...args), UsageError);
   });
 }
+
+Deno.test("a destination that no service would take is refused, with the reason", () => {
+  for (
+    const [destination, why] of [
+      ["notaurl", "no absolute URL"],
+      ["https://a b/", "space"],
+      ["https://u:p@a.example/", "user name"],
+    ] as const
+  ) {
+    assertThrows(() => tokenOptions(["--destination", destination]), UsageError, why);
+  }
+});
