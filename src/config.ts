@@ -98,7 +98,7 @@ export type ConfigResult =
   | { readonly kind: "faulty"; readonly faults: readonly string[] };
 
 /**
- * Reads all settings. `source` answers the value of a name, or `undefined` where it is not set.
+ * Reads all settings. `source` gives the value of a name, or `undefined` where it is not set.
  */
 export function readConfig(source: (name: string) => string | undefined): ConfigResult {
   const given = Object.fromEntries(SETTING_NAMES.map((name) => [name, source(name)]));

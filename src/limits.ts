@@ -1,6 +1,7 @@
 /**
- * Every number that bounds something, with its reason. Numbers an operator may change are the
- * defaults of `config.ts`; the rest are fixed here.
+ * Every number that bounds what others may take, or how long somebody waits, with its reason.
+ * Numbers an operator may change are the defaults of `config.ts`; the rest are fixed here. Measures
+ * that nobody outside of one file meets stand in that file; `arbiter` and `zmtp` have their own.
  */
 
 const KIB = 1_024;
@@ -175,7 +176,7 @@ export const STOP_TIMEOUT_MS = 9.5 * SECOND;
 /** Of that, how long running attempts may go on; the rest is for settling and closing. */
 export const STOP_GRACE_MS = 8 * SECOND;
 
-/** Defaults of what an operator may change, and the bounds of the change. */
+/** Defaults of what an operator may change; how far, say `config.ts` and `limit_settings.ts`. */
 export const DEFAULTS = {
   port: 8_080,
   bodyBytes: MIB,

@@ -63,7 +63,7 @@ export async function deliver(
   while (work !== undefined) work = await attempt(work, parts, around);
 }
 
-/** One attempt and its end; answers what the settling commit has claimed besides. */
+/** One attempt and its end; returns what the settling commit has claimed besides. */
 async function attempt(
   { claimed, payload }: Work,
   parts: DeliveryParts,

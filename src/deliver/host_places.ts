@@ -40,7 +40,7 @@ export class HostPlaces {
     return this.#waiting.has(host);
   }
 
-  /** Gives back the place of `lane`, if it has one; answers the lane that has it now. */
+  /** Gives back the place of `lane`, if it has one; returns the lane that has it now. */
   free(lane: string): string | undefined {
     const host = this.#hostOf.get(lane);
     if (host === undefined) return undefined;

@@ -26,14 +26,14 @@ import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
 export interface ConversationParts extends ExportRoutesParts, GuardParts {}
 
 /** Who opened the socket, and how. */
-interface Caller {
+interface Opener {
   readonly call: Call;
   readonly owner: string;
 }
 
 export class Conversation implements Talk {
   readonly #socket: ServerSocket;
-  readonly #caller: Caller;
+  readonly #opener: Opener;
   readonly #parts: ConversationParts;
   readonly #outbox: Outbox;
   /** Frames that wait for their turn. */
@@ -52,9 +52,9 @@ export class Conversation implements Talk {
   /** Nothing is said any more. */
   #isClosing = false;
 
-  constructor(socket: ServerSocket, caller: Caller, parts: ConversationParts) {
+  constructor(socket: ServerSocket, opener: Opener, parts: ConversationParts) {
     this.#socket = socket;
-    this.#caller = caller;
+    this.#opener = opener;
     this.#parts = parts;
     this.#outbox = new Outbox({
       socket,
@@ -85,7 +85,7 @@ export class Conversation implements Talk {
       this.#farewell = farewell;
       this.#stop();
       if (farewell.code !== 1001) {
-        const { owner } = this.#caller;
+        const { owner } = this.#opener;
         this.#parts.log({ event: "socket.refused", owner, ...farewell });
       }
       this.#proceed();
@@ -153,7 +153,7 @@ export class Conversation implements Talk {
 
   /** Judges the token anew: it may have expired since the socket was opened. */
   async #reply(request: ExportRequest): Promise<Reply> {
-    const { call } = this.#caller;
+    const { call } = this.#opener;
     const admission = admit(call, this.#parts);
     if (admission.kind === "problem") return admission;
     const { method, path } = call;
@@ -205,7 +205,7 @@ export class Conversation implements Talk {
   /** Logs what went wrong as it would be over HTTP; returns what to call it to the client. */
   #failed(error: unknown): ProblemCode {
     const { code, line } = failure(error);
-    const { method, path } = this.#caller.call;
+    const { method, path } = this.#opener.call;
     this.#parts.log({ ...line, method, path });
     return code;
   }

@@ -18,7 +18,7 @@ import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.t
 import type { Idempotency, Ledger, MayRead } from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import { framesOf, type Log, type LogEvent } from "../log.ts";
-import type { ProblemCode, Refused } from "./problem.ts";
+import type { ProblemCode, ProblemReply } from "./problem.ts";
 import { tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import { type ExportRequest, isIdempotencyKey } from "./request.ts";
@@ -55,7 +55,7 @@ export interface Caller {
 /** An export to show, see {@link receiptOf}; or a way of saying no. */
 export type Reply =
   | { readonly kind: "export"; readonly record: ExportRecord }
-  | Refused;
+  | ProblemReply;
 
 type Submission = Extract<ExportRequest, { kind: "submission" }>;
 
@@ -139,7 +139,7 @@ export function found(id: string, record: ExportRecord | undefined): Reply {
 }
 
 /** The reply to what is over the limit. */
-export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): Refused {
+export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): ProblemReply {
   return no("too_large", `\`data\` may take ${bodyBytes} bytes at most, as UTF-8.`);
 }
 
@@ -215,7 +215,7 @@ function note(
   refusals.note({ reason, method, route: path, owner: grant.owner, host });
 }
 
-function no(code: ProblemCode, detail?: string): Refused {
+function no(code: ProblemCode, detail?: string): ProblemReply {
   return { kind: "problem", code, detail };
 }
 

@@ -21,7 +21,7 @@ import {
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
 import { paced } from "./paced.ts";
-import { problem, type Refused } from "./problem.ts";
+import { problem, type ProblemReply } from "./problem.ts";
 import {
   type ExportRequest,
   parseExportRequest,
@@ -33,7 +33,7 @@ export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "headBou
   readonly waiters: Waiters<ExportRecord | undefined>;
 }
 
-type Call = Context<Guarded>;
+type GuardedContext = Context<Guarded>;
 
 export function exportRoutes(parts: ExportRoutesParts): Hono<Guarded> {
   return new Hono<Guarded>()
@@ -45,7 +45,11 @@ export function exportRoutes(parts: ExportRoutesParts): Hono<Guarded> {
  * Polls wait here, thousands at once, and each keeps every async function that waits for another:
  * so this one waits itself.
  */
-async function answer(c: Call, parts: ExportRoutesParts, timeoutMs: number): Promise<Response> {
+async function answer(
+  c: GuardedContext,
+  parts: ExportRoutesParts,
+  timeoutMs: number,
+): Promise<Response> {
   const { reply, isPoll } = await receive(c, parts);
   const { owner } = c.get("grant");
   if (!isPoll || !isOpen(reply) || timeoutMs === 0) return await respond(reply, owner, parts);
@@ -71,7 +75,7 @@ interface Heard {
 }
 
 /** Reads a request and hears it; its body is held until its payload is accepted. */
-async function receive(c: Call, parts: ExportRoutesParts): Promise<Heard> {
+async function receive(c: GuardedContext, parts: ExportRoutesParts): Promise<Heard> {
   const bytesMax = requestBytesMax(parts.bodyBytes);
   const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
   const forget = parts.bodies.take(c.get("grant").owner, bytes);
@@ -83,7 +87,7 @@ async function receive(c: Call, parts: ExportRoutesParts): Promise<Heard> {
   }
 }
 
-async function hear(c: Call, bytesMax: number, parts: ExportRoutesParts): Promise<Heard> {
+async function hear(c: GuardedContext, bytesMax: number, parts: ExportRoutesParts): Promise<Heard> {
   const request = await readRequest(c, bytesMax, parts);
   if (request.kind === "problem") return { reply: request, isPoll: false };
   const { method, path } = c.req;
@@ -94,10 +98,10 @@ async function hear(c: Call, bytesMax: number, parts: ExportRoutesParts): Promis
 
 /** What a request asks. Its bytes are let go here, before anything else is waited for. */
 async function readRequest(
-  c: Call,
+  c: GuardedContext,
   bytesMax: number,
   parts: ExportRoutesParts,
-): Promise<ExportRequest | Refused> {
+): Promise<ExportRequest | ProblemReply> {
   const { clock, bodyTimeoutMs: timeoutMs, jsonDepth } = parts;
   const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock });
   switch (body.kind) {
@@ -117,15 +121,15 @@ function isOpen(reply: Reply): reply is Extract<Reply, { kind: "export" }> {
   return reply.kind === "export" && wireState(reply.record) !== "Finished";
 }
 
-const TOO_MANY_BODIES: Refused = { kind: "problem", code: "too_many_bodies" };
+const TOO_MANY_BODIES: ProblemReply = { kind: "problem", code: "too_many_bodies" };
 
-const BROKEN: Refused = {
+const BROKEN: ProblemReply = {
   kind: "problem",
   code: "malformed_request",
   detail: "The body ended early.",
 };
 
-function tooSlow(timeoutMs: number): Refused {
+function tooSlow(timeoutMs: number): ProblemReply {
   const detail = `The whole body must arrive within ${timeoutMs / 1_000} s.`;
   return { kind: "problem", code: "too_slow", detail };
 }

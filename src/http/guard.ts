@@ -14,7 +14,7 @@ import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
 import { faultOfHead, type HeadBounds } from "./head_bounds.ts";
-import { problem, type Refused } from "./problem.ts";
+import { problem, type ProblemReply } from "./problem.ts";
 import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import type { RequestRate } from "./request_rate.ts";
@@ -52,7 +52,7 @@ export interface Call {
 
 export type Admission =
   | { readonly kind: "granted"; readonly grant: Grant }
-  | Refused;
+  | ProblemReply;
 
 export function guard(parts: GuardParts) {
   // One middleware for head and token, and not async: what is called before a poll waits is kept in

@@ -36,7 +36,7 @@ export class Places {
     return this.#taken + count <= total && this.#takenBy.of(owner) + count <= perOwner;
   }
 
-  /** Takes `count` places for `owner` and answers how to give them back, if there are so many. */
+  /** Takes `count` places for `owner` and returns how to give them back, if there are so many. */
   take(owner: string, count = 1): (() => void) | undefined {
     if (!this.has(owner, count)) return undefined;
     this.#change(owner, count);

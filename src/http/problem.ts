@@ -35,7 +35,7 @@ export type ProblemCode =
   | "not_ready";
 
 /** A way of saying no, with what there is to say about it. */
-export interface Refused {
+export interface ProblemReply {
   readonly kind: "problem";
   readonly code: ProblemCode;
   /** Says to an app developer what to do about it. */
@@ -132,7 +132,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   not_ready: { status: 503, title: "The service is not ready", headers: SOON },
 };
 
-/** The response for `code`; see {@link Refused}. */
+/** The response for `code`; see {@link ProblemReply}. */
 export function problem(
   code: ProblemCode,
   detail?: string,

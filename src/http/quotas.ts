@@ -4,10 +4,10 @@
  */
 import type { Full } from "../ledger/ledger.ts";
 import { OPEN_RETRY_SECONDS } from "../limits.ts";
-import type { Refused } from "./problem.ts";
+import type { ProblemReply } from "./problem.ts";
 
 /** One request too many; the next one will be served after `waitMs`. */
-export function tooManyRequests(perSecond: number, waitMs: number): Refused {
+export function tooManyRequests(perSecond: number, waitMs: number): ProblemReply {
   const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
   return {
     kind: "problem",
@@ -22,7 +22,7 @@ export function tooManyRequests(perSecond: number, waitMs: number): Refused {
 }
 
 /** The owner has too much open. Nobody knows when it will be less: it depends on destinations. */
-export function tooMuchOpen({ of, max, left }: Full): Refused {
+export function tooMuchOpen({ of, max, left }: Full): ProblemReply {
   const unit = of === "bytes" ? `;qu="content-bytes"` : "";
   return {
     kind: "problem",

@@ -11,7 +11,7 @@ import type { Log } from "../log.ts";
 const MINUTE_MS = 60_000;
 
 /** What was refused, and why. */
-export type Refusal = Omit<Extract<LedgerEntry, { kind: "export.refused" }>, "kind" | "at">;
+export type RefusalNote = Omit<Extract<LedgerEntry, { kind: "export.refused" }>, "kind" | "at">;
 
 export interface RefusalsParts {
   readonly ledger: Pick<Ledger, "enter">;
@@ -32,7 +32,7 @@ export class Refusals {
   }
 
   /** Notes a refusal. The caller's answer does not wait for it, nor depend on it. */
-  note(refusal: Refusal): void {
+  note(refusal: RefusalNote): void {
     const { clock, log } = this.#parts;
     const at = clock.now();
     const minute = Math.floor(at / MINUTE_MS);

@@ -43,7 +43,7 @@ export class RequestRate {
     return this.#fullAt.size;
   }
 
-  /** Counts a request of `owner`; answers how long to wait, in ms, if it is one too many. */
+  /** Counts a request of `owner`; returns how long to wait, in ms, if it is one too many. */
   admit(owner: string): number | undefined {
     const now = this.#clock.now();
     this.#sweep(now);

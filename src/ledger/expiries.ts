@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { EXPIRY_SPREAD_MS, EXPIRY_TOGETHER_MS } from "../limits.ts";
 
 /**
- * Answers how much longer than its retention an export is kept that finishes now, ms. Those that
+ * How much longer than its retention an export is kept that finishes now, ms. Those that
  * finish together expire together, so that they lie together in the store's index of expiries; what
  * finishes in a rush is spread all the same.
  *

@@ -192,7 +192,7 @@ export class KvLedger implements Ledger {
     return this.#commits.idle();
   }
 
-  /** Removes what was staged and never accepted; answers how many. */
+  /** Removes what was staged and never accepted; returns how many. */
   sweep(): Promise<number> {
     return sweepStaged(this.#kv, this.#clock.now());
   }

@@ -113,7 +113,7 @@ export interface Ledger {
   head(lane: string): Promise<Held | undefined>;
   /** The export that stands next in the lane after what is held. */
   behind(held: Held): Promise<Held | undefined>;
-  /** Commits a change of what is held, or answers `undefined` if somebody else changed it first. */
+  /** Commits a change of what is held, or returns `undefined` if somebody else changed it first. */
   change<R extends ExportRecord>(
     held: Held,
     change: Change<R>,
@@ -121,7 +121,7 @@ export interface Ledger {
   ): Promise<Changed<R> | undefined>;
   /** Every lane with unfinished exports. */
   lanes(): AsyncIterable<string>;
-  /** Tells of the record now and after changes of it, until what it answers is called. */
+  /** Tells `listener` of the record now and at each change; the returned function stops that. */
   watch(id: string, listener: RecordListener): () => void;
   /** Records an entry that changes nothing else. */
   enter(entry: LedgerEntry): Promise<void>;

@@ -21,7 +21,7 @@ export class Ready {
     this.#max = max;
   }
 
-  /** A place of a lane is given out; answers the one before it, if that is known. */
+  /** A place of a lane is given out; returns the one before it, if that is known. */
   follow(lane: string, order: number, isFirst: boolean): number | undefined {
     const before = isFirst ? FRONT : this.#last.get(lane);
     this.#last.set(lane, order);

@@ -57,7 +57,7 @@ export class Recent {
     return noted?.record.attempts === attempts ? noted.answer : undefined;
   }
 
-  /** Tells of an export, which is `record` now, until it is lost or what this answers is called. */
+  /** Tells of an export, which is `record` now, until it is lost; the returned function stops that. */
   watch(id: string, record: ExportRecord, listener: RecordListener): () => void {
     this.#listeners.set(id, [...this.#listeners.get(id) ?? [], listener]);
     listener.tell(record);
@@ -68,7 +68,7 @@ export class Recent {
     };
   }
 
-  /** Leaves an export to a watch of the store, which `stop` ends, until what this answers is called. */
+  /** Leaves an export to a watch of the store; the returned function ends that by `stop`. */
   leave(id: string, stop: () => void): () => void {
     this.#noted.delete(id);
     this.#elsewhere.add(id, 1);

@@ -15,9 +15,6 @@ const GROUP_DIGITS = 5;
 const GROUP_BYTES = 4;
 const UINT32_MAX = 0xffff_ffff;
 
-/** Characters that a key of 32 bytes takes. */
-export const Z85_KEY_CHARS = 40;
-
 /**
  * The bytes that `text` stands for, or `undefined` if it is not Z85.
  */
