@@ -25,6 +25,12 @@ import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
 
 export interface ConversationParts extends ExportRoutesParts, GuardParts {}
 
+/** A frame that came, and how to give back what it takes of the bytes that may be received. */
+interface Received {
+  readonly frame: Uint8Array;
+  readonly forget: () => void;
+}
+
 /** Who opened the socket, and how. */
 interface Opener {
   readonly call: Call;
@@ -37,7 +43,7 @@ export class Conversation implements Talk {
   readonly #parts: ConversationParts;
   readonly #outbox: Outbox;
   /** Frames that wait for their turn. */
-  readonly #frames: Uint8Array[] = [];
+  readonly #frames: Received[] = [];
   #waitingBytes = 0;
   #inProgress = 0;
   #largeInProgress = false;
@@ -72,7 +78,9 @@ export class Conversation implements Talk {
     const frame = new TextEncoder().encode(data);
     const bytesMax = requestBytesMax(this.#parts.bodyBytes);
     if (frame.length > bytesMax) return void this.leave(TOO_BIG);
-    this.#frames.push(frame);
+    const forget = this.#parts.bodies.take(this.#opener.owner, frame.length);
+    if (forget === undefined) return void this.leave(TOO_MUCH);
+    this.#frames.push({ frame, forget });
     this.#waitingBytes += frame.length;
     const open = this.#frames.length + this.#inProgress + this.#followed.size;
     const tooMuch = this.#waitingBytes > SOCKET_LARGEST_FRAMES_WAITING * bytesMax;
@@ -103,17 +111,17 @@ export class Conversation implements Talk {
   /** Begins nothing more and follows nothing more. */
   #stop(): void {
     this.#leaving.abort();
-    this.#frames.length = 0;
+    for (const { forget } of this.#frames.splice(0)) forget();
   }
 
   /** Does what can be done now: begins frames, or says goodbye. */
   #proceed(): void {
     while (this.#inProgress < SOCKET_FRAMES_IN_PROGRESS_MAX && !this.#largeInProgress) {
       // Who does not read is not served.
-      const frame = this.#outbox.slow ? undefined : this.#frames.shift();
-      if (frame === undefined) break;
-      this.#waitingBytes -= frame.length;
-      void this.#handle(frame);
+      const received = this.#outbox.slow ? undefined : this.#frames.shift();
+      if (received === undefined) break;
+      this.#waitingBytes -= received.frame.length;
+      void this.#handle(received);
     }
     if (this.#farewell === undefined || this.#inProgress > 0 || !this.#outbox.atRest) return;
     if (!this.#isClosing) void this.#close(this.#farewell);
@@ -129,7 +137,7 @@ export class Conversation implements Talk {
     this.#left.resolve();
   }
 
-  async #handle(frame: Uint8Array): Promise<void> {
+  async #handle({ frame, forget }: Received): Promise<void> {
     // A large payload is staged before it gets its place in the lane. What came after it waits, so
     // that the order of arrival is the order of delivery.
     const large = frame.length > PARTS_IN_COMMIT * PART_BYTES;
@@ -146,6 +154,7 @@ export class Conversation implements Talk {
       else this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
     });
     await this.#lastAnswer;
+    forget();
     if (large) this.#largeInProgress = false;
     this.#inProgress--;
     this.#proceed();
@@ -213,6 +222,7 @@ export class Conversation implements Talk {
 
 const NOT_TEXT: Farewell = { code: 1003, reason: "Only text frames are read" };
 const TOO_BIG: Farewell = { code: 1009, reason: "The frame is too large" };
+const TOO_MUCH: Farewell = { code: 1013, reason: "Too much is being received" };
 const TOO_MANY: Farewell = { code: 1008, reason: "Too much is open on this socket" };
 const TOO_SLOW: Farewell = { code: 1008, reason: "Too much was left unread for too long" };
 

@@ -185,6 +185,33 @@ Deno.test("frames that wait for a slow client are bounded in number and in bytes
   }
 });
 
+Deno.test("frames of all sockets of an owner are bounded in bytes, and given back as they are answered", async () => {
+  const bodies = { total: 4_000, perOwner: 1_000 };
+  const { service, open } = await heldService({ bounds: { bodies } });
+  await using _ = service;
+  const [first, second, third] = [await open(), await open(), await open()];
+  const found = Promise.withResolvers<undefined>();
+  service.ledger.find = () => found.promise;
+  const poll = JSON.stringify({ ...NEW, id: crypto.randomUUID() }).padEnd(480);
+  first.receive(poll);
+  second.receive(poll);
+  third.receive(poll);
+  assertEquals([first.codes, second.codes], [[], []]);
+  await until(() => third.codes.length === 1);
+  assertEquals(third.codes, [1013]);
+  found.resolve(undefined);
+  await until(() => first.frames.length === 1 && second.frames.length === 1);
+  for (let n = 0; n < 5; n++) first.receive(poll);
+  await until(() => first.codes.length === 1);
+  assertEquals([first.codes, first.frames.length], [[1013], 3], "what was begun is answered");
+  close(first);
+  second.receive(poll);
+  second.receive(poll);
+  await until(() => second.frames.length === 3);
+  assertEquals(second.codes, []);
+  for (const socket of [second, third]) close(socket);
+});
+
 Deno.test("at most 16 frames are in progress at once", async () => {
   const { service, open } = await heldService();
   await using _ = service;
