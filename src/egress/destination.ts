@@ -37,8 +37,7 @@ export function checkDestination(uri: string, ground: Ground): Verdict {
   return decide(url, [
     nameStep(url, policy),
     schemeStep(url, policy),
-    // With loopback open, a name may turn out to be this machine, where any port will do.
-    ...(policy.allowLoopback ? [] : [portStep(url, policy)]),
+    firstPortStep(url, policy),
     // With ranges on the list, its addresses may be there.
     ...(policy.mode === "listed" && policy.allowCidrs.length === 0 ? [listStep(url, policy)] : []),
   ]);
@@ -117,6 +116,14 @@ function portStep(url: URL, policy: EgressPolicy): Step {
   const because = `${port} is ${holds ? "" : "not "}in EXPORT_PORTS, ${ports.join()}`;
   const setting = `EXPORT_PORTS=${[...ports, port].join()}`;
   return { rule: "port", holds, because, ...(!holds && port > 0 && { setting }) };
+}
+
+/** With loopback open, a name may turn out to be this machine, where any port will do. */
+function firstPortStep(url: URL, policy: EgressPolicy): Step {
+  const step = portStep(url, policy);
+  if (step.holds || !policy.allowLoopback) return step;
+  const because = `${step.because}; with loopback open that is judged at each attempt`;
+  return { rule: "port", holds: true, because };
 }
 
 function listStep(url: URL, policy: EgressPolicy): Step {

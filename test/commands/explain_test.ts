@@ -91,6 +91,16 @@ for (const [uri, change, policy] of settings) {
   });
 }
 
+Deno.test("a port that only this machine may have is judged when the addresses are known", async () => {
+  const policy = { allowLoopback: true };
+  const open = await explained("https://a.example:9000/", policy);
+  assertEquals(open.code, 0);
+  assertMatch(open.lines.join("\n"), /yes {2}port .*9000 is not in .*judged at each attempt\n/);
+  const elsewhere = await explained("https://a.example:9000/", policy, ["93.184.215.14"]);
+  assertEquals(elsewhere.code, 1);
+  assertEquals((await explained("https://a.example:9000/", policy, ["127.0.0.1"])).code, 0);
+});
+
 const LISTS = {
   mode: "listed",
   allowHosts: [{ text: "partner.example", host: "partner.example" }],
