@@ -162,7 +162,7 @@ Deno.test("what was accepted by a commit whose answer was lost, and a read behin
   });
   await using opened = await open(losing);
   const { ledger, clock } = opened;
-  const submissions = [accepting(clock, 10), accepting(clock, 10), accepting(clock, 1_000_000)];
+  const submissions = [1, 10, 100].map((bytes) => accepting(clock, bytes));
   isLosing = true;
   const acceptances = await Promise.all(
     submissions.map(({ change, payload }) => ledger.accept(change, payload)),
