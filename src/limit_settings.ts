@@ -7,6 +7,8 @@ import type { z } from "zod";
 import {
   ANSWERS_BYTES_MAX,
   ANSWERS_BYTES_PER_OWNER_MAX,
+  ANSWERS_WAITING_MAX,
+  ANSWERS_WAITING_PER_OWNER_MAX,
   DEFAULTS,
   HEADER_BYTES_MAX,
   JSON_DEPTH_MAX,
@@ -66,6 +68,7 @@ export function requestBounds(config: LimitSettings) {
     bodies: { total: config.EXPORT_RECEIVING, perOwner: config.EXPORT_RECEIVING_PER_OWNER },
     polls: { total: config.EXPORT_POLLS, perOwner: config.EXPORT_POLLS_PER_OWNER },
     answers: { total: ANSWERS_BYTES_MAX, perOwner: ANSWERS_BYTES_PER_OWNER_MAX },
+    answersWaiting: { total: ANSWERS_WAITING_MAX, perOwner: ANSWERS_WAITING_PER_OWNER_MAX },
     requestsPerSecond: config.EXPORT_REQUESTS_PER_SECOND,
   };
 }

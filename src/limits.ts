@@ -55,10 +55,16 @@ export const SMALL_ANSWER_BYTES = 16 * KIB;
 export const ANSWERS_BYTES_MAX = 64 * MIB;
 /** Of these, for one owner. */
 export const ANSWERS_BYTES_PER_OWNER_MAX = 32 * MIB;
-/** Wait for room among them: whoever reads has read a MiB in a moment. */
+/** Polls that wait for room among them: as many as may wait for a change, by default. */
+export const ANSWERS_WAITING_MAX = 4_096;
+export const ANSWERS_WAITING_PER_OWNER_MAX = 2_048;
+/** How long they wait: whoever reads has read a MiB in a moment. */
 export const ANSWER_WAIT_MS = 5 * SECOND;
-/** Who reads nothing of a response for so long is left, as on a socket. */
-export const RESPONSE_STALL_MAX_MS = 30 * SECOND;
+/**
+ * Whose response does not move for so long is left. The system takes 4 MiB for them at once, and
+ * nothing moves until they have read some of it: at 300 kbit/s that is within this.
+ */
+export const RESPONSE_STALL_MAX_MS = 2 * MINUTE;
 
 // Long polls.
 

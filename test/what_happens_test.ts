@@ -42,7 +42,10 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "an app does not read its answers": [
     ["http/large_answers_test.ts", "so much is on its way at once; the next waits 5 s"],
-    ["http/large_answers_test.ts", "whoever does not read a large answer loses it after 30 s"],
+    [
+      "http/large_answers_test.ts",
+      "whoever does not read a large answer loses it after two minutes",
+    ],
     ["process_test.ts", "a stop waits 8 s for who does not read their answer"],
   ],
   "the app vanishes": [

@@ -19,6 +19,8 @@ export interface RequestBounds extends HeadBounds {
   readonly polls: PlaceBounds;
   /** Bytes of large answers that are being sent to polls. */
   readonly answers: PlaceBounds;
+  /** Polls that wait for room among these. */
+  readonly answersWaiting: PlaceBounds;
   /** Of one owner. */
   readonly requestsPerSecond: number;
 }
@@ -42,7 +44,7 @@ export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
     bodyTimeoutMs,
     bodies: new Places(bounds.bodies),
     polls: new Places(bounds.polls),
-    answers: new PlacesInTurn(bounds.answers),
+    answers: new PlacesInTurn(bounds.answers, bounds.answersWaiting),
     rate: new RequestRate(clock, requestsPerSecond),
   };
 }

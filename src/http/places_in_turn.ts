@@ -18,10 +18,13 @@ export class PlacesInTurn {
   readonly #places: Places;
   /** In the order of their coming. */
   readonly #line = new Set<Waiting>();
+  readonly #linePlaces: Places;
 
-  constructor(bounds: PlaceBounds) {
+  /** @param line how many may wait */
+  constructor(bounds: PlaceBounds, line: PlaceBounds) {
     this.#bounds = bounds;
     this.#places = new Places(bounds);
+    this.#linePlaces = new Places(line);
   }
 
   /** How many are taken at this moment. */
@@ -31,16 +34,22 @@ export class PlacesInTurn {
 
   /**
    * Takes `count` places for `owner` as soon as there are so many, and returns how to give them back;
-   * nothing if there are none in time. Who wants more than an owner may have takes all of these.
+   * nothing if there are none in time, or too many wait. Who wants more than an owner may have takes
+   * all of these.
    */
   async take(owner: string, count: number, wait: Bounds): Promise<(() => void) | undefined> {
+    const leaveLine = this.#linePlaces.take(owner);
+    if (leaveLine === undefined) return undefined;
     const turn = Promise.withResolvers<void>();
     const most = Math.min(this.#bounds.total, this.#bounds.perOwner);
     const waiting: Waiting = { owner, count: Math.min(count, most), begin: turn.resolve };
     this.#line.add(waiting);
-    this.#serve();
+    // Who cannot have them anyway changes nothing for those ahead.
+    if (this.#places.has(owner, waiting.count)) this.#serve();
     await withinBounds(wait, () => turn.promise);
-    this.#line.delete(waiting);
+    leaveLine();
+    // Who gives up at the head of the line may have been all that the next ones waited for.
+    if (this.#line.delete(waiting)) this.#serve();
     return waiting.leave;
   }
 

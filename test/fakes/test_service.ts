@@ -42,6 +42,7 @@ export const BOUNDS: RequestBounds = {
   bodies: { total: 134_217_728, perOwner: 67_108_864 },
   polls: { total: 4_096, perOwner: 2_048 },
   answers: { total: 67_108_864, perOwner: 33_554_432 },
+  answersWaiting: { total: 4_096, perOwner: 2_048 },
   requestsPerSecond: 1_000_000,
 };
 

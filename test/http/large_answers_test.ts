@@ -2,13 +2,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import { paced } from "../../src/http/paced.ts";
+import type { PlaceBounds } from "../../src/http/places.ts";
 import { PlacesInTurn } from "../../src/http/places_in_turn.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { answered, DESTINATION, openTestService } from "../fakes/test_service.ts";
 import { SocketServer, until } from "./socket_client.ts";
 
 const KIB = 1_024;
-const STALL_MS = 30_000;
+const STALL_MS = 120_000;
 const WAIT_MS = 5_000;
 
 /** A response of `kib` KiB, and how often it ended. */
@@ -31,7 +32,7 @@ Deno.test("a large response says its length and type, and ends when all of it is
   assertEquals(await new Blob(pieces as BlobPart[]).text(), text);
 });
 
-Deno.test("a reader may take its time with each piece, but not 30 s", async () => {
+Deno.test("a reader may take its time with each piece, but not two minutes", async () => {
   const { clock, ends, response: { body } } = response(200);
   const reader = body?.getReader();
   for (let n = 0; n < 2; n++) {
@@ -54,9 +55,9 @@ Deno.test("a reader that goes away ends it at once", async () => {
 });
 
 /** Takes places and tells in which order they were had. */
-function line(bounds: { total: number; perOwner: number }) {
+function line(bounds: PlaceBounds, waiting: PlaceBounds = { total: 100, perOwner: 100 }) {
   const clock = new FakeClock();
-  const places = new PlacesInTurn(bounds);
+  const places = new PlacesInTurn(bounds, waiting);
   const had: string[] = [];
   const leaves = new Map<string, () => void>();
   const take = async (name: string, count: number) => {
@@ -94,6 +95,21 @@ Deno.test("small ones do not overtake a large one for ever", async () => {
   assertEquals(had, ["a1", "b1", "c1"]);
 });
 
+Deno.test("who gives up at the head of the line makes way for those behind", async () => {
+  const { clock, places, had, leaves, take, rest } = line({ total: 10, perOwner: 6 });
+  await take("a1", 6);
+  const all = [take("b1", 5)];
+  clock.advance(WAIT_MS - 1);
+  all.push(take("c1", 1), take("d1", 3));
+  await rest();
+  assertEquals(had, ["a1"]);
+  clock.advance(1);
+  await Promise.all(all);
+  assertEquals(had, ["a1", "not b1", "c1", "d1"]);
+  for (const leave of leaves.values()) leave();
+  assertEquals([places.taken, clock.pending], [0, 0]);
+});
+
 Deno.test("who finds no place in time has none, and leaves none behind", async () => {
   const { clock, places, had, leaves, take } = line({ total: 2, perOwner: 2 });
   await take("a1", 2);
@@ -103,6 +119,23 @@ Deno.test("who finds no place in time has none, and leaves none behind", async (
   assertEquals(had, ["a1", "not b1"]);
   leaves.get("a1")?.();
   assertEquals([places.taken, clock.pending], [0, 0]);
+});
+
+Deno.test("no more wait than may, and who has waited is not counted any more", async () => {
+  const waiting = { total: 3, perOwner: 2 };
+  const { clock, had, leaves, take, rest } = line({ total: 1, perOwner: 1 }, waiting);
+  await take("a1", 1);
+  const all = [take("a2", 1), take("a3", 1), take("a4", 1), take("b1", 1), take("c1", 1)];
+  await rest();
+  assertEquals(had, ["a1", "not a4", "not c1"]);
+  leaves.get("a1")?.();
+  await rest();
+  all.push(take("a5", 1));
+  await rest();
+  assertEquals(had.slice(3), ["a2"]);
+  clock.advance(WAIT_MS);
+  await Promise.all(all);
+  assertEquals(had.slice(4).toSorted(), ["not a3", "not a5", "not b1"]);
 });
 
 Deno.test("who wants more than an owner may have takes all of that", async () => {
@@ -167,7 +200,7 @@ Deno.test("so much is on its way at once; the next waits 5 s for its turn, then 
   await unread[1]?.body?.cancel();
 });
 
-Deno.test("whoever does not read a large answer loses it after 30 s; others have it then", async () => {
+Deno.test("whoever does not read a large answer loses it after two minutes; others have it then", async () => {
   // More than the system takes for somebody who does not read.
   const huge = LARGE.repeat(400);
   const answers = { total: huge.length, perOwner: huge.length };
