@@ -51,7 +51,7 @@ export const OPEN_RETRY_SECONDS = 30;
 
 /** Answers of destinations up to this are sent as a whole: all polls of all owners may hold one. */
 export const SMALL_ANSWER_BYTES = 16 * KIB;
-/** Bytes of larger ones on their way at once; in memory they take some three times as much. */
+/** Bytes of larger ones on their way at once; in memory three to eight times as much, by their script. */
 export const ANSWERS_BYTES_MAX = 64 * MIB;
 /** Of these, for one owner. */
 export const ANSWERS_BYTES_PER_OWNER_MAX = 32 * MIB;

@@ -73,4 +73,7 @@ function startDestination(print: (line: string) => void) {
   return { uri: `http://127.0.0.1:${server.addr.port}/inbox`, stop: () => server.shutdown() };
 }
 
-if (import.meta.main) await runCommand(demo);
+const USAGE =
+  "Usage: deno task demo\n\nTells the story of an export, on this machine and gone at the end.";
+
+if (import.meta.main) await runCommand(demo, USAGE);

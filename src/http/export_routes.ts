@@ -52,17 +52,20 @@ async function answer(
 ): Promise<Response> {
   const { reply, isPoll } = await receive(c, parts);
   const { owner } = c.get("grant");
-  if (!isPoll || !isOpen(reply) || timeoutMs === 0) return await respond(reply, owner, parts);
+  const { signal } = c.req.raw;
+  if (!isPoll || !isOpen(reply) || timeoutMs === 0) {
+    return await respond(reply, { owner, signal }, parts);
+  }
   const { id } = reply.record;
   const leave = parts.polls.take(owner);
   if (leave === undefined) return problem("too_many_polls");
   const state = wireState(reply.record);
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
-  const { signal } = c.req.raw;
   try {
     const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
     // Not woken, or sent away: whatever the record says now is the answer.
-    return await respond(found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE)), owner, parts);
+    const shown = found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE));
+    return await respond(shown, { owner, signal }, parts);
   } finally {
     leave();
   }
@@ -137,7 +140,7 @@ function tooSlow(timeoutMs: number): ProblemReply {
 /** Small answers go out at once; of large ones only so much, or who does not read takes all memory. */
 async function respond(
   reply: Reply,
-  owner: string,
+  { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
   parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger">,
 ): Promise<Response> {
   if (reply.kind === "problem") return problem(reply.code, reply.detail, reply.headers);
@@ -145,7 +148,7 @@ async function respond(
   const bytes = answerBytesOf(record);
   if (bytes <= SMALL_ANSWER_BYTES) return Response.json(await receiptOf(record, parts));
   const { answers, clock } = parts;
-  const leave = await answers.take(owner, bytes, { clock, timeoutMs: ANSWER_WAIT_MS });
+  const leave = await answers.take(owner, bytes, { clock, timeoutMs: ANSWER_WAIT_MS, signal });
   if (leave === undefined) return problem("too_many_answers");
   try {
     return paced(JSON.stringify(await receiptOf(record, parts)), clock, leave);

@@ -12,7 +12,7 @@ export interface ServerSocket extends
   > {
   /** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */
   quiet(): Promise<void>;
-  /** Says goodbye; `onclose` follows, whatever the client does. */
+  /** Says goodbye; `onclose` follows, unless the client neither reads nor goes. */
   close(code?: number, reason?: string): void;
 }
 

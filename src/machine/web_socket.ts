@@ -1,7 +1,7 @@
 /**
- * WebSockets of the runtime that can be left in peace, and for good. Deno 2.9.6 drops one that is
- * being closed, with all that was not sent yet, as soon as its client sends another frame; and waits
- * for ever for the Close of a client that sends nothing. Never looks into a frame.
+ * WebSockets of the runtime that can be left in peace. Deno 2.9.6 drops one that is being closed, with
+ * all that was not sent yet, as soon as its client sends another frame; and waits for ever for the
+ * Close of a client that sends nothing. Never looks into a frame.
  */
 import type { Clock } from "../clock.ts";
 import { SOCKET_CLOSE_MAX_MS, SOCKET_LOOK_AGAIN_MS, SOCKET_QUIET_MAX_MS } from "../limits.ts";
@@ -16,8 +16,10 @@ export function webSockets(clock: Timer) {
     const peaceful = Object.assign(socket, {
       quiet: () => quiet(socket, clock),
       close(code?: number, reason?: string) {
+        // Nothing tells once it is being closed.
+        const isRead = socket.bufferedAmount === 0;
         close(code, reason);
-        dropUnlessClosed(socket, clock);
+        if (isRead) dropUnlessClosed(socket, clock);
       },
     });
     return { socket: peaceful, response };
@@ -46,6 +48,10 @@ function quiet(socket: WebSocket, clock: Timer): Promise<void> {
   });
 }
 
+/**
+ * Not where something is unread: a write that waits would keep the descriptor and what it holds, and
+ * only the place would be given back. Such a client counts for as long as it is there.
+ */
 function dropUnlessClosed(socket: WebSocket, clock: Timer): void {
   if (socket.readyState === WebSocket.CLOSED) return;
   const cancel = clock.after(SOCKET_CLOSE_MAX_MS, () => drop(socket));

@@ -238,3 +238,34 @@ Deno.test("whoever does not read a large answer loses it after two minutes; othe
   }
   assert(received < huge.length, `${received} bytes came`);
 });
+
+Deno.test("an answer that cannot be read keeps no room, and neither does who has gone", async () => {
+  const answers = { total: LARGE.length, perOwner: LARGE.length };
+  await using service = await openTestService({
+    destination: () => answered(LARGE),
+    bounds: { answers },
+  });
+  const { id } = await service.submit();
+  await service.worker.idle();
+  const { answer } = service.ledger;
+  service.ledger.answer = () => Promise.reject(new Error("The store fails"));
+  const failed = await service.ask("/lp/export", { ...NEW, id });
+  assertMatch((await failed.json()).type, /:store_unavailable$/);
+  service.ledger.answer = answer.bind(service.ledger);
+  const unread = await service.ask("/lp/export", { ...NEW, id });
+  assertEquals(unread.status, 200);
+
+  const leaving = new AbortController();
+  const gone = service.app.request("/lp/export", {
+    method: "POST",
+    headers: { "x-api-key": service.token() },
+    body: JSON.stringify({ ...NEW, id }),
+    signal: leaving.signal,
+  });
+  await until(() => service.clock.untilNext === WAIT_MS);
+  leaving.abort();
+  assertEquals((await gone).status, 503, "told to nobody, at once");
+  await (await gone).body?.cancel();
+  await unread.body?.cancel();
+  assertEquals((await service.poll(id)).ext_response.body, LARGE);
+});

@@ -235,7 +235,14 @@ export const CLOSE = 8;
 export const PING = 9;
 export const PONG = 10;
 
+/** Long enough for any machine: what has not come by then has no name on CI otherwise. */
+const PATIENCE_MS = 120_000;
+
 /** Resolves when `condition` holds; lets everything run that can. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve));
+  const end = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`Cannot wait any longer until ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
 }
