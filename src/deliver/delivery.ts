@@ -42,7 +42,7 @@ export interface Surroundings {
   /** Whether others need the hand, or a place at this host. */
   isWanted(host: string): boolean;
   /** Hears what an attempt says of its host. */
-  learn(record: Delivering, outcome: Outcome): void;
+  learn(host: string, lane: string, outcome: Outcome): void;
   /** Has the lane looked at again after that time. */
   lookAgain(lane: string, ms: number): void;
 }
@@ -77,7 +77,7 @@ async function attempt(
   const attempted = await attemptExport(record, payload, { ...parts, signal });
   if (attempted.kind === "stopped") return undefined;
   const { outcome, answer } = attempted;
-  around.learn(record, outcome);
+  around.learn(host, record.lane, outcome);
   const facts = { now: clock.now(), chance: random() };
   const settlement = settleExport(record, outcome, policy, facts);
   const goesOn = settlement.record.state === "finished" && !around.isWanted(host);

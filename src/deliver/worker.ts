@@ -4,7 +4,7 @@
  * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
  */
 import { claimExport, wakeUpAt } from "../exports/export.ts";
-import type { Delivering, Outcome, Pending } from "../exports/record.ts";
+import type { Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
@@ -39,7 +39,7 @@ export class Worker {
     isStopping: () => this.#stopped,
     pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
     isWanted: (host) => this.#isWanted(host),
-    learn: (record, outcome) => this.#learn(record, outcome),
+    learn: (...what) => this.#learn(...what),
     lookAgain: (lane, ms) => this.#lookAgain(lane, ms),
   };
   /** Heads of lanes being read. */
@@ -188,8 +188,7 @@ export class Worker {
     }
   }
 
-  #learn({ uri, lane }: Delivering, outcome: Outcome): void {
-    const { host } = placeOf(uri);
+  #learn(host: string, lane: string, outcome: Outcome): void {
     const { change, lanes } = this.#health.learn(host, lane, outcome, this.#parts.clock.now());
     if (change !== undefined) this.#parts.log({ event: `host.${change}`, host });
     this.wake(lanes);

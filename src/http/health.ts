@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { withinBounds } from "../deadline.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
+import { remembered } from "../remembered.ts";
 import { type HeadBounds, headBounds } from "./head_bounds.ts";
 import { problem } from "./problem.ts";
 
@@ -18,7 +19,8 @@ export interface HealthParts {
 
 export function healthRoutes(parts: HealthParts): Hono {
   const { ledger, clock, rootKeys, unreachableHosts } = parts;
-  const takesWrites = atMostEvery(
+  // Strangers may ask as often as they like.
+  const takesWrites = remembered(
     READY_WORTH_MS,
     clock,
     () => answersInTime(() => ledger.probe(), clock),
@@ -34,21 +36,6 @@ export function healthRoutes(parts: HealthParts): Hono {
       const count = unreachableHosts();
       return c.json({ status: "ready", ...(count > 0 && { unreachable_hosts: count }) });
     });
-}
-
-/** Strangers may ask as often as they like: who comes within `ms` of a question shares its answer. */
-function atMostEvery(
-  ms: number,
-  clock: Clock,
-  ask: () => Promise<boolean>,
-): () => Promise<boolean> {
-  let last: { readonly at: number; readonly answer: Promise<boolean> } | undefined;
-  return () => {
-    const now = clock.now();
-    // A clock that was put back must not keep an answer for long.
-    if (last === undefined || Math.abs(now - last.at) >= ms) last = { at: now, answer: ask() };
-    return last.answer;
-  };
 }
 
 async function answersInTime(probe: () => Promise<void>, clock: Clock): Promise<boolean> {

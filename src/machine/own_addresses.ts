@@ -3,6 +3,7 @@
  * for each export: they change when a cable or a lease does.
  */
 import type { Clock } from "../clock.ts";
+import { remembered } from "../remembered.ts";
 
 /** An answer of the system is worth this long. */
 const WORTH_MS = 1_000;
@@ -12,13 +13,5 @@ export function ownAddresses(
   clock: Pick<Clock, "now">,
   ask: () => readonly { readonly address: string }[] = Deno.networkInterfaces,
 ): () => readonly string[] {
-  let known: { readonly addresses: readonly string[]; readonly at: number } | undefined;
-  return () => {
-    const now = clock.now();
-    // A clock that was put back has no say in how old the answer is.
-    if (known === undefined || Math.abs(now - known.at) >= WORTH_MS) {
-      known = { addresses: ask().map(({ address }) => address), at: now };
-    }
-    return known.addresses;
-  };
+  return remembered(WORTH_MS, clock, () => ask().map(({ address }) => address));
 }

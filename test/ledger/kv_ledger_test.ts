@@ -6,6 +6,7 @@ import { keys } from "../../src/ledger/keys.ts";
 import type { KvLedger } from "../../src/ledger/kv_ledger.ts";
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
+import { denying } from "../fakes/denying_kv.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, quiet, STALL_MS } from "../fakes/fault.ts";
 import { faultyKv } from "../fakes/faulty_kv.ts";
@@ -136,38 +137,15 @@ Deno.test("a submission that is swept while it is still being staged is refused,
 
 Deno.test("what was accepted by a commit whose answer was lost, and a read behind it too, is accepted", async () => {
   const kv = await Deno.openKv(":memory:");
-  let isLosing = false;
-  let isReadLost = false;
-  const commitOf = (operation: Deno.AtomicOperation) => {
-    const commit = operation.commit.bind(operation);
-    operation.commit = async () => {
-      const result = await commit();
-      if (!isLosing) return result;
-      [isLosing, isReadLost] = [false, true];
-      throw new Error("The answer is lost");
-    };
-    return operation;
-  };
-  const losing = new Proxy(kv, {
-    get(target, name) {
-      if (name === "atomic") return () => commitOf(target.atomic());
-      const value = Reflect.get(target, name, target);
-      if (typeof value !== "function") return value;
-      return (...args: unknown[]) => {
-        if (name !== "get" || !isReadLost) return value.apply(target, args);
-        isReadLost = false;
-        return Promise.reject(new Error("The read is lost"));
-      };
-    },
-  });
-  await using opened = await open(losing);
+  const { kv: denied, denyNext, isOver } = denying(kv);
+  await using opened = await open(denied);
   const { ledger, clock } = opened;
   const submissions = [1, 10, 100].map((bytes) => accepting(clock, bytes));
-  isLosing = true;
+  denyNext();
   const acceptances = await Promise.all(
     submissions.map(({ change, payload }) => ledger.accept(change, payload)),
   );
-  assertEquals([isLosing, isReadLost], [false, false]);
+  assertEquals(isOver(), true, "the commit lied, and the read failed");
   assertEquals(acceptances, Array(3).fill({ kind: "accepted" }));
   const lane = submissions[0]?.change.record.lane ?? "";
   const waiting = await Array.fromAsync(kv.list({ prefix: keys.lanes(lane) }));

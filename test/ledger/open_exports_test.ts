@@ -4,6 +4,7 @@ import { acceptExport, claimExport, settleExport } from "../../src/exports/expor
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
 import { countOpen, OpenExports } from "../../src/ledger/open_exports.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
+import { denying } from "../fakes/denying_kv.ts";
 import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { notingReads } from "../fakes/noting_kv.ts";
@@ -239,37 +240,6 @@ Deno.test("a lane stays in doubt if it was found empty before the doubt, or whil
   assertEquals(counted.isEmpty("lane"), true);
   counted.foundEmpty("lane", undefined);
 });
-
-/** The store, with a commit that holds, says that it failed, and cannot be asked about. */
-function denying(kv: Deno.Kv): { readonly kv: Deno.Kv; denyNext(): void } {
-  let denies = false;
-  let isMute = false;
-  const atomic = () => {
-    const operation = kv.atomic();
-    const commit = operation.commit.bind(operation);
-    operation.commit = async () => {
-      const result = await commit();
-      if (!denies) return result;
-      [denies, isMute] = [false, true];
-      throw new TypeError("The commit lies");
-    };
-    return operation;
-  };
-  const get = (key: Deno.KvKey) => {
-    if (!isMute) return kv.get(key);
-    isMute = false;
-    return Promise.reject(new TypeError("The read fails"));
-  };
-  const proxy = new Proxy(kv, {
-    get(target, name) {
-      if (name === "atomic") return atomic;
-      if (name === "get") return get;
-      const member: unknown = Reflect.get(target, name);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-  return { kv: proxy, denyNext: () => denies = true };
-}
 
 Deno.test("what was settled by a commit that said it failed is open no longer, and counted once", async () => {
   using real = await Deno.openKv(":memory:");
