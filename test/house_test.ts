@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** What a room, or a shell, may import from; README tells of the rooms among it. Tests may all. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exports: [],
-  authorise: ["limits"],
+  authorise: ["bucket", "limits"],
   egress: ["limits", "clock", "deadline", "growing_bytes"],
   ledger: ["exports", "limits", "clock", "counts"],
   wait: ["clock"],
@@ -25,6 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "limits",
     "clock",
     "log",
+    "bucket",
     "counts",
     "deadline",
     "growing_bytes",
@@ -62,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "machine",
     "wait",
   ],
+  bucket: [],
   clock: [],
   counts: [],
   deadline: ["clock"],

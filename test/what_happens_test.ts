@@ -38,7 +38,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   "the machine's clock jumps, forth or back": [
     ["clock_test.ts", "what waits for its next attempt when the clock jumps"],
     ["clock_test.ts", "a token is judged by the wall clock, wherever that was put"],
-    ["http/request_rate_test.ts", "a clock that is put back holds nobody up"],
+    ["bucket_test.ts", "a clock that is put back holds nobody up"],
   ],
   "an app does not read its answers": [
     ["http/large_answers_test.ts", "so much is on its way at once; the next waits 5 s"],
@@ -110,6 +110,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "somebody sends wrong tokens by the thousand": [
     ["http/refusals_test.ts", "past the bound of a minute refusals are only counted"],
+    ["http/app_test.ts", "wrong tokens by the thousand keep no processor"],
   ],
 };
 

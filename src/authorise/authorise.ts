@@ -7,7 +7,14 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type Caveat, lowerAscii, readCaveat } from "./caveat.ts";
-import { decodeMacaroon, type RootKey, signerOf, type TokenFault } from "./macaroon.ts";
+import {
+  decodeMacaroon,
+  hashesOf,
+  isSignedBy,
+  type Macaroon,
+  type RootKey,
+  type TokenFault,
+} from "./macaroon.ts";
 
 export type CaveatName = Exclude<Caveat["kind"], "unknown">;
 
@@ -44,6 +51,7 @@ export type RefusalReason =
   | TokenFault
   | "token_missing"
   | "signature_wrong"
+  | "signature_unchecked"
   | "caveat_unknown"
   | "caveat_missing"
   | "target_wrong"
@@ -68,11 +76,18 @@ export interface VerifiedToken {
   readonly grant: Grant;
 }
 
-/** Reads a token and verifies its signature. */
+/**
+ * Reads a token and verifies its signature: by the first of the root keys, which tokens are signed
+ * with now, or else by a former one.
+ */
 export type VerifyToken = (
   token: string,
   rootKeys: readonly RootKey[],
+  now: number,
 ) => VerifiedToken | Refusal;
+
+/** Whether so many HMACs may be spent on former keys now; whoever asks has spent them then. */
+export type MaySpend = (hashes: number) => boolean;
 
 /** What a token is judged by. */
 export interface Judgement {
@@ -92,7 +107,7 @@ export function authorise(
   { rootKeys, required, verify }: Judgement,
 ): Authorisation {
   if (token === undefined) return refused("token_missing");
-  const verified = verify(token, rootKeys);
+  const verified = verify(token, rootKeys, access.now);
   if (verified.kind === "refused") return verified;
   const { caveats, grant } = verified;
   for (const caveat of caveats) {
@@ -103,21 +118,35 @@ export function authorise(
   return required.every(isPresent) ? { kind: "granted", grant } : refused("caveat_missing");
 }
 
-/** Reads a token and verifies its signature, anew each time. */
+/** Reads a token and verifies its signature, anew each time; see {@link VerifyToken}. */
 export function verifyToken(
   token: string,
   rootKeys: readonly RootKey[],
+  maySpend: MaySpend = () => true,
 ): VerifiedToken | Refusal {
   const decoded = decodeMacaroon(token);
   if (decoded.kind === "refused") return decoded;
   const { macaroon } = decoded;
-  const signer = signerOf(macaroon, rootKeys);
-  if (signer === undefined) return refused("signature_wrong");
+  const signer = signerOf(macaroon, rootKeys, maySpend);
+  if (typeof signer === "string") return refused(signer);
   const caveats = macaroon.caveats.map(readCaveat);
   const grant = grantOf(macaroon.identifier, caveats);
   return grant === undefined
     ? refused("destination_wrong")
     : { kind: "verified", signer, caveats, grant };
+}
+
+/** The root key that signed `macaroon`, or why none can be told. */
+function signerOf(
+  macaroon: Macaroon,
+  rootKeys: readonly RootKey[],
+  maySpend: MaySpend,
+): RootKey | "signature_wrong" | "signature_unchecked" {
+  for (const [n, rootKey] of rootKeys.entries()) {
+    if (n > 0 && !maySpend(hashesOf(macaroon))) return "signature_unchecked";
+    if (isSignedBy(rootKey, macaroon)) return rootKey;
+  }
+  return "signature_wrong";
 }
 
 export function permitsDestination(grant: Grant, destination: string): boolean {

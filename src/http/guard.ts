@@ -85,8 +85,8 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
     return waitMs === undefined ? authorisation : tooManyRequests(parts.rate.perSecond, waitMs);
   }
   const { reason } = authorisation;
-  // Signed by nobody known so far: it may yet turn out to be good.
-  if (reason === "signature_wrong" && !complete) {
+  // Signed by nobody known so far, or not tried by all of them: it may yet turn out to be good.
+  if (reason === "signature_unchecked" || reason === "signature_wrong" && !complete) {
     return { kind: "problem", code: "root_key_unavailable" };
   }
   parts.refusals.note({ reason, method: methodName(method), route: routeName(path) });

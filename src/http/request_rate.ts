@@ -1,29 +1,9 @@
 /**
- * How many requests an owner may make a second. A bucket of one second's requests that fills
- * steadily, kept as one number: the moment at which it will be full again. Never waits, never
- * counts callers without a valid token: they have no name, and their refusal costs next to nothing.
+ * How many requests an owner may make a second. Never waits, never counts callers without a valid
+ * token: they have no name, and their refusal costs little.
  */
+import { BURST_MS, draw } from "../bucket.ts";
 import type { Clock } from "../clock.ts";
-
-/** What a bucket holds when full, as the time it takes to fill. */
-const BURST_MS = 1_000;
-
-/** What came of a request. */
-export type Drawn =
-  | { readonly kind: "admitted"; readonly fullAt: number }
-  | { readonly kind: "refused"; readonly waitMs: number };
-
-/**
- * Draws one request from a bucket that will be full at `fullAt`; one that never was drawn from is
- * full. So is one that would take longer to fill than it can: the clock was put back.
- */
-export function draw(fullAt: number | undefined, now: number, perSecond: number): Drawn {
-  const before = fullAt === undefined || fullAt > now + BURST_MS ? now : Math.max(fullAt, now);
-  const after = before + 1_000 / perSecond;
-  return after - now <= BURST_MS
-    ? { kind: "admitted", fullAt: after }
-    : { kind: "refused", waitMs: after - now - BURST_MS };
-}
 
 export class RequestRate {
   readonly #clock: Pick<Clock, "now">;

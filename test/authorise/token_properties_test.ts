@@ -10,7 +10,7 @@ import {
   permitsBytes,
   permitsDestination,
 } from "../../src/authorise/authorise.ts";
-import { decodeMacaroon, deriveRootKey, signerOf } from "../../src/authorise/macaroon.ts";
+import { decodeMacaroon, deriveRootKey, isSignedBy } from "../../src/authorise/macaroon.ts";
 import { mintToken } from "../../src/authorise/mint.ts";
 import { longRun } from "../fakes/long_run.ts";
 import {
@@ -24,7 +24,8 @@ import {
   verdictOn,
 } from "./tokens.ts";
 
-const KEYS = [deriveRootKey(SECRET)];
+const KEY = deriveRootKey(SECRET);
+const KEYS = [KEY];
 const PLAIN = ["a", "b", "/export", "/lp/export", "export-service", "POST", "GET", ""];
 const NOW = Date.UTC(2030, 0, 1);
 
@@ -113,7 +114,7 @@ Deno.test("no mutation of what is signed in a token verifies", () => {
         if (mutation === token) return;
         forged++;
         const result = decodeMacaroon(mutation);
-        if (result.kind === "refused" || signerOf(result.macaroon, KEYS) === undefined) return;
+        if (result.kind === "refused" || !isSignedBy(KEY, result.macaroon)) return;
         const { identifier, caveats } = result.macaroon;
         const grafts = forgeries.flatMap((forgery) =>
           "signature" in forgery && !(forgery.signature instanceof Uint8Array)
@@ -148,8 +149,7 @@ Deno.test("no mutation of a token's text verifies, unless it says the same bytes
       const cut = first + at % (token.length - first + 1);
       const mutation = token.slice(0, cut) + text + token.slice(cut + count);
       const result = decodeMacaroon(mutation);
-      const verifies = result.kind === "decoded" &&
-        signerOf(result.macaroon, KEYS) !== undefined;
+      const verifies = result.kind === "decoded" && isSignedBy(KEY, result.macaroon);
       const padded = token.padEnd(Math.ceil(token.length / 4) * 4, "=");
       assertEquals(verifies, mutation === token || mutation === padded, mutation);
     }),

@@ -12,9 +12,9 @@ import {
 import {
   decodeMacaroon,
   deriveRootKey,
+  isSignedBy,
   type Macaroon,
   type RootKey,
-  signerOf,
 } from "../../src/authorise/macaroon.ts";
 
 export const SECRET = "3f0c1d7a-9a53-4b7e-8f6e-0d6c1c1f5a42";
@@ -67,8 +67,7 @@ export function decoded(token: string): Macaroon {
 /** Whether `token` decodes and {@link SECRET} signed it. */
 export function verifies(token: string): boolean {
   const result = decodeMacaroon(token);
-  return result.kind === "decoded" &&
-    signerOf(result.macaroon, [deriveRootKey(SECRET)]) !== undefined;
+  return result.kind === "decoded" && isSignedBy(deriveRootKey(SECRET), result.macaroon);
 }
 
 /** What `authorise` says of a token that is verified anew. */
@@ -78,7 +77,8 @@ export function verdictOn(
   access: Access,
   required: readonly CaveatName[],
 ): Authorisation {
-  return authorise(token, access, { rootKeys, required, verify: verifyToken });
+  const verify = (token: string, rootKeys: readonly RootKey[]) => verifyToken(token, rootKeys);
+  return authorise(token, access, { rootKeys, required, verify });
 }
 
 /** The grant of what must be granted. */

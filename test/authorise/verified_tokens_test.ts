@@ -3,26 +3,28 @@ import fc from "fast-check";
 import { verifyToken } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { rememberTokens } from "../../src/authorise/verified_tokens.ts";
-import { SECRET, signed } from "./tokens.ts";
+import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/limits.ts";
+import { packet, SECRET, signed, tokenOf } from "./tokens.ts";
 
 const KEY = deriveRootKey(SECRET);
+const NOW = 1_000_000;
 const OTHER = deriveRootKey(`${SECRET}.`);
 
 Deno.test("a token that was verified is not verified again", () => {
   const verify = rememberTokens();
   const token = signed("app", "path = /export");
-  const first = verify(token, [KEY]);
+  const first = verify(token, [KEY], NOW);
   assertEquals(first, verifyToken(token, [KEY]));
-  assertStrictEquals(verify(token, [OTHER, KEY]), first);
+  assertStrictEquals(verify(token, [OTHER, KEY], NOW), first);
 });
 
 Deno.test("a token is forgotten with the key that signed it", () => {
   const verify = rememberTokens();
   const token = signed("app");
-  verify(token, [KEY]);
-  assertEquals(verify(token, [OTHER]), { kind: "refused", reason: "signature_wrong" });
-  assertEquals(verify(token, []), { kind: "refused", reason: "signature_wrong" });
-  assertEquals(verify(token, [KEY]).kind, "verified");
+  verify(token, [KEY], NOW);
+  assertEquals(verify(token, [OTHER], NOW), { kind: "refused", reason: "signature_wrong" });
+  assertEquals(verify(token, [], NOW), { kind: "refused", reason: "signature_wrong" });
+  assertEquals(verify(token, [KEY], NOW).kind, "verified");
 });
 
 Deno.test("the token used longest ago goes first", () => {
@@ -32,7 +34,7 @@ Deno.test("the token used longest ago goes first", () => {
     string,
     string,
   ];
-  const of = (token: string) => verify(token, [KEY]);
+  const of = (token: string) => verify(token, [KEY], NOW);
   const before = { a: of(a), b: of(b) };
   of(a);
   of(c);
@@ -48,7 +50,33 @@ Deno.test("to remember changes no verdict", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(token, keys)), (calls) => {
       const verify = rememberTokens(2);
-      for (const [each, ring] of calls) assertEquals(verify(each, ring), verifyToken(each, ring));
+      for (const [each, ring] of calls) {
+        assertEquals(verify(each, ring, NOW), verifyToken(each, ring));
+      }
     }),
   );
+});
+
+Deno.test("wrong tokens cost former keys so many hashes a second, and no good one is called wrong", () => {
+  const verify = rememberTokens();
+  const ring = [OTHER, deriveRootKey("a third"), KEY];
+  const good = signed("app", "path = /export");
+  const caveats = Array(9).fill(packet("cid", "path = /"));
+  const signature = packet("signature", new Uint8Array(32));
+  const wrong = (n: number) =>
+    tokenOf(packet("location", ""), packet("identifier", `app ${n}`), ...caveats, signature);
+  const reasonOf = (n: number, now: number) => {
+    const verdict = verify(wrong(n), ring, now);
+    return verdict.kind === "refused" ? verdict.reason : verdict.kind;
+  };
+  // Ten hashes for each of the two former keys.
+  const affordable = FORMER_KEY_HASHES_PER_SECOND / 20;
+  for (let n = 0; n < affordable; n++) assertEquals(reasonOf(n, NOW), "signature_wrong");
+  assertEquals(reasonOf(affordable, NOW), "signature_unchecked");
+  assertEquals(verify(good, ring, NOW), { kind: "refused", reason: "signature_unchecked" });
+  // What the present key signs, and what is remembered, costs nothing of this.
+  assertEquals(verify(signed("other app"), [KEY, OTHER], NOW).kind, "verified");
+  assertEquals(verify(good, ring, NOW + 100).kind, "verified");
+  for (let n = 0; n < affordable; n++) reasonOf(n, NOW + 100);
+  assertEquals(verify(good, ring, NOW + 100).kind, "verified");
 });

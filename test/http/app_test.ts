@@ -1,6 +1,7 @@
 /** The API as apps see it: the contract with its rulings (DESIGN 3). */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
+import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/limits.ts";
 import { Fault } from "../fakes/faulty_kv.ts";
 import { answered, DESTINATION, openTestService, type TestService } from "../fakes/test_service.ts";
 
@@ -431,4 +432,25 @@ Deno.test("no line of the log holds a token, a payload or a query string", async
     assert(log.includes(event), event);
   }
   assert(!log.includes("secret") && !log.includes(token.slice(0, 16)));
+});
+
+Deno.test("wrong tokens by the thousand keep no processor: those not tried by former keys get 503", async () => {
+  const secrets = ["present", ...Array.from({ length: 32 }, (_, n) => `former ${n}`)];
+  await using service = await openTestService({ secrets, keysComplete: true });
+  const remembered = service.token({ secret: "former 31" });
+  await (await service.ask("/lp/export", NEW, { token: remembered })).body?.cancel();
+  const statuses = new Map<number, number>();
+  for (let n = 0; n < 200; n++) {
+    const token = service.token({ secret: "nobody's", destination: `https://example.org/${n}` });
+    const { status } = await problemIn(await service.ask("/lp/export", NEW, { token }));
+    statuses.set(status, 1 + (statuses.get(status) ?? 0));
+  }
+  // Five hashes for each of 32 former keys; the last one may be cut short on the way.
+  const tried = Math.floor((FORMER_KEY_HASHES_PER_SECOND - 5 * 32) / (5 * 32));
+  assertEquals(Object.fromEntries(statuses), { 401: tried, 503: 200 - tried });
+  for (const token of [service.token({ secret: "present" }), remembered]) {
+    const response = await service.ask("/lp/export", NEW, { token });
+    assertEquals(response.status, 200);
+    await response.body?.cancel();
+  }
 });

@@ -1,0 +1,29 @@
+/**
+ * So many a second, and a second's worth at once: a token bucket that fills steadily, kept as one
+ * number, the moment at which it will be full again. Never waits, and keeps no clock.
+ */
+
+/** What a bucket holds when full, as the time it takes to fill, ms. */
+export const BURST_MS = 1_000;
+
+/** What came of drawing; `waitMs` until there would have been enough. */
+export type Drawn =
+  | { readonly kind: "admitted"; readonly fullAt: number }
+  | { readonly kind: "refused"; readonly waitMs: number };
+
+/**
+ * Draws `count` from a bucket that will be full at `fullAt`; one that never was drawn from is full.
+ * So is one that would take longer to fill than it can: the clock was put back.
+ */
+export function draw(
+  fullAt: number | undefined,
+  now: number,
+  perSecond: number,
+  count = 1,
+): Drawn {
+  const before = fullAt === undefined || fullAt > now + BURST_MS ? now : Math.max(fullAt, now);
+  const after = before + count * BURST_MS / perSecond;
+  return after - now <= BURST_MS
+    ? { kind: "admitted", fullAt: after }
+    : { kind: "refused", waitMs: after - now - BURST_MS };
+}
