@@ -166,8 +166,10 @@ export const READY_PAYLOAD_BYTES_MAX = 4 * KIB;
 export const EXPIRY_SPREAD_MS = 5 * MINUTE;
 /** Those that finish within this are removed together: some hundreds at most. */
 export const EXPIRY_TOGETHER_MS = 100;
-/** Refused tokens and destinations entered in the ledger a minute; the rest are only counted. */
+/** Refusals of one owner, or of all strangers, entered in the ledger a minute; the rest are counted. */
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
+/** Owners who have that bound to themselves in a minute; more share that of strangers. */
+export const REFUSED_OWNERS_PER_MINUTE = 16;
 /** Largest floor of free space that can be asked for: 1 TiB. */
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
 /** Characters kept of a refused destination's host: the longest name of DNS, and a port. */

@@ -32,7 +32,7 @@ export type LedgerEntry =
     owner?: string;
     host?: string;
   }>
-  | Readonly<{ kind: "refusals.omitted"; at: number; count: number }>
+  | Readonly<{ kind: "refusals.omitted"; at: number; count: number; owner?: string }>
   | Readonly<
     {
       kind: "attempt.started";

@@ -58,8 +58,8 @@ export function guard(parts: GuardParts) {
   // One middleware for head and token, and not async: what is called before a poll waits is kept in
   // memory as long as it waits, and thousands do at once.
   return createMiddleware<Guarded>(function guard(c, next) {
-    const code = faultOfHead(c.req.raw, parts.headBounds);
-    if (code !== undefined) return Promise.resolve(problem(code));
+    const fault = faultOfHead(c.req.raw, parts.headBounds);
+    if (fault !== undefined) return Promise.resolve(problem(fault.code, fault.detail));
     const admission = admit(callOf(c.req), parts);
     if (admission.kind === "problem") {
       return Promise.resolve(problem(admission.code, admission.detail, admission.headers));

@@ -3,7 +3,7 @@
  * is over the runtime's own bounds never gets here, see README.
  */
 import { createMiddleware } from "hono/factory";
-import { problem, type ProblemCode } from "./problem.ts";
+import { problem, type ProblemReply } from "./problem.ts";
 
 export interface HeadBounds {
   readonly urlChars: number;
@@ -13,21 +13,34 @@ export interface HeadBounds {
 /** For routes that no guard stands before. */
 export function headBounds(bounds: HeadBounds) {
   return createMiddleware(async function headBounds(c, next) {
-    const code = faultOfHead(c.req.raw, bounds);
-    return code === undefined ? await next() : problem(code);
+    const fault = faultOfHead(c.req.raw, bounds);
+    return fault === undefined ? await next() : problem(fault.code, fault.detail);
   });
 }
 
-/** What is too much in a request's head. */
+/** What is too much in a request's head, or not what it should be. */
 export function faultOfHead(
   { url, headers }: Pick<Request, "url" | "headers">,
   { urlChars, headerBytes }: HeadBounds,
-): Extract<ProblemCode, "url_too_long" | "headers_too_large"> | undefined {
-  if (url.length > urlChars) return "url_too_long";
+): ProblemReply | undefined {
+  if (url.length > urlChars) return URL_TOO_LONG;
   let bytes = 0;
-  for (const [name, value] of headers) bytes += name.length + value.length + LINE_BYTES;
-  return bytes > headerBytes ? "headers_too_large" : undefined;
+  for (const [name, value] of headers) {
+    bytes += name.length + value.length + LINE_BYTES;
+    if (name === "host" && !HOST.test(value)) return BAD_HOST;
+  }
+  return bytes > headerBytes ? HEADERS_TOO_LARGE : undefined;
 }
 
 /** Colon, blank and the end of a header's line. */
 const LINE_BYTES = 4;
+/** The runtime puts whatever stands there before the path, so that `x/lp/export?` would be one. */
+const HOST = /^[\w.:[\]-]*$/;
+
+const URL_TOO_LONG: ProblemReply = { kind: "problem", code: "url_too_long" };
+const HEADERS_TOO_LARGE: ProblemReply = { kind: "problem", code: "headers_too_large" };
+const BAD_HOST: ProblemReply = {
+  kind: "problem",
+  code: "malformed_request",
+  detail: "`Host` must be a name or an address, with a port or without.",
+};

@@ -1,14 +1,18 @@
 /**
  * Enters refusals in the ledger, within bounds: who may not export must not be able to fill the
- * disk either. Past the bound of a minute they are counted, and the count is entered.
+ * disk either. Past the bound of a minute they are counted, and the count is entered. Each owner has
+ * a bound of their own, so that nobody can hide behind the refusals of others.
  */
 import type { Clock } from "../clock.ts";
+import { Counts } from "../counts.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { REFUSALS_LEDGERED_PER_MINUTE } from "../limits.ts";
+import { REFUSALS_LEDGERED_PER_MINUTE, REFUSED_OWNERS_PER_MINUTE } from "../limits.ts";
 import type { Log } from "../log.ts";
 
 const MINUTE_MS = 60_000;
+/** Whoever has no owner's name, or is one too many: no owner is called so. */
+const STRANGERS = "";
 
 /** What was refused, and why. */
 export type RefusalNote = Omit<Extract<LedgerEntry, { kind: "export.refused" }>, "kind" | "at">;
@@ -22,8 +26,9 @@ export interface RefusalsParts {
 export class Refusals {
   readonly #parts: RefusalsParts;
   #minute = 0;
-  #entered = 0;
-  #omitted = 0;
+  /** Of this minute, by owner. */
+  #entered = new Counts();
+  readonly #omitted = new Map<string, number>();
   /** What the ledger has not taken yet. */
   readonly #entering = new Set<Promise<void>>();
 
@@ -39,12 +44,14 @@ export class Refusals {
     if (minute !== this.#minute) {
       this.#enterOmitted();
       this.#minute = minute;
-      this.#entered = 0;
+      this.#entered = new Counts();
     }
-    if (this.#entered++ >= REFUSALS_LEDGERED_PER_MINUTE) {
-      this.#omitted++;
+    const who = this.#nameOf(refusal.owner);
+    if (this.#entered.of(who) >= REFUSALS_LEDGERED_PER_MINUTE) {
+      this.#omitted.set(who, 1 + (this.#omitted.get(who) ?? 0));
       return;
     }
+    this.#entered.add(who, 1);
     log({ event: "export.refused", ...refusal });
     this.#enter({ kind: "export.refused", at, ...refusal });
   }
@@ -55,12 +62,20 @@ export class Refusals {
     await Promise.all(this.#entering);
   }
 
+  /** Whose bound counts: only so many owners are told apart in a minute. */
+  #nameOf(owner = STRANGERS): string {
+    const isKnown = this.#entered.of(owner) > 0;
+    return isKnown || this.#entered.size < REFUSED_OWNERS_PER_MINUTE ? owner : STRANGERS;
+  }
+
   #enterOmitted(): void {
-    const count = this.#omitted;
-    if (count === 0) return;
-    this.#omitted = 0;
-    this.#parts.log({ event: "refusals.omitted", count });
-    this.#enter({ kind: "refusals.omitted", at: this.#parts.clock.now(), count });
+    const { clock, log } = this.#parts;
+    for (const [who, count] of this.#omitted) {
+      const omitted = { count, ...(who !== STRANGERS && { owner: who }) };
+      log({ event: "refusals.omitted", ...omitted });
+      this.#enter({ kind: "refusals.omitted", at: clock.now(), ...omitted });
+    }
+    this.#omitted.clear();
   }
 
   #enter(entry: LedgerEntry): void {

@@ -27,7 +27,7 @@ export async function openStore(path: string): Promise<OpenStore> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const lock = await lockFile(`${path}.lock`);
-    const kv = await Deno.openKv(path).catch((error) => {
+    const kv = await openPrivately(path).catch((error) => {
       lock.close();
       throw error;
     });
@@ -55,6 +55,16 @@ export async function openExistingStore(path: string): Promise<OpenStore> {
   });
   if (isThere) return await openStore(path);
   throw new StoreError(`There is no store at "${path}"; set EXPORT_KV_PATH to where it is`);
+}
+
+/** A store that is made is nobody else's to read; its other files take the mode of this one. */
+async function openPrivately(path: string): Promise<Deno.Kv> {
+  try {
+    (await Deno.open(path, { createNew: true, write: true, mode: 0o600 })).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  return await Deno.openKv(path);
 }
 
 async function lockFile(path: string): Promise<Deno.FsFile> {

@@ -46,6 +46,24 @@ Deno.test("a head over its limits is refused wherever it goes, also where nobody
   assertEquals((await service.app.request("/health/ready")).status, 200);
 });
 
+Deno.test("a Host cannot make one path look like another: what is no host is 400", async () => {
+  await using service = await openTestService();
+  await using server = new SocketServer(service);
+  const body = JSON.stringify(NEW);
+  const rest = `X-Api-Key: ${service.token()}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const answerTo = async (host: string, path: string) => {
+    using client = await connect(server, { path, host });
+    await client.send(rest);
+    return (await client.rest()).split("\r\n", 1);
+  };
+  for (const host of ["x/lp/export?", "x/lp/export#", "x\\lp", "u@x", "x y", "x%2f"]) {
+    assertEquals(await answerTo(host, "/zz"), ["HTTP/1.1 400 Bad Request"], host);
+  }
+  for (const host of ["", "export-service", "10.0.0.1:8080", "[::1]:8080", "a_b.example"]) {
+    assertEquals(await answerTo(host, "/lp/export"), ["HTTP/1.1 200 OK"], host);
+  }
+});
+
 Deno.test("nesting over the limit is 400 in the body and in data, and never an overflow", async () => {
   await using service = await openTestService();
   const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
@@ -299,8 +317,11 @@ class TextClient implements Disposable {
   }
 }
 
-async function connect({ port }: SocketServer): Promise<TextClient> {
+async function connect(
+  { port }: SocketServer,
+  { path, host } = { path: "/lp/export", host: "localhost" },
+): Promise<TextClient> {
   const client = new TextClient(await Deno.connect({ hostname: "127.0.0.1", port }));
-  await client.send("POST /lp/export HTTP/1.1\r\nHost: localhost\r\n");
+  await client.send(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\n`);
   return client;
 }

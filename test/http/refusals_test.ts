@@ -8,6 +8,7 @@ import { FakeClock } from "../fakes/fake_clock.ts";
 
 const MINUTE = 60_000;
 const BOUND = 60;
+const OWNERS = 16;
 const REFUSAL = { reason: "token_missing", method: "POST", route: "/export" };
 
 function untouched(): never {
@@ -86,6 +87,35 @@ Deno.test("what was only counted is entered with the first refusal of another mi
     { event: "refusals.omitted", count: 8 },
     { event: "export.refused", ...REFUSAL },
   ]);
+});
+
+Deno.test("no owner's refusals are hidden by those of strangers or of another owner", () => {
+  const { refusals, note, clock, entries } = refusalsWith();
+  const noteOf = (owner: string, times: number) => {
+    for (let n = 0; n < times; n++) refusals.note({ ...REFUSAL, owner });
+  };
+  note(BOUND + 1);
+  noteOf("a", BOUND + 2);
+  noteOf("b", 1);
+  assertEquals(entries.length, BOUND + BOUND + 1);
+  assertEquals(entries.at(-1), { kind: "export.refused", at: clock.now(), ...REFUSAL, owner: "b" });
+  clock.advance(MINUTE);
+  noteOf("b", 1);
+  assertEquals(entries.slice(-3, -1), [
+    { kind: "refusals.omitted", at: clock.now(), count: 1 },
+    { kind: "refusals.omitted", at: clock.now(), count: 2, owner: "a" },
+  ]);
+});
+
+Deno.test("whoever makes ever new owners has one bound with the strangers, and no more", async () => {
+  const { refusals, clock, entries } = refusalsWith();
+  for (let n = 0; n < 10_000; n++) refusals.note({ ...REFUSAL, owner: `owner ${n}` });
+  assertEquals(kinds(entries), { "export.refused": OWNERS + BOUND });
+  refusals.note({ ...REFUSAL, owner: "owner 0" });
+  assertEquals(kinds(entries), { "export.refused": OWNERS + BOUND + 1 });
+  await refusals.close();
+  const count = 10_000 - OWNERS - BOUND;
+  assertEquals(entries.at(-1), { kind: "refusals.omitted", at: clock.now(), count });
 });
 
 Deno.test("every minute has its own bound", () => {

@@ -25,6 +25,22 @@ Deno.test("a store is made with its folder, which only its owner can enter", asy
   });
 });
 
+Deno.test("in a folder that others may enter, only its owner can read the store", async () => {
+  await withTempDir(async (folder) => {
+    await Deno.chmod(folder, 0o755);
+    const path = join(folder, "export.kv");
+    const store = await openStore(path);
+    try {
+      await store.kv.set(["a"], 1);
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+        assertEquals(((await Deno.stat(file)).mode ?? 0) & 0o077, 0, file);
+      }
+    } finally {
+      store.close();
+    }
+  });
+});
+
 Deno.test("one process at a time: a second opening is refused, and says what to do", async () => {
   await withTempDir(async (folder) => {
     const path = join(folder, "export.kv");
