@@ -56,7 +56,9 @@ export const OPEN_RETRY_SECONDS = 30;
 
 /** Answers of destinations up to this are sent as a whole: all polls of all owners may hold one. */
 export const SMALL_ANSWER_BYTES = 16 * KIB;
-/** Bytes of larger ones on their way at once; in memory three to eight times as much, by their script. */
+/** JSON takes so many for one byte of an answer at most: those of a control character's escape. */
+export const JSON_BYTES_PER_BYTE = 6;
+/** Bytes of JSON with larger ones on their way to polls at once, and as many to sockets. */
 export const ANSWERS_BYTES_MAX = 64 * MIB;
 /** Of these, for one owner. */
 export const ANSWERS_BYTES_PER_OWNER_MAX = 32 * MIB;
@@ -213,7 +215,7 @@ export const DEFAULTS = {
   /** Polls that wait: up to some 50 KB each with their connection, 200 MB together. */
   polls: 4_096,
   pollsPerOwner: 2_048,
-  /** Open sockets: apps need one each; one whose client does not read takes up to 2 MiB. */
+  /** Open sockets: apps need one each; one whose client does not read takes up to 360 KB. */
   sockets: 512,
   socketsPerOwner: 64,
   /** Exports of one owner accepted and not finished: one every 10 s for a day without a line. */
@@ -232,11 +234,14 @@ export const SOCKET_EXPORTS_MAX = 256;
 export const SOCKET_FRAMES_IN_PROGRESS_MAX = 16;
 /** Frames of the largest size that may wait on one socket: the runtime reads on whatever we do. */
 export const SOCKET_LARGEST_FRAMES_WAITING = 8;
-/** Unsent bytes on one socket above which its client is slow: nothing more is sent or begun then. */
-export const SOCKET_BUFFERED_BYTES_MAX = MIB;
-/** A client that is slow for so long is left; an ordinary line takes a MiB in a few seconds. */
+/**
+ * Unsent bytes on one socket above which its client is slow: nothing more is sent or begun then. The
+ * system takes some MiB before any is unsent.
+ */
+export const SOCKET_BUFFERED_BYTES_MAX = 256 * KIB;
+/** A client that is slow for so long is left; an ordinary line takes as much in a second. */
 export const SOCKET_SLOW_MAX_MS = 30 * SECOND;
-/** A slow client is looked at again after this; nothing tells when bytes have left. */
+/** A client that has something to read is looked at again after this; nothing tells when bytes have left. */
 export const SOCKET_LOOK_AGAIN_MS = 25;
 /** Until a socket that is to be closed is silent; who reads at all has read a MiB by then. */
 export const SOCKET_QUIET_MAX_MS = 1 * SECOND;

@@ -17,7 +17,7 @@ export interface RequestBounds extends HeadBounds {
   readonly bodies: PlaceBounds;
   /** Polls that wait. */
   readonly polls: PlaceBounds;
-  /** Bytes of large answers that are being sent to polls. */
+  /** Bytes of JSON with large answers that are on their way to polls, and as many to sockets. */
   readonly answers: PlaceBounds;
   /** Polls that wait for room among these. */
   readonly answersWaiting: PlaceBounds;
@@ -33,6 +33,7 @@ export interface Bounded {
   readonly bodies: Places;
   readonly polls: Places;
   readonly answers: PlacesInTurn;
+  readonly socketAnswers: Places;
   readonly rate: RequestRate;
 }
 
@@ -45,6 +46,7 @@ export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
     bodies: new Places(bounds.bodies),
     polls: new Places(bounds.polls),
     answers: new PlacesInTurn(bounds.answers, bounds.answersWaiting),
+    socketAnswers: new Places(bounds.answers),
     rate: new RequestRate(clock, requestsPerSecond),
   };
 }

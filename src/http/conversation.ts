@@ -19,6 +19,7 @@ import { exchange, failure, lookUp, receiptOf, type Reply, SHOWN_BEFORE } from "
 import type { ExportRoutesParts } from "./export_routes.ts";
 import { admit, type Call, type GuardParts } from "./guard.ts";
 import { type Followed, Outbox } from "./outbox.ts";
+import type { GiveBack } from "./places.ts";
 import { type ProblemCode, problemText } from "./problem.ts";
 import { type ExportRequest, parseExportRequest, requestBytesMax } from "./request.ts";
 import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
@@ -65,6 +66,7 @@ export class Conversation implements Talk {
     this.#outbox = new Outbox({
       socket,
       clock: parts.clock,
+      takeRoom: (bytes) => this.#takeRoom(bytes),
       frameOf: (record) => this.#frameOf(record),
       onTold: ({ id }) => this.#followed.delete(id),
       onRest: () => this.#proceed(),
@@ -104,7 +106,7 @@ export class Conversation implements Talk {
   end(): void {
     this.#isClosing = true;
     this.#stop();
-    this.#outbox.end();
+    this.#outbox.gone();
     this.#left.resolve();
   }
 
@@ -202,6 +204,11 @@ export class Conversation implements Talk {
     if (present !== undefined && isPast(present, state)) return present;
     if (clock.now() - begun < SOCKET_WATCH_MS) await pause(clock, STORE_RETRY_MS, signal);
     return undefined;
+  }
+
+  #takeRoom(bytes: number): GiveBack | undefined {
+    const { socketAnswers } = this.#parts;
+    return socketAnswers.take(this.#opener.owner, Math.min(bytes, socketAnswers.most));
   }
 
   #frameOf(record: Finished): Promise<string> {

@@ -5,7 +5,7 @@
 import { type Context, Hono } from "hono";
 import type { ExportRecord } from "../exports/record.ts";
 import { answerBytesOf, isPast, wireState } from "../exports/receipt.ts";
-import { ANSWER_WAIT_MS, SMALL_ANSWER_BYTES } from "../limits.ts";
+import { ANSWER_WAIT_MS, JSON_BYTES_PER_BYTE, SMALL_ANSWER_BYTES } from "../limits.ts";
 import type { Waiters } from "../wait/waiters.ts";
 import { lengthOf, readBody } from "./body.ts";
 import type { Bounded } from "./bounds.ts";
@@ -148,10 +148,13 @@ async function respond(
   const bytes = answerBytesOf(record);
   if (bytes <= SMALL_ANSWER_BYTES) return Response.json(await receiptOf(record, parts));
   const { answers, clock } = parts;
-  const leave = await answers.take(owner, bytes, { clock, timeoutMs: ANSWER_WAIT_MS, signal });
+  const wait = { clock, timeoutMs: ANSWER_WAIT_MS, signal };
+  const leave = await answers.take(owner, bytes * JSON_BYTES_PER_BYTE, wait);
   if (leave === undefined) return problem("too_many_answers");
   try {
-    return paced(JSON.stringify(await receiptOf(record, parts)), clock, leave);
+    const json = new TextEncoder().encode(JSON.stringify(await receiptOf(record, parts)));
+    leave(json.length);
+    return paced(json, clock, leave);
   } catch (error) {
     leave();
     throw error;

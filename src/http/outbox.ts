@@ -1,11 +1,19 @@
 /**
  * What is to be told on one socket, no faster than its client reads. Keeps the newest state of an
- * export instead of a queue of them, and reads the answers of destinations only when there is room.
+ * export instead of a queue of them, and reads the answers of destinations only when there is room:
+ * for large ones also among all sockets, until the client has read them.
  */
 import type { Clock } from "../clock.ts";
 import { answerBytesOf, openReceipt } from "../exports/receipt.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
-import { SOCKET_BUFFERED_BYTES_MAX, SOCKET_LOOK_AGAIN_MS, SOCKET_SLOW_MAX_MS } from "../limits.ts";
+import {
+  JSON_BYTES_PER_BYTE,
+  SMALL_ANSWER_BYTES,
+  SOCKET_BUFFERED_BYTES_MAX,
+  SOCKET_LOOK_AGAIN_MS,
+  SOCKET_SLOW_MAX_MS,
+} from "../limits.ts";
+import type { GiveBack } from "./places.ts";
 import type { ServerSocket } from "./sockets.ts";
 
 /** An export that is told of; `record` is the newest that is known. */
@@ -16,6 +24,8 @@ export interface Followed {
 export interface OutboxParts {
   readonly socket: Pick<ServerSocket, "send" | "bufferedAmount">;
   readonly clock: Clock;
+  /** Takes room for so many bytes among the large answers of all sockets, if there is any. */
+  readonly takeRoom: (bytes: number) => GiveBack | undefined;
   /** The frame that tells how an export ended; must not reject. */
   readonly frameOf: (record: Finished) => Promise<string>;
   /** How an export ended was told. */
@@ -26,6 +36,12 @@ export interface OutboxParts {
   readonly onStuck: () => void;
 }
 
+/** A large answer that was sent, and how many bytes had been sent with it. */
+interface Unread {
+  readonly end: number;
+  readonly giveBack: GiveBack;
+}
+
 export class Outbox {
   readonly #parts: OutboxParts;
   /** What is due to be told, oldest first. */
@@ -33,6 +49,10 @@ export class Outbox {
   /** Answers being read for the client, and the bytes that they have. */
   #reading = 0;
   #readingBytes = 0;
+  #sentBytes = 0;
+  readonly #unread: Unread[] = [];
+  /** A large answer waits for room among those of all sockets. */
+  #lacksRoom = false;
   #slowMs = 0;
   #cancelLook: (() => void) | undefined;
   #ended = false;
@@ -48,12 +68,12 @@ export class Outbox {
 
   /** Whether everything was told that could be. */
   get atRest(): boolean {
-    return this.#reading === 0 && (this.#due.size === 0 || this.slow);
+    return this.#reading === 0 && (this.#due.size === 0 || this.#lacksRoom || this.slow);
   }
 
   /** Sends a small frame at once. */
   say(frame: string): void {
-    this.#parts.socket.send(frame);
+    this.#send(frame);
     this.#watchClient();
   }
 
@@ -64,6 +84,7 @@ export class Outbox {
     this.#tellAll();
   }
 
+  /** Tells nothing more. What was sent and is not read keeps its room. */
   end(): void {
     this.#ended = true;
     this.#due.clear();
@@ -71,35 +92,67 @@ export class Outbox {
     this.#cancelLook = undefined;
   }
 
-  #tellAll(): void {
+  /** The socket is gone, and what was unread with it. */
+  gone(): void {
+    this.end();
+    for (const { giveBack } of this.#unread.splice(0)) giveBack();
+  }
+
+  /** Returns how many bytes the frame has. */
+  #send(frame: string): number {
     const { socket } = this.#parts;
+    const before = socket.bufferedAmount;
+    socket.send(frame);
+    const bytes = socket.bufferedAmount - before;
+    this.#sentBytes += bytes;
+    return bytes;
+  }
+
+  #tellAll(): void {
+    this.#lacksRoom = false;
     for (const followed of this.#due) {
-      if (socket.bufferedAmount + this.#readingBytes > SOCKET_BUFFERED_BYTES_MAX) break;
-      this.#due.delete(followed);
       const { record } = followed;
-      if (record.state === "finished") void this.#tellEnd(record);
-      else socket.send(JSON.stringify(openReceipt(record)));
+      const bytes = answerBytesOf(record);
+      if (!this.#hasRoom(bytes)) break;
+      const isLarge = bytes > SMALL_ANSWER_BYTES;
+      const giveBack = isLarge ? this.#parts.takeRoom(bytes * JSON_BYTES_PER_BYTE) : undefined;
+      this.#lacksRoom ||= isLarge && giveBack === undefined;
+      if (isLarge && giveBack === undefined) continue;
+      this.#due.delete(followed);
+      if (record.state === "finished") void this.#tellEnd(record, giveBack);
+      else this.#send(JSON.stringify(openReceipt(record)));
     }
     this.#watchClient();
   }
 
-  async #tellEnd(record: Finished): Promise<void> {
+  /** Whether an answer of so many bytes may be read for this client; one of any size, if nothing else is. */
+  #hasRoom(bytes: number): boolean {
+    const waiting = this.#parts.socket.bufferedAmount + this.#readingBytes;
+    return waiting === 0 || waiting + bytes <= SOCKET_BUFFERED_BYTES_MAX;
+  }
+
+  async #tellEnd(record: Finished, giveBack: GiveBack | undefined): Promise<void> {
     const bytes = answerBytesOf(record);
     this.#reading++;
     this.#readingBytes += bytes;
     const frame = await this.#parts.frameOf(record);
     this.#reading--;
     this.#readingBytes -= bytes;
-    if (this.#ended) return;
-    this.#parts.socket.send(frame);
+    if (this.#ended) return giveBack?.();
+    const sentBytes = this.#send(frame);
+    if (giveBack !== undefined) {
+      giveBack(sentBytes);
+      this.#unread.push({ end: this.#sentBytes, giveBack });
+    }
     this.#parts.onTold(record);
     this.#tellAll();
     this.#parts.onRest();
   }
 
-  /** While the client is slow, looks again and again whether it still is. */
+  /** While the client is slow or has a large answer to read, or something waits, looks again and again. */
   #watchClient(): void {
-    if (!this.slow || this.#ended || this.#cancelLook !== undefined) return;
+    const isCalm = !this.slow && this.#unread.length === 0 && this.#due.size === 0;
+    if (isCalm || this.#ended || this.#cancelLook !== undefined) return;
     this.#cancelLook = this.#parts.clock.after(SOCKET_LOOK_AGAIN_MS, () => {
       this.#cancelLook = undefined;
       this.#look();
@@ -107,13 +160,20 @@ export class Outbox {
   }
 
   #look(): void {
-    if (!this.slow) {
-      this.#slowMs = 0;
-      this.#tellAll();
-      return this.#parts.onRest();
-    }
-    this.#slowMs += SOCKET_LOOK_AGAIN_MS;
-    if (this.#slowMs >= SOCKET_SLOW_MAX_MS) this.#parts.onStuck();
-    else this.#watchClient();
+    const { slow } = this;
+    const isStuck = slow || (!this.#forgetRead() && this.#unread.length > 0);
+    this.#slowMs = isStuck ? this.#slowMs + SOCKET_LOOK_AGAIN_MS : 0;
+    if (this.#slowMs >= SOCKET_SLOW_MAX_MS) return this.#parts.onStuck();
+    if (slow) return this.#watchClient();
+    this.#tellAll();
+    this.#parts.onRest();
+  }
+
+  /** Gives back the room of large answers that have left; returns whether there was any. */
+  #forgetRead(): boolean {
+    const left = this.#sentBytes - this.#parts.socket.bufferedAmount;
+    const count = this.#unread.filter(({ end }) => end <= left).length;
+    for (const { giveBack } of this.#unread.splice(0, count)) giveBack();
+    return count > 0;
   }
 }

@@ -12,8 +12,12 @@ const PIECE_BYTES = 65_536;
  * The response that says `json`. Whoever reads nothing of it for {@link RESPONSE_STALL_MAX_MS} loses the
  * rest and the connection. `onEnd` is called once, however it ends.
  */
-export function paced(json: string, clock: Pick<Clock, "after">, onEnd: () => void): Response {
-  let rest = new TextEncoder().encode(json);
+export function paced(
+  json: Uint8Array<ArrayBuffer>,
+  clock: Pick<Clock, "after">,
+  onEnd: () => void,
+): Response {
+  let rest = json;
   const headers = { "content-type": "application/json", "content-length": `${rest.length}` };
   let isOver = false;
   let cancelStall = () => {};

@@ -11,6 +11,9 @@ export interface PlaceBounds {
   readonly perOwner: number;
 }
 
+/** Gives places back: all that are left of them, or all but `kept`. */
+export type GiveBack = (kept?: number) => void;
+
 export class Places {
   readonly #bounds: PlaceBounds;
   readonly #takenBy = new Counts();
@@ -18,6 +21,11 @@ export class Places {
 
   constructor(bounds: PlaceBounds) {
     this.#bounds = bounds;
+  }
+
+  /** The most that one owner may have. */
+  get most(): number {
+    return Math.min(this.#bounds.total, this.#bounds.perOwner);
   }
 
   /** How many are taken at this moment. */
@@ -37,13 +45,14 @@ export class Places {
   }
 
   /** Takes `count` places for `owner` and returns how to give them back, if there are so many. */
-  take(owner: string, count = 1): (() => void) | undefined {
+  take(owner: string, count = 1): GiveBack | undefined {
     if (!this.has(owner, count)) return undefined;
     this.#change(owner, count);
-    let given = false;
-    return () => {
-      if (!given) this.#change(owner, -count);
-      given = true;
+    let left = count;
+    return (kept = 0) => {
+      if (kept >= left) return;
+      this.#change(owner, kept - left);
+      left = kept;
     };
   }
 

@@ -3,14 +3,14 @@
  * moments. Whoever waits for others of their own owner keeps nobody else waiting.
  */
 import { type Bounds, withinBounds } from "../deadline.ts";
-import { type PlaceBounds, Places } from "./places.ts";
+import { type GiveBack, type PlaceBounds, Places } from "./places.ts";
 
 interface Waiting {
   readonly owner: string;
   readonly count: number;
   readonly begin: () => void;
   /** Gives the places back, once they are taken. */
-  leave?: () => void;
+  leave?: GiveBack;
 }
 
 export class PlacesInTurn {
@@ -37,11 +37,11 @@ export class PlacesInTurn {
    * nothing if there are none in time, or too many wait. Who wants more than an owner may have takes
    * all of these.
    */
-  async take(owner: string, count: number, wait: Bounds): Promise<(() => void) | undefined> {
+  async take(owner: string, count: number, wait: Bounds): Promise<GiveBack | undefined> {
     const leaveLine = this.#linePlaces.take(owner);
     if (leaveLine === undefined) return undefined;
     const turn = Promise.withResolvers<void>();
-    const most = Math.min(this.#bounds.total, this.#bounds.perOwner);
+    const most = this.#places.most;
     const waiting: Waiting = { owner, count: Math.min(count, most), begin: turn.resolve };
     this.#line.add(waiting);
     // Who cannot have them anyway changes nothing for those ahead.
@@ -61,8 +61,8 @@ export class PlacesInTurn {
       const leave = this.#places.take(owner, count);
       if (leave === undefined) continue;
       this.#line.delete(waiting);
-      waiting.leave = () => {
-        leave();
+      waiting.leave = (kept) => {
+        leave(kept);
         this.#serve();
       };
       waiting.begin();

@@ -12,11 +12,14 @@ import {
 import { type Frame, NEW, until, UPGRADE } from "./socket_client.ts";
 
 const MIB = 1_048_576;
+const SLOW = 262_144;
 
 /** A socket without a client: it shows what was sent, and is as full as the test says. */
 class FakeSocket implements ServerSocket {
   bufferedAmount = 0;
   bytesPerFrame = 0;
+  /** Whether nothing of what is sent is read. */
+  counts = false;
   onopen: ServerSocket["onopen"] = null;
   onmessage: ServerSocket["onmessage"] = null;
   onclose: ServerSocket["onclose"] = null;
@@ -28,7 +31,7 @@ class FakeSocket implements ServerSocket {
 
   send(frame: unknown): void {
     this.frames.push(JSON.parse(String(frame)));
-    this.bufferedAmount += this.bytesPerFrame;
+    this.bufferedAmount += this.counts ? String(frame).length : this.bytesPerFrame;
   }
 
   quiet(): Promise<void> {
@@ -122,10 +125,10 @@ Deno.test("a slow client is told the newest state once, and its frames wait", as
   const { service, open } = await heldService({ destination: () => arrival.promise });
   await using _ = service;
   const socket = await open();
-  socket.bufferedAmount = MIB;
+  socket.bufferedAmount = SLOW;
   socket.receive(NEW);
   await until(() => socket.frames.length === 2);
-  assertEquals(socket.states, ["Pending", "Processing"], "a MiB unsent is not slow yet");
+  assertEquals(socket.states, ["Pending", "Processing"], "so much unsent is not slow yet");
   socket.bufferedAmount++;
   arrival.resolve(answered("news"));
   await until(() => service.waiters.size === 0);
@@ -156,6 +159,54 @@ Deno.test("a client may be slow again and again, but not for 30 s in one piece",
   }
   service.clock.advance(25);
   assertEquals([socket.codes, service.clock.pending], [[1008], 0]);
+  close(socket);
+});
+
+Deno.test("of large answers only so much is unread on all sockets of an owner, whatever JSON makes of them", async () => {
+  const answers = { total: 900_000, perOwner: 700_000 };
+  const { service, open } = await heldService({
+    destination: () => answered("\u0001".repeat(100_000)),
+    bounds: { answers },
+  });
+  await using _ = service;
+  const sockets = [await open(), await open(), await open()];
+  const told = () => sockets.filter(({ states }) => states.includes("Finished")).length;
+  for (const socket of sockets) {
+    socket.counts = true;
+    socket.receive(NEW);
+  }
+  await service.worker.idle();
+  await until(() => told() === 1);
+  service.clock.advance(25);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(told(), 1, "600 KB of JSON are unread, and there is no room for as much");
+  // One reads, and one goes without having read: room for two more, one after the other.
+  for (const round of [2, 3]) {
+    const unread = defined(sockets.find(({ bufferedAmount }) => bufferedAmount > 600_000));
+    if (round === 2) unread.bufferedAmount = 0;
+    else close(unread);
+    await until(() => {
+      service.clock.advance(25);
+      return told() === round;
+    });
+  }
+  for (const socket of sockets) close(socket);
+});
+
+Deno.test("who leaves a large answer unread for 30 s is sent away, however little that is", async () => {
+  const { service, open } = await heldService({
+    destination: () => answered("x".repeat(20_000)),
+  });
+  await using _ = service;
+  const socket = await open();
+  socket.counts = true;
+  socket.receive(NEW);
+  await until(() => socket.states.includes("Finished"));
+  service.clock.advance(29_975);
+  assertEquals(socket.codes, []);
+  service.clock.advance(25);
+  await until(() => socket.codes.length > 0);
+  assertEquals(socket.codes, [1008]);
   close(socket);
 });
 
