@@ -3,7 +3,7 @@
  * Whether expiry keeps up with acceptance: a service accepts as fast as 16 clients can, while what
  * was accepted before expires at the same rate.
  */
-import { EXPIRY_SPREAD_MS } from "../src/limits.ts";
+import { EXPIRY_SPREAD_MS } from "../src/ledger/store_limits.ts";
 import type { Figures, Surroundings } from "./measure.ts";
 import { rivalOf } from "./rivals.ts";
 import { startService } from "./service.ts";

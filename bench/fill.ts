@@ -18,10 +18,10 @@ import {
   BACKOFF_JITTER,
   BACKOFF_MS,
   DEFAULTS,
-  EXPIRY_SPREAD_MS,
   LEASE_MARGIN_MS,
   RETRY_AFTER_MAX_MS,
 } from "../src/limits.ts";
+import { EXPIRY_SPREAD_MS } from "../src/ledger/store_limits.ts";
 import { openStore } from "../src/machine/store_file.ts";
 import { payloadOf } from "./payload.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Every number that bounds what others may take, or how long somebody waits, with its reason.
  * Numbers an operator may change are the defaults of `config.ts`; the rest are fixed here. Measures
- * that nobody outside of one file meets stand in that file; `arbiter` and `zmtp` have their own.
+ * that nobody outside of one file meets stand in that file; three rooms have their own.
  */
 
 const KIB = 1_024;
@@ -135,39 +135,10 @@ export const CLOCK_CHANGE_MS = 2 * SECOND;
 
 /** A KV value holds 64 KiB; a `Uint8Array` is stored raw, so a part of much may use them all. */
 export const PART_BYTES = 64 * KIB;
-/**
- * Bytes of a value whose row lies in one page of the store's file. SQLite keeps 1,002 bytes of a row
- * there, key and numbers included, and reads the rest of a longer one whenever it compares keys with it.
- */
-export const ROW_BYTES_MAX = 896;
-/** Of these, what a record takes at most without its URL: its ids and digest have one length. */
-export const RECORD_BYTES_MAX = { unfinished: 416, finished: 528 } as const;
 /** Parts that travel in the accepting or settling commit itself; more are staged before it. */
 export const PARTS_IN_COMMIT = 4;
-/** Mutations of one shared commit (KV: 1,000, enqueues included). */
-export const COMMIT_MUTATIONS_MAX = 900;
-/** Checks of one shared commit (KV: 100). */
-export const COMMIT_CHECKS_MAX = 100;
-/** Bytes of one shared commit, keys counted twice as KV does (KV: 800 KiB). */
-export const COMMIT_BYTES_MAX = 640 * KIB;
-/** Key bytes of one shared commit (KV: 80 KiB). */
-export const COMMIT_KEY_BYTES_MAX = 64 * KIB;
 /** Staged parts older than this belong to a submission that was never accepted. */
 export const STAGING_MAX_MS = 10 * MINUTE;
-/** Durable wake-ups fall on multiples of this, so that a busy lane needs one a second at most. */
-export const WAKE_UP_GRAIN_MS = SECOND;
-/** Exports kept in memory besides, for polls that come soon: some seconds' worth of a busy box. */
-export const RECENT_EXPORTS_MAX = 8_192;
-/** Answers kept with them are no longer than this: with their records 40 MiB at the very most. */
-export const RECENT_ANSWER_BYTES_MAX = 4 * KIB;
-/** Exports kept in memory besides until there is a hand for them: as many as common bursts. */
-export const READY_EXPORTS_MAX = 2_048;
-/** Payloads kept with them are no longer than this: with their records 12 MiB at the very most. */
-export const READY_PAYLOAD_BYTES_MAX = 4 * KIB;
-/** Finished exports are removed up to this much after their retention, spread to avoid stalls. */
-export const EXPIRY_SPREAD_MS = 5 * MINUTE;
-/** Those that finish within this are removed together: some hundreds at most. */
-export const EXPIRY_TOGETHER_MS = 100;
 /** Refusals of one owner, or of all strangers, entered in the ledger a minute; the rest are counted. */
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Owners who have that bound to themselves in a minute; more share that of strangers. */

@@ -8,7 +8,7 @@ import {
   COMMIT_CHECKS_MAX,
   COMMIT_KEY_BYTES_MAX,
   COMMIT_MUTATIONS_MAX,
-} from "../limits.ts";
+} from "./store_limits.ts";
 import type { WakeUp } from "./bell.ts";
 import { keyBytes, keys } from "./keys.ts";
 

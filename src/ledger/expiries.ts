@@ -1,6 +1,6 @@
 /** When finished exports expire: after their retention, and some of the spread after it. */
 import type { Clock } from "../clock.ts";
-import { EXPIRY_SPREAD_MS, EXPIRY_TOGETHER_MS } from "../limits.ts";
+import { EXPIRY_SPREAD_MS, EXPIRY_TOGETHER_MS } from "./store_limits.ts";
 
 /**
  * How much longer than its retention an export is kept that finishes now, ms. Those that

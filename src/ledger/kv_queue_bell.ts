@@ -4,7 +4,7 @@
  * of the same lane and second share one message. Never looks at the work itself.
  */
 import type { Clock } from "../clock.ts";
-import { WAKE_UP_GRAIN_MS } from "../limits.ts";
+import { WAKE_UP_GRAIN_MS } from "./store_limits.ts";
 import type { Bell, WakeUp } from "./bell.ts";
 
 interface Message {

@@ -2,7 +2,7 @@
  * Ledger entries lie in pages: those that are committed together, one to a line. A key and its row
  * cost more than an entry does. Pure; an entry is bytes here, without a line end in it.
  */
-import { ROW_BYTES_MAX } from "../limits.ts";
+import { ROW_BYTES_MAX } from "./store_limits.ts";
 
 /** An entry with its number in the chain. */
 export interface Numbered {

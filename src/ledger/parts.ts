@@ -3,7 +3,8 @@
  * many as its row has room for, the rest in parts. Pure but for reading them.
  */
 import type { ExportRecord } from "../exports/record.ts";
-import { PART_BYTES, PARTS_IN_COMMIT, RECORD_BYTES_MAX, ROW_BYTES_MAX } from "../limits.ts";
+import { PART_BYTES, PARTS_IN_COMMIT } from "../limits.ts";
+import { RECORD_BYTES_MAX, ROW_BYTES_MAX } from "./store_limits.ts";
 
 export interface Cut {
   /** What the record brings along. */

@@ -3,7 +3,7 @@
  * whoever takes one up soon after reads nothing. A shortcut only, as in `recent.ts`: what is not here
  * is in the store, and what was changed since has another version there.
  */
-import { READY_EXPORTS_MAX, READY_PAYLOAD_BYTES_MAX } from "../limits.ts";
+import { READY_EXPORTS_MAX, READY_PAYLOAD_BYTES_MAX } from "./store_limits.ts";
 import type { Held } from "./ledger.ts";
 
 /** The place before the first one of a lane. */

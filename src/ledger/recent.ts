@@ -5,7 +5,7 @@
  */
 import { Counts } from "../counts.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
-import { RECENT_ANSWER_BYTES_MAX, RECENT_EXPORTS_MAX } from "../limits.ts";
+import { RECENT_ANSWER_BYTES_MAX, RECENT_EXPORTS_MAX } from "./store_limits.ts";
 import type { RecordListener } from "./ledger.ts";
 
 interface Noted {

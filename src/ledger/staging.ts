@@ -3,7 +3,8 @@
  * A marker says that they are not accepted yet; the accepting commit removes it, and only if it is
  * untouched. What was never accepted is found by its marker and removed.
  */
-import { COMMIT_BYTES_MAX, PART_BYTES, STAGING_MAX_MS } from "../limits.ts";
+import { PART_BYTES, STAGING_MAX_MS } from "../limits.ts";
+import { COMMIT_BYTES_MAX } from "./store_limits.ts";
 import { keys } from "./keys.ts";
 
 interface Marker {

@@ -3,7 +3,7 @@
  * bell; but they come with the commit itself, whatever its caller gets to hear.
  */
 import type { Clock } from "../../src/clock.ts";
-import { WAKE_UP_GRAIN_MS } from "../../src/limits.ts";
+import { WAKE_UP_GRAIN_MS } from "../../src/ledger/store_limits.ts";
 import type { Bell, WakeUp } from "../../src/ledger/bell.ts";
 
 /** What happens when a commit holds; for a store that may lie about it. */

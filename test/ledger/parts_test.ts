@@ -5,7 +5,8 @@ import { acceptExport, claimExport, settleExport } from "../../src/exports/expor
 import type { ExportRecord } from "../../src/exports/record.ts";
 import { cut, readContent } from "../../src/ledger/parts.ts";
 import { encodeExport } from "../../src/ledger/stored.ts";
-import { PART_BYTES, ROW_BYTES_MAX } from "../../src/limits.ts";
+import { PART_BYTES } from "../../src/limits.ts";
+import { ROW_BYTES_MAX } from "../../src/ledger/store_limits.ts";
 import { defined } from "../fakes/expect.ts";
 
 const BACKOFF = { delaysMs: [1_000], jitter: 0 };

@@ -1,0 +1,38 @@
+/**
+ * Every number that bounds something in this room alone, with its reason. Deno KV's own limits decide
+ * most of these.
+ */
+
+const KIB = 1_024;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/**
+ * Bytes of a value whose row lies in one page of the store's file. SQLite keeps 1,002 bytes of a row
+ * there, key and numbers included, and reads the rest of a longer one whenever it compares keys with it.
+ */
+export const ROW_BYTES_MAX = 896;
+/** Of these, what a record takes at most without its URL: its ids and digest have one length. */
+export const RECORD_BYTES_MAX = { unfinished: 416, finished: 528 } as const;
+/** Mutations of one shared commit (KV: 1,000, enqueues included). */
+export const COMMIT_MUTATIONS_MAX = 900;
+/** Checks of one shared commit (KV: 100). */
+export const COMMIT_CHECKS_MAX = 100;
+/** Bytes of one shared commit, keys counted twice as KV does (KV: 800 KiB). */
+export const COMMIT_BYTES_MAX = 640 * KIB;
+/** Key bytes of one shared commit (KV: 80 KiB). */
+export const COMMIT_KEY_BYTES_MAX = 64 * KIB;
+/** Durable wake-ups fall on multiples of this, so that a busy lane needs one a second at most. */
+export const WAKE_UP_GRAIN_MS = SECOND;
+/** Exports kept in memory besides, for polls that come soon: some seconds' worth of a busy box. */
+export const RECENT_EXPORTS_MAX = 8_192;
+/** Answers kept with them are no longer than this: with their records 40 MiB at the very most. */
+export const RECENT_ANSWER_BYTES_MAX = 4 * KIB;
+/** Exports kept in memory besides until there is a hand for them: as many as common bursts. */
+export const READY_EXPORTS_MAX = 2_048;
+/** Payloads kept with them are no longer than this: with their records 12 MiB at the very most. */
+export const READY_PAYLOAD_BYTES_MAX = 4 * KIB;
+/** Finished exports are removed up to this much after their retention, spread to avoid stalls. */
+export const EXPIRY_SPREAD_MS = 5 * MINUTE;
+/** Those that finish within this are removed together: some hundreds at most. */
+export const EXPIRY_TOGETHER_MS = 100;
