@@ -71,6 +71,8 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "the store fails, or another program holds it": [
     ["store_trouble_test.ts", "a store that another process holds: 503 until it lets go"],
+    ["store_outage_test.ts", "a store that is away for longer than a lease has nothing sent twice"],
+    ["store_outage_test.ts", "thousands of lanes do not fill the log"],
     ["http/app_test.ts", "a store that fails is a 503 that says when to come back"],
     ["fault_test.ts", "nothing is lost, stuck or settled twice when the n-th call ${kind}"],
   ],

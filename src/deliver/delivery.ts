@@ -13,9 +13,10 @@ import {
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Outcome } from "../exports/record.ts";
 import type { Changed, Follower, Held, Ledger } from "../ledger/ledger.ts";
-import { STORE_RETRY_MS } from "../limits.ts";
+import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { attemptExport, type Send } from "./attempt.ts";
+import { StoreFailed } from "./store_failed.ts";
 
 export interface DeliveryParts {
   readonly ledger: Ledger;
@@ -36,7 +37,6 @@ export interface DeliveryParts {
 export interface Surroundings {
   /** Aborts when running attempts must end. */
   readonly signal: AbortSignal;
-  isStopping(): boolean;
   /** Resolves after that time, or when the worker stops. */
   pause(ms: number): Promise<void>;
   /** Whether others need the hand, or a place at this host. */
@@ -123,13 +123,16 @@ interface Settlement<R extends ExportRecord> {
 }
 
 /**
- * An outcome is worth more than one try: while the lease holds, a failing store is asked again. The
- * one behind is only taken along.
+ * What came of an attempt is known to nobody else: a failing store is asked again for as long as the
+ * process lives, whatever the lease says, since whoever took the lane over meanwhile has changed it.
+ * The one behind is only taken along.
+ *
+ * @throws {StoreFailed} once running attempts must end
  */
 async function settle<R extends ExportRecord>(
   claimed: Held<Delivering>,
   { settlement, answer, follower }: Settlement<R>,
-  { ledger, clock, log }: DeliveryParts,
+  { ledger, log }: DeliveryParts,
   around: Surroundings,
 ): Promise<Changed<R> | undefined> {
   const { id } = claimed.record;
@@ -138,13 +141,12 @@ async function settle<R extends ExportRecord>(
       .catch((error) => log({ event: "store.failed", id, error }));
     if (both) return both;
   }
-  for (;;) {
+  for (let tries = 0;; tries++) {
     try {
       return await ledger.change(claimed, settlement, { answer });
     } catch (error) {
-      const leaseLeftMs = (claimed.lease?.until ?? 0) - clock.now();
-      if (around.isStopping() || leaseLeftMs <= STORE_RETRY_MS) throw error;
-      log({ event: "store.failed", id, error });
+      if (around.signal.aborted) throw new StoreFailed(error);
+      if (tries % STORE_RETRIES_PER_LINE === 0) log({ event: "store.failed", id, error });
       await around.pause(STORE_RETRY_MS);
     }
   }

@@ -8,10 +8,12 @@ import type { Outcome, Pending } from "../exports/record.ts";
 import { placeOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
-import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS, LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
+import { LOOKS_MAX, STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import { deliver, type DeliveryParts, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
+import { fromStore, StoreFailed } from "./store_failed.ts";
+import { Resting } from "./resting.ts";
 import { Timers } from "./timers.ts";
 
 export interface WorkerParts extends DeliveryParts {
@@ -30,20 +32,21 @@ export class Worker {
   /** Lanes to look at, oldest wake-up first. */
   readonly #woken = new Set<string>();
   readonly #active = new Set<string>();
-  /** Lanes that will be looked at again without a wake-up, and when, by the wall clock. */
-  readonly #resting = new Map<string, number>();
   readonly #timers: Timers;
+  readonly #resting: Resting;
   readonly #abort = new AbortController();
   readonly #around: Surroundings = {
     signal: this.#abort.signal,
-    isStopping: () => this.#stopped,
     pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
     isWanted: (host) => this.#isWanted(host),
     learn: (...what) => this.#learn(...what),
-    lookAgain: (lane, ms) => this.#lookAgain(lane, ms),
+    lookAgain: (lane, ms) => this.#resting.lookAgain(lane, ms),
   };
   /** Heads of lanes being read. */
   #looks = 0;
+  #storeRests = false;
+  /** Since it last was well. */
+  #storeFailures = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
 
@@ -52,6 +55,7 @@ export class Worker {
     this.#hosts = new HostPlaces(parts.policy.parallelPerHost);
     this.#health = new HostHealth(parts.policy.leaseMs);
     this.#timers = new Timers(parts.clock);
+    this.#resting = new Resting(parts.clock, this.#timers, (lane) => this.wake([lane]));
   }
 
   /** Hosts that cannot be reached at present, by their last attempts. */
@@ -80,12 +84,13 @@ export class Worker {
   readonly accept: Ledger["accept"] = (change, payload, options) => {
     const { ledger, clock, claimant, policy } = this.#parts;
     const { record } = change;
-    if (!this.#takeHandFor(record)) return ledger.accept(change, payload, options);
+    if (!this.#takeHandFor(record)) return this.#acceptOnly(change, payload, options);
     const { promise, resolve } = Promise.withResolvers<Acceptance>();
     void this.#run(record.lane, async () => {
       const claim = claimExport(record, undefined, { now: clock.now(), claimant, ...policy });
       resolve(ledger.accept(change, payload, { ...options, claim }));
       const acceptance = await promise.catch(() => undefined);
+      if (acceptance?.kind === "accepted") this.#storeIsWell();
       if (acceptance?.kind !== "accepted" || acceptance.claimed === undefined) {
         // A store that reports a failure may have held the claim all the same.
         return this.wake([record.lane]);
@@ -95,6 +100,20 @@ export class Worker {
     });
     return promise;
   };
+
+  /** What was not accepted, as far as the store tells, may be there all the same: its lane is looked at. */
+  async #acceptOnly(...what: Parameters<Ledger["accept"]>): Promise<Acceptance> {
+    const [{ record: { lane } }] = what;
+    let isAccepted = false;
+    try {
+      const acceptance = await this.#parts.ledger.accept(...what);
+      isAccepted = acceptance.kind === "accepted";
+      if (isAccepted) this.#storeIsWell();
+      return acceptance;
+    } finally {
+      if (!isAccepted) this.wake([lane]);
+    }
+  }
 
   /** Resolves when nothing is being worked or waits for a hand. */
   idle(): Promise<void> {
@@ -108,6 +127,7 @@ export class Worker {
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
     this.#woken.clear();
+    this.#resting.stop();
     this.#timers.runAll();
     const cancel = this.#parts.clock.after(graceMs, () => this.#abort.abort());
     await this.idle();
@@ -116,6 +136,7 @@ export class Worker {
 
   #begin(): void {
     for (const lane of this.#woken) {
+      if (this.#storeRests) break;
       if (this.#active.size >= this.#parts.policy.parallel || this.#looks >= LOOKS_MAX) break;
       // Woken while it is worked: looked at again afterwards.
       if (this.#active.has(lane)) continue;
@@ -135,13 +156,36 @@ export class Worker {
     try {
       await work();
     } catch (error) {
-      this.#parts.log({ event: "lane.failed", lane, error, frames: framesOf(error) });
-      this.#lookAgain(lane, STORE_RETRY_MS);
+      if (error instanceof StoreFailed) this.#waitForStore(lane, error);
+      else {
+        this.#parts.log({ event: "lane.failed", lane, error, frames: framesOf(error) });
+        this.#resting.lookAgain(lane, STORE_RETRY_MS);
+      }
     }
     this.#active.delete(lane);
     const next = this.#hosts.free(lane);
     this.wake(next === undefined ? [] : [next]);
     this.#begin();
+  }
+
+  /** No lane is taken up for a while: what fails for one fails for all, and there may be thousands. */
+  #waitForStore(lane: string, { cause }: StoreFailed): void {
+    if (this.#stopped) return;
+    this.#woken.add(lane);
+    if (this.#storeRests) return;
+    this.#storeRests = true;
+    if (this.#storeFailures++ % STORE_RETRIES_PER_LINE === 0) {
+      this.#parts.log({ event: "store.failed", error: cause });
+    }
+    this.#timers.after(STORE_RETRY_MS, () => {
+      this.#storeRests = false;
+      this.#begin();
+    });
+  }
+
+  #storeIsWell(): void {
+    this.#storeRests = false;
+    this.#storeFailures = 0;
   }
 
   /**
@@ -159,29 +203,29 @@ export class Worker {
   async #work(lane: string): Promise<void> {
     const { ledger, clock, claimant, policy } = this.#parts;
     const held = await this.#look(lane);
-    if (held === undefined) return;
+    if (held === undefined || this.#stopped) return;
     const facts = { now: clock.now(), claimant, ...policy };
     const claim = claimExport(held.record, held.lease, facts);
-    if (claim === undefined) return this.#lookAgain(lane, wakeUpAt(held) - facts.now);
+    if (claim === undefined) return this.#resting.lookAgain(lane, wakeUpAt(held) - facts.now);
     const { host } = placeOf(held.record.uri);
     if (!this.#hosts.take(host, lane)) return;
     // At its give-up age an export has its last attempt, whatever is known of the host.
     const heldBackMs = facts.now >= held.record.giveUpAt
       ? 0
       : this.#health.admit(host, lane, facts.now);
-    if (heldBackMs > 0) return this.#lookAgain(lane, heldBackMs);
-    const [claimed, payload] = await Promise.all([
-      ledger.change(held, claim),
-      ledger.payload(held),
-    ]);
-    if (claimed === undefined) return this.#lookAgain(lane, STORE_RETRY_MS);
+    if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
+    // Before it is claimed: what cannot be read was not attempted.
+    const payload = await fromStore(ledger.payload(held));
+    const claimed = await fromStore(ledger.change(held, claim));
+    this.#storeIsWell();
+    if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);
     await deliver({ claimed, payload }, this.#parts, this.#around);
   }
 
   async #look(lane: string): Promise<Held | undefined> {
     this.#looks++;
     try {
-      return await this.#parts.ledger.head(lane);
+      return await fromStore(this.#parts.ledger.head(lane));
     } finally {
       this.#looks--;
       this.#begin();
@@ -199,31 +243,5 @@ export class Worker {
     const isFull = this.#active.size >= this.#parts.policy.parallel && this.#woken.size > 0;
     return this.#stopped || isFull || this.#hosts.isWanted(host) ||
       this.#health.isUnreachable(host);
-  }
-
-  /**
-   * Looks at a lane again after `ms`, or sooner if the clock was changed: what is due may be, too.
-   * Nothing is planned for 0 or less: somebody sees to the lane already.
-   */
-  #lookAgain(lane: string, ms: number): void {
-    const at = this.#parts.clock.now() + ms;
-    if (ms <= 0 || this.#stopped || (this.#resting.get(lane) ?? Infinity) <= at) return;
-    this.#resting.set(lane, at);
-    this.#rest(lane, ms, at);
-  }
-
-  /** In steps, by a timer, which no change of the clock delays as it does a wake-up. */
-  #rest(lane: string, ms: number, at: number): void {
-    const { clock } = this.#parts;
-    const stepMs = Math.min(ms, LOOK_AGAIN_MAX_MS);
-    const begun = clock.now();
-    this.#timers.after(stepMs, () => {
-      // Somebody wants the lane looked at sooner.
-      if (this.#resting.get(lane) !== at) return;
-      const wasChanged = Math.abs(clock.now() - begun - stepMs) > CLOCK_CHANGE_MS;
-      if (stepMs < ms && !wasChanged && !this.#stopped) return this.#rest(lane, ms - stepMs, at);
-      this.#resting.delete(lane);
-      this.wake([lane]);
-    });
   }
 }

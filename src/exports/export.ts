@@ -156,7 +156,8 @@ function nextAttemptAt(
   { now, chance }: { readonly now: number; readonly chance: number },
 ): number | undefined {
   if (isFinal(outcome, policy) || now >= record.giveUpAt) return undefined;
-  const delayMs = askedFor(outcome, policy) ?? backoffMs(policy.backoff, record.attempts, chance);
+  const usualMs = backoffMs(policy.backoff, record.attempts, chance);
+  const delayMs = Math.max(usualMs, askedFor(outcome, policy) ?? 0);
   return Math.min(now + delayMs, record.giveUpAt);
 }
 
@@ -166,11 +167,10 @@ function isFinal(outcome: Outcome, { retryStatuses }: SettlePolicy): boolean {
     : FAILURES[outcome.code].final;
 }
 
-/** What the destination asks for, but no less than our first delay. */
+/** What the destination asks for, within bounds. */
 function askedFor(outcome: Outcome, policy: SettlePolicy): number | undefined {
   if (outcome.kind === "failed" || outcome.retryAfterMs === undefined) return undefined;
-  const [leastMs = 0] = policy.backoff.delaysMs;
-  return Math.max(leastMs, Math.min(outcome.retryAfterMs, policy.retryAfterMaxMs));
+  return Math.min(outcome.retryAfterMs, policy.retryAfterMaxMs);
 }
 
 function resultOf(outcome: Outcome): Result {

@@ -34,6 +34,8 @@ export class GroupCommit {
   #queue: Waiting[] = [];
   #head: StoredHead | undefined;
   #running: Promise<void> | undefined;
+  /** Where the chain ends if the last commit held. */
+  #tried: string | undefined;
 
   constructor(parts: {
     readonly kv: Deno.Kv;
@@ -80,11 +82,20 @@ export class GroupCommit {
   async #settle(shared: readonly Waiting[]): Promise<void> {
     if (shared.length > 1) {
       const committed = await this.#tryCommit(shared).catch(() => undefined);
-      if (committed !== undefined) return shared.forEach(({ resolve }) => resolve(committed));
+      const held = committed ?? await this.#heldUnseen();
+      if (held !== undefined) return shared.forEach(({ resolve }) => resolve(held));
     }
     for (const one of shared) {
       await this.#commitAlone(one).then(one.resolve, one.reject);
     }
+  }
+
+  /** A commit that reported an error when nobody could look may have held, too. */
+  async #heldUnseen(): Promise<Committed> {
+    const stored = await this.#readHead().catch(() => undefined);
+    return stored !== undefined && stored.hash === this.#tried
+      ? stored.versionstamp ?? undefined
+      : undefined;
   }
 
   /** A commit may also fail because the chain went on without us; then it is tried on the new head. */
@@ -99,11 +110,13 @@ export class GroupCommit {
   }
 
   async #tryCommit(shared: readonly Waiting[]): Promise<Committed> {
+    this.#tried = undefined;
     const stored = await this.#readHead();
     const commit = this.#kv.atomic();
     for (const { batch } of shared) addTo(commit, batch);
     const head = this.#chain(commit, stored, shared);
     const ring = this.#bell.arm(commit, shared.flatMap(({ batch }) => batch.wakeUps ?? []));
+    this.#tried = head === stored ? undefined : head.hash;
     // Unknown until the store has answered: a commit that reports failure may still have held.
     this.#head = undefined;
     const versionstamp = await commit.commit().then(

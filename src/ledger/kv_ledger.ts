@@ -111,6 +111,7 @@ export class KvLedger implements Ledger {
     const doubt = this.#open.doubtSince(lane);
     const head = await headOf(this.#kv, lane);
     if (head === undefined) this.#open.foundEmpty(lane, doubt);
+    if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
     return head;
   }
 

@@ -61,7 +61,8 @@ export async function abandon(kv: Deno.Kv, id: string): Promise<void> {
   const touched = await kv.atomic().check({ key, versionstamp })
     .set(key, { ...value, abandoned: true }).commit();
   if (!touched.ok) return;
-  const removal = kv.atomic().delete(key);
+  const { versionstamp: last } = touched;
+  const removal = kv.atomic().check({ key, versionstamp: last }).delete(key);
   for (let n = 0; n < value.parts; n++) removal.delete(keys.payload(id, n));
   await removal.commit();
 }

@@ -220,7 +220,7 @@ Deno.test("a store that fails is a 503 problem, and the socket lives on", async 
   assertEquals((await client.ask(NEW)).state, "Pending");
   assertEquals((await client.finish()).state, "Finished");
   await client.close();
-  const failures = service.log.filter(({ event }) => event === "store.failed");
+  const failures = service.log.filter(({ event, path }) => event === "store.failed" && path);
   assertEquals(failures.map(({ path }) => path), ["/ws/export", "/ws/export"]);
 });
 

@@ -1,0 +1,98 @@
+/** What the ledger leaves behind where the store, or time, plays tricks. */
+import { assert, assertEquals } from "@std/assert";
+import { acceptExport } from "../../src/exports/export.ts";
+import { GroupCommit } from "../../src/ledger/group_commit.ts";
+import { entriesIn } from "../../src/ledger/pages.ts";
+import { Ready } from "../../src/ledger/ready.ts";
+import { STAGING_MAX_MS } from "../../src/limits.ts";
+import { denying } from "../fakes/denying_kv.ts";
+import { defined } from "../fakes/expect.ts";
+import { hang, having, openRuled } from "../fakes/ruled.ts";
+import { openTestService } from "../fakes/test_service.ts";
+
+Deno.test("what is swept is never part of what was accepted meanwhile", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const released = Promise.withResolvers<void>();
+  let sweep: (() => Promise<unknown>) | undefined;
+  let [isSweeping, commits] = [false, 0];
+  let swept: Promise<unknown> = Promise.resolve();
+  const atomic = () => {
+    const operation = kv.atomic();
+    const [commit, set] = [operation.commit.bind(operation), operation.set.bind(operation)];
+    const isRemoval = isSweeping && ++commits === 2;
+    let accepts = false;
+    operation.set = (
+      ...args: Parameters<typeof set>
+    ) => (accepts ||= args[0][0] === "export", set(...args));
+    operation.commit = async () => {
+      if (isRemoval) await released.promise; // it comes late
+      if (accepts && sweep !== undefined) {
+        isSweeping = true;
+        swept = sweep();
+        sweep = undefined;
+        while (commits < 2) await new Promise((resolve) => setTimeout(resolve));
+        isSweeping = false;
+      }
+      return await commit();
+    };
+    return operation;
+  };
+  const { clock, ledger } = await openTestService({
+    kv: having(kv, { atomic }),
+    destination: hang,
+  });
+  const payload = new Uint8Array(1_000_000);
+  const facts = { id: crypto.randomUUID(), now: clock.now(), giveUpAfterMs: 1e9 };
+  const change = acceptExport({ owner: "a", uri: "https://a.example/", payload }, facts);
+  sweep = () => (clock.jump(STAGING_MAX_MS + 1), ledger.sweep());
+  const idempotency = { key: "k", fingerprint: "f", expiresAt: clock.now() + 1e9 };
+  assertEquals((await ledger.accept(change, payload, { idempotency })).kind, "accepted");
+  released.resolve();
+  await swept;
+  const kept = await ledger.payload(defined(await ledger.head(change.record.lane))).catch((error) =>
+    error
+  );
+  kv.close();
+  assert(kept instanceof Uint8Array, `${kept}`);
+});
+
+Deno.test("an empty lane leaves nothing in memory, also after the same submission twice at once", async () => {
+  const left = new Set<string>();
+  const { follow, leave } = Ready.prototype;
+  Ready.prototype.follow = function (...args) {
+    left.add(args[0]);
+    return follow.apply(this, args);
+  };
+  Ready.prototype.leave = function (lane) {
+    left.delete(lane);
+    leave.call(this, lane);
+  };
+  try {
+    const world = await openRuled();
+    await using service = world.service;
+    for (let n = 0; n < 50; n++) {
+      const headers = { "idempotency-key": `${n}` };
+      const uri = `https://a.example/${n}`;
+      await Promise.all([1, 2].map(() => service.submit("{}", { uri, headers })));
+    }
+    await world.pass(60_000);
+    assertEquals(await Array.fromAsync(service.ledger.lanes()), []);
+    assertEquals(left.size, 0);
+  } finally {
+    Object.assign(Ready.prototype, { follow, leave });
+  }
+});
+
+Deno.test("an entry whose commit held and said it did not is entered once", async () => {
+  const real = await Deno.openKv(":memory:");
+  const { kv, denyNext } = denying(real);
+  const bell = { arm: () => () => {}, onRing: () => {}, listen: () => {} };
+  const group = new GroupCommit({ kv, bell, instance: "one", marks: {} });
+  const enter = (count: number) =>
+    group.commit({ entries: [{ kind: "refusals.omitted", at: 0, count }] });
+  denyNext();
+  await Promise.all([enter(20), enter(300)]);
+  const pages = await Array.fromAsync(real.list<Uint8Array>({ prefix: ["ledger"] }));
+  real.close();
+  assertEquals(pages.flatMap(({ value }) => entriesIn(value)).length, 2);
+});

@@ -1,0 +1,172 @@
+/** What a store that is away, or fails once, must not bring about. */
+import { assert, assertEquals } from "@std/assert";
+import type { SendResult } from "../src/deliver/attempt.ts";
+import { OpenExports } from "../src/ledger/open_exports.ts";
+import { FakeClock } from "./fakes/fake_clock.ts";
+import { hang, having, killRuled, openRuled } from "./fakes/ruled.ts";
+import { answered, openTestService } from "./fakes/test_service.ts";
+
+Deno.test("a store that is away for longer than a lease has nothing sent twice", async () => {
+  const world = await openRuled({
+    destination: () => (world.trouble.rule = () => away ? "fails" : undefined, answered()),
+  });
+  let away = true;
+  await using service = world.service;
+  await service.submit();
+  await world.pass(60_000);
+  away = false;
+  await world.pass(60_000);
+  assertEquals(service.sent.length, 1);
+});
+
+Deno.test("nor has one failing commit while the clock is put forward", async () => {
+  const world = await openRuled({
+    destination: () => {
+      if (world.service.sent.length > 1) return answered();
+      world.clock.jump(3_600_000);
+      world.trouble.failOnce();
+      return answered();
+    },
+  });
+  await using service = world.service;
+  await service.submit();
+  await world.pass(120_000);
+  assertEquals(service.sent.length, 1);
+});
+
+Deno.test("nor has one failing commit while the service stops", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const arrival = Promise.withResolvers<SendResult>();
+  const one = await openRuled({ kv, destination: () => arrival.promise });
+  await one.service.submit();
+  await one.pass(0);
+  const stopped = one.service.worker.stop(8_000);
+  one.trouble.failOnce();
+  arrival.resolve(answered());
+  await one.pass(8_000);
+  await stopped;
+  await killRuled(one);
+  const { clock, service: { sent } } = one;
+  const two = await openRuled({ kv, clock, sent });
+  await two.service.worker.wakeAll();
+  await two.pass(60_000);
+  await killRuled(two);
+  kv.close();
+  assertEquals(sent.length, 1, "there were 8 s to write down that it had been answered");
+});
+
+Deno.test("thousands of lanes do not fill the log while the store has no room", async () => {
+  let isFull = false;
+  const world = await openRuled({
+    storage: () => Promise.resolve(isFull ? { kind: "exhausted", roomBytes: 1 } : { kind: "well" }),
+    destination: () =>
+      isFull || world.clock.elapsed < 900
+        ? { kind: "failed", code: "connection_lost" }
+        : answered(),
+  });
+  await using service = world.service;
+  for (let n = 0; n < 200; n++) await service.submit("{}", { uri: `https://h${n}.example/` });
+  await world.pass(800);
+  isFull = true;
+  await world.pass(60_000);
+  const { length } = service.log.filter(({ event }) => event === "lane.failed");
+  isFull = false;
+  await world.pass(60_000);
+  assert(length < 1_000, `${length} lines in a minute`);
+});
+
+Deno.test("one read of a payload that fails costs a second, and tells nothing false", async () => {
+  const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+  const first = await openRuled({ kv, clock, parallel: 1, destination: hang });
+  await first.service.submit("{}", { uri: "https://other.example/" });
+  await first.service.submit(JSON.stringify(["x".repeat(20_000)]));
+  await killRuled(first);
+  let fails = true;
+  const getMany = (...args: Parameters<Deno.Kv["getMany"]>) =>
+    fails ? (fails = false, Promise.reject(new TypeError("The call fails"))) : kv.getMany(...args);
+  const world = await openRuled({ kv: having(kv, { getMany }), clock });
+  await world.service.worker.wakeAll();
+  await world.pass(10_000);
+  const inTime = world.service.sent.filter(({ uri }) => !uri.includes("other")).length;
+  await world.pass(60_000);
+  const lapsed = (await world.service.entries()).filter(({ kind, id }) =>
+    kind === "attempt.lapsed" && id !== world.service.sent[0]?.headers["webhook-id"]
+  );
+  await killRuled(world);
+  kv.close();
+  assertEquals([inTime, lapsed.length], [1, 0]);
+});
+
+Deno.test("what was settled is not counted as open, however long the store was away", async () => {
+  const world = await openRuled({
+    openMax: { exports: 1, bytes: 1_000 },
+    destination: () => {
+      let isFirst = true;
+      if (world.service.sent.length === 1) {
+        world.trouble.rule = () => isFirst ? (isFirst = false, "lies") : "fails";
+      }
+      return answered();
+    },
+  });
+  await using service = world.service;
+  await service.submit();
+  await world.pass(120_000);
+  world.trouble.rule = () => undefined;
+  await world.pass(120_000);
+  assertEquals(await Array.fromAsync(service.ledger.lanes()), []);
+  assertEquals((await service.submit()).state, "Pending"); // 429
+});
+
+Deno.test("a lane whose acceptance failed does not stay in doubt", async () => {
+  const doubtful = new Set<string>();
+  const { failed, foundEmpty } = OpenExports.prototype;
+  OpenExports.prototype.failed = function (record) {
+    doubtful.add(record.lane);
+    failed.call(this, record);
+  };
+  OpenExports.prototype.foundEmpty = function (lane, doubt) {
+    foundEmpty.call(this, lane, doubt);
+    if (this.doubtSince(lane) === undefined) doubtful.delete(lane);
+  };
+  try {
+    const world = await openRuled({
+      parallel: 1,
+      destination: () =>
+        new Promise((resolve) => world.clock.after(20_000, () => resolve(answered()))),
+    });
+    await using service = world.service;
+    await service.submit();
+    world.trouble.rule = () => "fails";
+    for (let n = 0; n < 50; n++) {
+      await service.submit("{}", { uri: `https://a.example/${n}` }).catch(() => {});
+    }
+    world.trouble.rule = () => undefined;
+    await world.pass(3_600_000);
+    assertEquals(doubtful.size, 0);
+  } finally {
+    Object.assign(OpenExports.prototype, { failed, foundEmpty });
+  }
+});
+
+Deno.test("a worker that stops claims nothing more", async () => {
+  const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+  const first = await openRuled({ kv, clock, destination: hang });
+  await first.service.submit();
+  await killRuled(first);
+  const looked = Promise.withResolvers<void>();
+  const get = async (key: Deno.KvKey) => {
+    if (isOpen && key[0] === "export") await looked.promise;
+    return await kv.get(key);
+  };
+  let isOpen = false;
+  const late = await openTestService({ kv: having(kv, { get }), clock });
+  isOpen = true;
+  await late.worker.wakeAll();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const stopped = late.worker.stop(8_000);
+  looked.resolve();
+  await stopped;
+  await late.ledger.close();
+  kv.close();
+  assertEquals(late.sent.length, 0);
+});
