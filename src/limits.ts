@@ -203,6 +203,13 @@ export const DEFAULTS = {
 
 /** Frames not answered and exports not finished on one socket; a watch of an export takes 12 KB. */
 export const SOCKET_EXPORTS_MAX = 256;
+/**
+ * Bytes by which the process may grow, outside of its script, while sockets are open. Beyond that
+ * their clients are taken to send messages without an end, and all are ended.
+ */
+export const SOCKETS_MEMORY_MAX = 256 * MIB;
+/** So often it is looked at: on one machine 30 MB can come within this. */
+export const SOCKET_MEMORY_LOOK_MS = 100;
 /** Frames of one socket in progress at once: enough for them to share a commit. */
 export const SOCKET_FRAMES_IN_PROGRESS_MAX = 16;
 /** Frames of the largest size that may wait on one socket: the runtime reads on whatever we do. */

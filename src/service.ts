@@ -42,6 +42,7 @@ import { listen } from "./machine/listener.ts";
 import { onceWell, watchDisk } from "./machine/disk.ts";
 import { ownAddresses } from "./machine/own_addresses.ts";
 import { type SecretSource } from "./machine/secret_source.ts";
+import { SocketMemory } from "./machine/socket_memory.ts";
 import { UsageError } from "./machine/settings.ts";
 import { openStore } from "./machine/store_file.ts";
 import { type ListenerTls } from "./machine/tls.ts";
@@ -89,7 +90,8 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
   const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
   const secrets = await openSecrets(source, { kv, log, graceMs: config.EXPORT_SECRET_GRACE });
-  const sockets = new Sockets(webSockets(clock), socketBounds(config));
+  const upgrade = webSockets(clock, new SocketMemory({ clock, log }));
+  const sockets = new Sockets(upgrade, socketBounds(config));
   const app = createApp({
     ledger,
     accept: worker.accept,
@@ -111,8 +113,7 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   bell.onRing((lanes) => worker.wake(lanes));
   const alarm = onceWell(disk, clock, () => bell.listen());
-  const port = config.DATABOX_LOCAL_PORT;
-  const listener = listen({ port, tls, handler: app.fetch, clock, log });
+  const listener = listen({ port: config.DATABOX_LOCAL_PORT, tls, handler: app.fetch, clock, log });
   void worker.wakeAll();
   return {
     port: listener.port,

@@ -1,10 +1,11 @@
 /** The real thing: `main.ts` as a process, a store in a file, real sockets and real signals. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import { DestinationServer } from "./fakes/destination_server.ts";
 import { defined } from "./fakes/expect.ts";
 import { runTask, type ServiceProcess, startProcess } from "./fakes/service_process.ts";
 import { withFolder } from "./fakes/folder.ts";
+import { UPGRADE } from "./http/socket_client.ts";
 
 const SECRET = "a secret of the tests";
 const env = { EXPORT_SECRET: SECRET };
@@ -347,4 +348,32 @@ Deno.test("whoever takes every connection there can be does not end the service:
     const { id } = await ask(service, { id: "", uri, data: "{}" });
     assertEquals((await outcome(service, id, uri)).state, "Finished");
     assertEquals((await service.kill("SIGTERM")).code, 0);
+  }));
+
+Deno.test("a message without an end, which the runtime joins without a bound, ends the sockets and nothing else", () =>
+  withFolder(async (folder) => {
+    await using service = await startProcess({ folder, env });
+    const destination = "https://example.org/";
+    const path = "/ws/export";
+    const caveats = exportCaveats({ target: "export-service", path, method: "GET", destination });
+    const headers = Object.entries({ ...UPGRADE, "x-api-key": mintToken(SECRET, { caveats }) });
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port: service.port });
+    const send = async (bytes: Uint8Array) => {
+      for (let n = 0; n < bytes.length;) n += await conn.write(bytes.subarray(n));
+    };
+    const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    await send(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nhost: x\r\n${head}\r\n`));
+    await conn.read(new Uint8Array(1_024));
+    const piece = new Uint8Array(14 + 1_048_576);
+    new DataView(piece.buffer).setBigUint64(2, 1_048_576n);
+    [piece[0], piece[1]] = [0x01, 0xff]; // text, masked, of a length that takes eight bytes
+    await assertRejects(async () => {
+      for (let n = 0; n < 4_096; n++) {
+        await send(piece);
+        piece[0] = 0x00; // goes on
+      }
+    });
+    assertEquals((await service.logged("sockets.dropped")).sockets, 1);
+    const live = await fetch(`http://127.0.0.1:${service.port}/health/live`);
+    assertEquals(await live.json(), { status: "live" });
   }));

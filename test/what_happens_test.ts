@@ -111,6 +111,10 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   "somebody opens connections without end": [
     ["process_test.ts", "whoever takes every connection there can be does not end the service"],
   ],
+  "an app sends a WebSocket message without an end": [
+    ["process_test.ts", "a message without an end, which the runtime joins without a bound"],
+    ["http/socket_test.ts", "when the process grows too much beside its sockets"],
+  ],
   "somebody sends wrong tokens by the thousand": [
     ["http/refusals_test.ts", "past the bound of a minute refusals are only counted"],
     ["http/app_test.ts", "wrong tokens by the thousand keep no processor"],

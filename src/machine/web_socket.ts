@@ -5,13 +5,15 @@
  */
 import type { Clock } from "../clock.ts";
 import { SOCKET_CLOSE_MAX_MS, SOCKET_LOOK_AGAIN_MS, SOCKET_QUIET_MAX_MS } from "../limits.ts";
+import type { SocketMemory } from "./socket_memory.ts";
 
 type Timer = Pick<Clock, "after">;
 
 /** Answers the request of a client that wants a WebSocket; the socket tells when it can be closed. */
-export function webSockets(clock: Timer) {
+export function webSockets(clock: Timer, memory?: SocketMemory) {
   return (request: Request, options: Deno.UpgradeWebSocketOptions) => {
     const { socket, response } = Deno.upgradeWebSocket(request, options);
+    if (memory !== undefined) watch(socket, memory);
     const close = socket.close.bind(socket);
     const peaceful = Object.assign(socket, {
       quiet: () => quiet(socket, clock),
@@ -24,6 +26,13 @@ export function webSockets(clock: Timer) {
     });
     return { socket: peaceful, response };
   };
+}
+
+function watch(socket: WebSocket, memory: SocketMemory): void {
+  socket.addEventListener("open", () => {
+    const leave = memory.add(() => drop(socket));
+    socket.addEventListener("close", leave);
+  });
 }
 
 /** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */

@@ -1,6 +1,9 @@
 /** `GET /ws/export` as apps see it, over real sockets (contract 1.13 with the rulings). */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
+import { systemClock } from "../../src/clock.ts";
+import type { LogEvent } from "../../src/log.ts";
+import { SocketMemory } from "../../src/machine/socket_memory.ts";
 import { webSockets } from "../../src/machine/web_socket.ts";
 import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
@@ -26,6 +29,9 @@ const PROBLEM = "urn:databox:export-service:problem:";
 function statesOf(frames: readonly Frame[]): unknown[] {
   return frames.map(({ state }) => state);
 }
+
+const MIB = 1_048_576;
+const SLOW = 262_144;
 
 Deno.test("a new export is told Pending at once, then each change, then its outcome", async () => {
   const arrival = Promise.withResolvers<SendResult>();
@@ -315,6 +321,34 @@ Deno.test("a client that has read all and does not answer a Close is dropped aft
   await (await server.client()).close();
 });
 
+Deno.test("when the process grows too much beside its sockets all of them are ended, and others open", async () => {
+  const looks = new FakeClock();
+  const lines: LogEvent[] = [];
+  let bytes = 500 * MIB;
+  const log = (line: LogEvent) => void lines.push(line);
+  const memory = new SocketMemory({ clock: looks, log, memory: () => bytes });
+  await using service = await openTestService({ upgrade: webSockets(systemClock, memory) });
+  await using server = new SocketServer(service);
+  const clients = [await server.client(), await server.client()];
+  for (const mib of [400, 656]) {
+    bytes = mib * MIB;
+    looks.advance(100);
+    for (const client of clients) {
+      assertEquals((await client.ask({ ...NEW, id: UNKNOWN })).status, 404, `${mib} MiB`);
+    }
+  }
+  bytes++;
+  looks.advance(100);
+  for (const client of clients) await client.closed;
+  await until(() => service.sockets.size === 0);
+  assertEquals(lines, [{ event: "sockets.dropped", sockets: 2, bytes: 256 * MIB + 1 }]);
+  assertEquals(looks.pending, 0, "without sockets nobody looks");
+  const next = await server.client();
+  looks.advance(1_000);
+  assertEquals((await next.ask({ ...NEW, id: UNKNOWN })).status, 404);
+  await next.close();
+});
+
 Deno.test("too many exports on one socket end it with 1008, and every one is carried out", async () => {
   const arrival = Promise.withResolvers<SendResult>();
   await using service = await openTestService({ destination: () => arrival.promise });
@@ -472,9 +506,6 @@ async function assertAllTold(service: TestService, frames: readonly Frame[]) {
   assert(accepted.length > 0);
   assertEquals(new Set(frames.map(({ id }) => id)), new Set(accepted.map(({ id }) => id)));
 }
-
-const MIB = 1_048_576;
-const SLOW = 262_144;
 
 /** A service with a socket in the test's hand. */
 async function slowService() {
