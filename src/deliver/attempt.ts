@@ -14,23 +14,29 @@ export interface OutboundRequest {
   readonly signal: AbortSignal;
 }
 
-/** What came back; the code is `stopped` where the request's own signal ended it. */
+/**
+ * What came back; the code is `stopped` where the request's own signal ended it. `firstSentTo` is an
+ * address where the request may have arrived before, on a connection that was closed.
+ */
 export type SendResult =
-  | {
-    readonly kind: "answered";
-    readonly status: number;
-    readonly body: Uint8Array;
-    readonly truncated: boolean;
-    readonly address: string;
-    /** The header of that name, as it came. */
-    readonly retryAfter?: string;
-  }
-  | {
-    readonly kind: "failed";
-    readonly code: FailureCode | "stopped";
-    readonly address?: string;
-    readonly rule?: string;
-  };
+  & { readonly firstSentTo?: string }
+  & (
+    | {
+      readonly kind: "answered";
+      readonly status: number;
+      readonly body: Uint8Array;
+      readonly truncated: boolean;
+      readonly address: string;
+      /** The header of that name, as it came. */
+      readonly retryAfter?: string;
+    }
+    | {
+      readonly kind: "failed";
+      readonly code: FailureCode | "stopped";
+      readonly address?: string;
+      readonly rule?: string;
+    }
+  );
 
 /** Sends within the limits it was made with; resolves whatever the destination does. */
 export type Send = (request: OutboundRequest) => Promise<SendResult>;

@@ -7,7 +7,7 @@ import { CONNECT_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from "../limits.ts";
 import { createGuard, type Resolve } from "./guard.ts";
 import { type KeepLimits, KeptConnections } from "./kept_connections.ts";
 import type { EgressPolicy } from "./policy.ts";
-import { createSendRequest, type OutboundRequest, type RequestResult } from "./request.ts";
+import { createSendRequest, type OutboundRequest, type Sent } from "./request.ts";
 import { adviceFor } from "./rules.ts";
 
 export interface EgressParts {
@@ -35,7 +35,7 @@ export interface Egress {
   /** Sends one request within the limits; never rejects for anything that a destination does. */
   send(
     request: Pick<OutboundRequest, "uri" | "headers" | "body" | "signal" | "lane">,
-  ): Promise<RequestResult>;
+  ): Promise<Sent>;
   /** Closes the connections that are kept. */
   close(): void;
 }

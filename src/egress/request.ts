@@ -51,8 +51,14 @@ export type RequestResult =
     readonly address?: string;
   };
 
+/** What came of a request, and of how often it was sent. */
+export type Sent = RequestResult & {
+  /** Where it had gone before, on a kept connection that turned out to be closed: it may have arrived. */
+  readonly firstSentTo?: string;
+};
+
 /** Never rejects for anything that a destination does. */
-export type SendRequest = (request: OutboundRequest) => Promise<RequestResult>;
+export type SendRequest = (request: OutboundRequest) => Promise<Sent>;
 
 export interface SendRequestParts {
   readonly guard: Guard;
@@ -100,7 +106,7 @@ async function attempt(
   request: OutboundRequest,
   signal: AbortSignal,
   { guard, clock, kept, trust, sockets }: Context,
-): Promise<RequestResult> {
+): Promise<Sent> {
   const vetted = await guard.vet(request.uri, signal);
   if (vetted.kind === "refused") {
     return { kind: "failed", code: "destination_refused", rule: vetted.rule };
@@ -109,18 +115,21 @@ async function attempt(
   const { url, addresses } = vetted;
   const { lane } = request;
   const known = lane === undefined ? undefined : kept?.take(lane, addresses);
+  let before = {};
   if (known !== undefined) {
     const result = await sendOn(known, { ...request, url, signal }, kept);
-    if (result !== "unanswered" && !isTooLate(result)) return result;
+    if (typeof result === "object" && !isTooLate(result)) return result;
+    if (result !== "unsent") before = { firstSentTo: known.address };
   }
   const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
   const opened = await openConnection({ url, addresses, trust, sockets }, limits);
-  if (opened.kind === "failed") return opened;
+  if (opened.kind === "failed") return { ...opened, ...before };
   const { socket, address } = opened;
   const agent = agentOn(socket, kept !== undefined && lane !== undefined);
   const connection = { socket, address, agent, openedAt: clock.now() };
   const result = await sendOn(connection, { ...request, url, signal }, kept);
-  return result === "unanswered" ? { kind: "failed", code: "connection_lost", address } : result;
+  if (typeof result === "object") return { ...result, ...before };
+  return { kind: "failed", code: "connection_lost", address, ...before };
 }
 
 /** Whether an answer may be about the time a connection waited, and not about what was sent on it. */
@@ -128,12 +137,12 @@ function isTooLate(result: RequestResult): boolean {
   return result.kind === "answered" && result.status === 408;
 }
 
-/** Sends on an open connection; tells whether it broke before anything came back. */
+/** Sends on an open connection; tells whether it broke before anything came back, or went out. */
 async function sendOn(
   connection: Connection,
   request: Post & { readonly signal: AbortSignal; readonly lane?: string },
   kept: KeptConnections | undefined,
-): Promise<RequestResult | "unanswered"> {
+): Promise<RequestResult | "unanswered" | "unsent"> {
   const { socket, address } = connection;
   const { signal, lane } = request;
   const bytesBefore = socket.bytesRead;
@@ -141,7 +150,7 @@ async function sendOn(
   // What has happened already is not told again.
   if (signal.aborted || socket.destroyed) {
     end();
-    return "unanswered";
+    return "unsent";
   }
   signal.addEventListener("abort", end);
   let isReusable = false;

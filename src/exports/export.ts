@@ -188,7 +188,7 @@ function attemptEnded(
   at: number,
   dueAt: number | undefined,
 ): LedgerEntry {
-  const { ms, address } = outcome;
+  const { ms, address, firstSentTo } = outcome;
   return {
     kind: "attempt.ended",
     at,
@@ -196,6 +196,7 @@ function attemptEnded(
     attempt: attempts,
     ms,
     ...(address !== undefined && { address }),
+    ...(firstSentTo !== undefined && { firstSentTo }),
     ...(outcome.kind === "answered"
       ? { outcome: "answered", status: outcome.status, answerBytes: outcome.answerBytes }
       : { outcome: outcome.code, ...(outcome.rule !== undefined && { rule: outcome.rule }) }),

@@ -55,6 +55,7 @@ export type LedgerEntry =
     status?: number;
     answerBytes?: number;
     address?: string;
+    firstSentTo?: string;
     rule?: string;
     dueAt?: number;
   }>;

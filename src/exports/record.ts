@@ -55,25 +55,31 @@ export type Result =
   }
   | { readonly kind: "failed"; readonly code: FailureCode; readonly rule?: string };
 
-/** What came of one attempt; `ms` is its duration, `address` the one connected to. */
+/**
+ * What came of one attempt; `ms` is its duration, `address` the one connected to, `firstSentTo` one
+ * that it was sent to before, without an answer.
+ */
 export type Outcome =
-  | {
-    readonly kind: "answered";
-    readonly status: number;
-    readonly truncated: boolean;
-    readonly answerBytes: number;
-    readonly address: string;
-    readonly ms: number;
-    /** How long the destination asks to be left alone. */
-    readonly retryAfterMs?: number;
-  }
-  | {
-    readonly kind: "failed";
-    readonly code: FailureCode;
-    readonly ms: number;
-    readonly address?: string;
-    readonly rule?: string;
-  };
+  & { readonly firstSentTo?: string }
+  & (
+    | {
+      readonly kind: "answered";
+      readonly status: number;
+      readonly truncated: boolean;
+      readonly answerBytes: number;
+      readonly address: string;
+      readonly ms: number;
+      /** How long the destination asks to be left alone. */
+      readonly retryAfterMs?: number;
+    }
+    | {
+      readonly kind: "failed";
+      readonly code: FailureCode;
+      readonly ms: number;
+      readonly address?: string;
+      readonly rule?: string;
+    }
+  );
 
 /** A process that may claim: `instance` names its store, `boot` this run of it. */
 export interface Claimant {

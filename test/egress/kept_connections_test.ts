@@ -149,6 +149,28 @@ Deno.test("a fresh connection that breaks is not replaced: a request is sent twi
   assertEquals(twice.heard, ["11", "12", "22"]);
 });
 
+Deno.test("what went out twice says so: where a kept connection was closed, and it may have arrived", async () => {
+  const late = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+  for (const then of ["", late]) {
+    await using at = stage(async (conn, { conn: own, nth }) => {
+      if (own === 1 && nth === 1) return await say(conn, ok("a"));
+      await say(conn, own === 1 ? then : ok("b"));
+      return HANG_UP;
+    });
+    const request = {
+      uri: `http://dest.localhost:${at.port}/`,
+      headers: {},
+      body: new Uint8Array(9),
+      lane: "lane",
+    };
+    const first = await at.egress.send(request);
+    assertEquals([first.kind, first.firstSentTo], ["answered", undefined]);
+    const second = await at.egress.send(request);
+    assertEquals([second.kind, second.firstSentTo], ["answered", "127.0.0.1"]);
+    assertEquals(at.heard.length, 3);
+  }
+});
+
 /** Answers the first request; when the second one is there, does `act` and says nothing. */
 function quietAtSecond(act: () => void): Turn {
   return async (conn, { conn: own, nth }) => {

@@ -315,6 +315,12 @@ Deno.test("the rule and the address of a failure are entered; the app is told th
   });
 });
 
+Deno.test("what was sent twice in one attempt is entered so", () => {
+  const outcome: Outcome = { kind: "failed", code: "timed_out", firstSentTo: "192.0.2.1", ms: 3 };
+  const [entry] = settle(delivering(1), outcome, NOW).entries;
+  assertEquals(entry?.kind === "attempt.ended" && entry.firstSentTo, "192.0.2.1");
+});
+
 Deno.test("an answer that was cut is known to be cut", () => {
   const { record } = settle(delivering(), { ...ANSWER, truncated: true, answerBytes: 9 }, NOW);
   assertEquals(record.state === "finished" && record.result, {
