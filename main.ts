@@ -7,13 +7,7 @@ import { jsonLog } from "./src/log.ts";
 import { gatherLines } from "./src/machine/lines.ts";
 import { runCommand } from "./src/machine/run_command.ts";
 import { findSecretSource } from "./src/machine/secret_source.ts";
-import {
-  parseFlags,
-  readSettings,
-  USAGE,
-  UsageError,
-  warningsFor,
-} from "./src/machine/settings.ts";
+import { parseFlags, readSettings, USAGE, warningsFor } from "./src/machine/settings.ts";
 import { obtainTls } from "./src/machine/tls.ts";
 import { startService } from "./src/service.ts";
 
@@ -24,9 +18,7 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
   // However the process ends, but by SIGKILL.
   for (const end of ["unload", "error", "unhandledrejection"]) addEventListener(end, lines.flush);
   const log = jsonLog(lines.write, () => clock.now());
-  const settings = readSettings(flags);
-  if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
-  const { config } = settings;
+  const config = readSettings(flags);
   log({ event: "service.starting", version: denoJson.version, settings: describeConfig(config) });
   for (const detail of warningsFor(flags, config)) log({ event: "service.warning", detail });
   // From here on, also while it starts, a signal stops it in order.

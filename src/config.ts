@@ -16,10 +16,9 @@ import {
   readPort,
   readScheme,
 } from "./egress/policy.ts";
-import { describeLimits, limitSettings } from "./limit_settings.ts";
+import { limitSettings } from "./limit_settings.ts";
 import { DEFAULTS, FREE_SPACE_FLOOR_CEILING } from "./limits.ts";
-import { count, duration, size } from "./quantities.ts";
-import { formatDuration, formatSize } from "./units.ts";
+import { count, duration, shown, size } from "./quantities.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -42,7 +41,8 @@ const settings = z.object({
     return z.NEVER;
   }),
   /** The arbiter's secret; without one, and without an arbiter, the service runs standalone. */
-  EXPORT_SECRET: z.string().min(1, "must not be empty").optional(),
+  EXPORT_SECRET: z.string().min(1, "must not be empty").optional()
+    .register(shown, { show: (value) => value === undefined ? "unset" : "set" }),
   /** Where the store is: a file, or `:memory:`. */
   EXPORT_KV_PATH: z.string().min(1, "must not be empty").default("data/export.kv"),
   /** What must stay free on the disk of the store. */
@@ -77,7 +77,7 @@ const settings = z.object({
   EXPORT_GIVE_UP_AFTER: duration(DEFAULTS.giveUpAfterMs, 0, 30 * DAY_MS),
   /** Statuses of answers that are tried again. */
   EXPORT_RETRY_STATUSES: z.string().default("").transform((text, context) => {
-    const statuses = text.split(",").map((status) => status.trim()).filter((each) => each !== "");
+    const statuses = entriesOf(text);
     if (statuses.every((status) => /^[45]\d\d$/.test(status))) return statuses.map(Number);
     context.addIssue("must be statuses from 400 to 599 with commas between, such as 429,503");
     return z.NEVER;
@@ -126,30 +126,25 @@ export function egressPolicy(config: Config): EgressPolicy {
 
 /** The settings as they are printed at start; secrets only as set or unset. */
 export function describeConfig(config: Config): Record<string, unknown> {
+  const told = SETTING_NAMES.map((name) => {
+    const value: unknown = config[name];
+    return [name, shown.get(settings.shape[name])?.show(value) ?? value];
+  });
   return {
-    ...config,
-    EXPORT_SECRET: config.EXPORT_SECRET === undefined ? "unset" : "set",
-    EXPORT_SECRET_GRACE: formatDuration(config.EXPORT_SECRET_GRACE),
-    EXPORT_FREE_SPACE_FLOOR: formatSize(config.EXPORT_FREE_SPACE_FLOOR),
+    ...Object.fromEntries(told),
     EXPORT_ALLOW_HOSTS: texts(config.EXPORT_ALLOW_HOSTS),
     EXPORT_ALLOW_CIDRS: texts(config.EXPORT_ALLOW_CIDRS),
     EXPORT_DENY_CIDRS: texts(config.EXPORT_DENY_CIDRS),
     EXPORT_NAT64_PREFIXES: texts(config.EXPORT_NAT64_PREFIXES),
-    EXPORT_BODY_LIMIT: formatSize(config.EXPORT_BODY_LIMIT),
-    EXPORT_RESPONSE_LIMIT: formatSize(config.EXPORT_RESPONSE_LIMIT),
-    EXPORT_RETENTION: formatDuration(config.EXPORT_RETENTION),
-    EXPORT_ATTEMPT_TIMEOUT: formatDuration(config.EXPORT_ATTEMPT_TIMEOUT),
-    EXPORT_GIVE_UP_AFTER: formatDuration(config.EXPORT_GIVE_UP_AFTER),
-    ...describeLimits(config),
   };
-}
-
-function isCaveatName(name: string): name is CaveatName {
-  return CAVEAT_NAMES.some((known) => known === name);
 }
 
 function texts(entries: readonly { readonly text: string }[]): readonly string[] {
   return entries.map(({ text }) => text);
+}
+
+function isCaveatName(name: string): name is CaveatName {
+  return CAVEAT_NAMES.some((known) => known === name);
 }
 
 /** Entries with commas between, each fault told; none only where that is the preset too. */

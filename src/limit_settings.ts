@@ -16,7 +16,6 @@ import {
   URL_CHARS_MAX,
 } from "./limits.ts";
 import { count, duration, size } from "./quantities.ts";
-import { formatDuration, formatSize } from "./units.ts";
 
 const KIB = 1_024;
 const GIB = KIB ** 3;
@@ -45,18 +44,6 @@ export const limitSettings = {
 export type LimitSettings = {
   readonly [Name in keyof typeof limitSettings]: z.output<(typeof limitSettings)[Name]>;
 };
-
-/** Those that are no plain numbers, as an operator writes them. */
-export function describeLimits(config: LimitSettings): Record<string, string> {
-  return {
-    EXPORT_URL_LIMIT: formatSize(config.EXPORT_URL_LIMIT),
-    EXPORT_HEADER_LIMIT: formatSize(config.EXPORT_HEADER_LIMIT),
-    EXPORT_BODY_TIMEOUT: formatDuration(config.EXPORT_BODY_TIMEOUT),
-    EXPORT_RECEIVING: formatSize(config.EXPORT_RECEIVING),
-    EXPORT_RECEIVING_PER_OWNER: formatSize(config.EXPORT_RECEIVING_PER_OWNER),
-    EXPORT_OPEN_BYTES: formatSize(config.EXPORT_OPEN_BYTES),
-  };
-}
 
 /** What requests may cost. */
 export function requestBounds(config: LimitSettings) {

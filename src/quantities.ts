@@ -6,18 +6,21 @@ import { z } from "zod";
 import { PAYLOAD_BYTES_CEILING } from "./limits.ts";
 import { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
 
+/** How a setting is printed at start, where its value does not say it by itself. */
+export const shown = z.registry<{ readonly show: (value: unknown) => unknown }>();
+
 export function duration(preset: number, min: number, max: number) {
   return quantity(parseDuration, formatDuration, {
     ...{ preset, min, max },
     what: "a number with its unit, such as 30s or 24h",
-  });
+  }).register(shown, { show: (value) => formatDuration(Number(value)) });
 }
 
 export function size(preset: number, min = 1, max = PAYLOAD_BYTES_CEILING) {
   return quantity(parseSize, formatSize, {
     ...{ preset, min, max },
     what: "a number with its unit, B, KiB or MiB, such as 512KiB or 1MiB",
-  });
+  }).register(shown, { show: (value) => formatSize(Number(value)) });
 }
 
 export function count(preset: number, max: number) {

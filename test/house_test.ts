@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exports: [],
   authorise: ["bucket", "limits"],
   egress: ["limits", "clock", "deadline", "growing_bytes"],
-  ledger: ["exports", "limits", "clock", "counts"],
+  ledger: ["exports", "limits", "clock", "counts", "remembered"],
   wait: ["clock"],
   zmtp: ["clock"],
   arbiter: ["zmtp", "clock", "deadline", "limits", "log"],

@@ -11,7 +11,7 @@ import { type Resolve, systemResolve } from "../egress/guard.ts";
 import { adviceFor, type Step } from "../egress/rules.ts";
 import { hostOf } from "../egress/spelling.ts";
 import { runCommand } from "../machine/run_command.ts";
-import { UsageError } from "../machine/settings.ts";
+import { permitted, UsageError } from "../machine/settings.ts";
 
 const USAGE = `Usage: deno task explain URL [--resolve]
 
@@ -85,12 +85,13 @@ export function explainArguments(args: readonly string[]): { uri: string; resolv
 
 /** The settings as the service would read them, but for what a destination does not depend on. */
 function ground(): Ground {
-  const settings = readConfig((name) =>
-    name.startsWith("EXPORT_") && !name.includes("SECRET") ? Deno.env.get(name) : undefined
+  const config = permitted(
+    readConfig((name) =>
+      name.startsWith("EXPORT_") && !name.includes("SECRET") ? Deno.env.get(name) : undefined
+    ),
   );
-  if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
   const own = Deno.networkInterfaces().map(({ address }) => address);
-  return { policy: egressPolicy(settings.config), own };
+  return { policy: egressPolicy(config), own };
 }
 
 if (import.meta.main) {

@@ -54,9 +54,7 @@ function verifyFlag(args: readonly string[]): boolean {
 if (import.meta.main) {
   await runCommand(async (print) => {
     const verify = verifyFlag(Deno.args);
-    const settings = readSettings();
-    if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
-    const store = await openExistingStore(settings.config.EXPORT_KV_PATH);
+    const store = await openExistingStore(readSettings().EXPORT_KV_PATH);
     try {
       await requireFormat(store.kv);
       return await printLedger(store.kv, verify, print);

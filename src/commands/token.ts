@@ -111,10 +111,9 @@ async function ownSecret(config: Config): Promise<string | undefined> {
 if (import.meta.main) {
   await runCommand(async (print) => {
     const options = tokenOptions(Deno.args);
-    const settings = readSettings();
-    if (settings.kind === "faulty") throw new UsageError(settings.faults.join("\n"));
-    const { EXPORT_KV_PATH, DATABOX_LOCAL_NAME } = settings.config;
-    const secret = settings.config.EXPORT_SECRET ?? await ownSecret(settings.config);
+    const config = readSettings();
+    const { EXPORT_KV_PATH, DATABOX_LOCAL_NAME } = config;
+    const secret = config.EXPORT_SECRET ?? await ownSecret(config);
     if (secret === undefined) {
       const path = rootKeyPath(EXPORT_KV_PATH);
       throw new UsageError(`There is no root key in "${path}" yet: run deno task start once`);

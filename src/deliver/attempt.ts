@@ -1,6 +1,6 @@
 /** One delivery attempt: an export in, an outcome out. Never decides what happens next. */
 import type { Clock } from "../clock.ts";
-import type { ExportRecord, Outcome } from "../exports/record.ts";
+import type { Delivering, Outcome } from "../exports/record.ts";
 import type { FailureCode } from "../exports/failure.ts";
 import { retryAfterMs } from "./retry_after.ts";
 
@@ -48,7 +48,7 @@ export type Attempted =
 
 /** Makes the running attempt of `record`: one POST of the payload, byte for byte as submitted. */
 export async function attemptExport(
-  record: ExportRecord,
+  record: Delivering,
   payload: Uint8Array,
   parts: {
     readonly send: Send;

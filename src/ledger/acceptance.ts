@@ -6,11 +6,10 @@ import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { Delivering, Pending } from "../exports/record.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
 import type { Batch } from "./batch.ts";
-import type { Committed, GroupCommit } from "./group_commit.ts";
 import { keys } from "./keys.ts";
 import { setsOf } from "./layout.ts";
 import type { Layout } from "./ledger.ts";
-import { abandon, stage } from "./staging.ts";
+import { stage } from "./staging.ts";
 import { encodeLease } from "./stored.ts";
 
 /**
@@ -25,7 +24,7 @@ export function acceptanceOf(
   { claim, layout, more }: {
     readonly claim: Change<Delivering> | undefined;
     readonly layout: Layout;
-    readonly more: Batch;
+    readonly more: readonly Batch[];
   },
 ): Batch {
   const { id, lane } = change.record;
@@ -35,14 +34,14 @@ export function acceptanceOf(
     checks: [
       { key: keys.export(id), versionstamp: null },
       ...claim === undefined ? [] : [{ key: leaseKey, versionstamp: null }],
-      ...more.checks ?? [],
+      ...more.flatMap(({ checks = [] }) => checks),
     ],
     sets: [
       ...setsOf(record, layout),
       ...lease === undefined ? [] : [{ key: leaseKey, value: encodeLease(lease) }],
-      ...more.sets ?? [],
+      ...more.flatMap(({ sets = [] }) => sets),
     ],
-    deletes: more.deletes ?? [],
+    deletes: more.flatMap(({ deletes = [] }) => deletes),
     entries: [...change.entries, ...claim?.entries ?? []],
     wakeUps: [{ lane, at: wakeUpAt(claim ?? change) }],
     order: layout.order,
@@ -60,41 +59,16 @@ export interface Planned {
   readonly before: number | undefined;
 }
 
-/** Commits an acceptance with the parts of its payload; those of a large one are staged before. */
-export async function commitAcceptance(
-  { kv, commits, now }: {
-    readonly kv: Deno.Kv;
-    readonly commits: GroupCommit;
-    readonly now: number;
-  },
-  { id, parts, key, plan }: {
-    readonly id: string;
-    readonly parts: readonly Uint8Array[];
-    /** What the client's key adds. */
-    readonly key: Required<Pick<Batch, "checks" | "sets">>;
-    readonly plan: (more: Batch) => Planned;
-  },
-): Promise<Planned & { readonly committed: Committed }> {
-  const commit = async (more: Batch) => {
-    const planned = plan(more);
-    return { ...planned, committed: await commits.commit(planned.batch) };
-  };
+/** What the accepting commit does with a payload's parts; those of a large one are staged first. */
+export async function bring(
+  kv: Deno.Kv,
+  id: string,
+  parts: readonly Uint8Array[],
+  now: number,
+): Promise<Batch> {
   if (parts.length <= PARTS_IN_COMMIT) {
-    const payload = parts.map((value, n) => ({ key: keys.payload(id, n), value }));
-    return await commit({ checks: key.checks, sets: [...payload, ...key.sets] });
+    return { sets: parts.map((value, n) => ({ key: keys.payload(id, n), value })) };
   }
-  let committed: Committed;
-  try {
-    const marker = await stage(kv, id, parts, now);
-    const accepted = await commit({
-      checks: [marker, ...key.checks],
-      sets: key.sets,
-      deletes: [marker.key],
-    });
-    ({ committed } = accepted);
-    return accepted;
-  } finally {
-    // What was accepted has no marker any more, and is left alone.
-    if (committed === undefined) await abandon(kv, id).catch(() => {});
-  }
+  const marker = await stage(kv, id, parts, now);
+  return { checks: [marker], deletes: [marker.key] };
 }

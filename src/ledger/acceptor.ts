@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
 import type { Delivering, Pending } from "../exports/record.ts";
-import { acceptanceOf, commitAcceptance, type Planned } from "./acceptance.ts";
+import { acceptanceOf, bring, type Planned } from "./acceptance.ts";
 import type { Batch } from "./batch.ts";
 import type { GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
@@ -14,7 +14,9 @@ import { heldAfter } from "./layout.ts";
 import type { Acceptance, AcceptOptions, Layout } from "./ledger.ts";
 import { readStored } from "./look_up.ts";
 import type { OpenExports } from "./open_exports.ts";
+import { PARTS_IN_COMMIT } from "../limits.ts";
 import { cut } from "./parts.ts";
+import { abandon } from "./staging.ts";
 import type { Ready } from "./ready.ts";
 import type { Recent } from "./recent.ts";
 
@@ -51,16 +53,12 @@ export class Acceptor {
     if (full !== undefined) return full;
     const { first, parts } = cut(payload, record);
     const place = { first, parts: parts.length, hasPlace: false };
-    const plan = (more: Batch) => this.#plan(change, { claim, place, more });
     let isAccepted = false;
     try {
-      const store = { kv, commits, now: clock.now() };
-      const { committed, ...planned } = await commitAcceptance(store, {
-        id: record.id,
-        parts,
-        key: use.claim,
-        plan,
-      });
+      const brought = await bring(kv, record.id, parts, clock.now());
+      // Decided no sooner: others may have come to the lane meanwhile.
+      const planned = this.#plan(change, { claim, place, more: [brought, use.claim] });
+      const committed = await commits.commit(planned.batch);
       isAccepted = committed !== undefined || await this.#heldAfterAll(record, planned);
       if (committed !== undefined) return this.#takeUp(change, payload, planned, committed);
       if (isAccepted) return { kind: "accepted" };
@@ -69,7 +67,10 @@ export class Acceptor {
       }
     } finally {
       open.end(record);
-      if (!isAccepted) open.failed(record);
+      if (!isAccepted) {
+        open.failed(record);
+        if (parts.length > PARTS_IN_COMMIT) await abandon(kv, record.id).catch(() => {});
+      }
     }
     // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
     return this.accept(change, payload, { idempotency });
@@ -81,7 +82,7 @@ export class Acceptor {
     { claim, place, more }: {
       readonly claim: Change<Delivering> | undefined;
       readonly place: Omit<Layout, "order">;
-      readonly more: Batch;
+      readonly more: readonly Batch[];
     },
   ): Planned {
     const { open, ready, nextOrder } = this.#parts;

@@ -7,6 +7,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
+import { remembered } from "../remembered.ts";
 import { roomState, type StorageState } from "../ledger/storage.ts";
 
 /** A look is worth this long; what the store itself takes meanwhile is counted. */
@@ -38,23 +39,18 @@ export async function watchDisk(
   }
   const opened = await Deno.stat(path);
   const file = new StoreFile(path);
-  let last: { readonly look: Promise<Look>; readonly at: number; takenBytes: number } | undefined;
   const look = async (): Promise<Look> => {
     const now = await Deno.stat(path).catch(() => undefined);
     if (now?.ino !== opened.ino || now.dev !== opened.dev) return undefined;
     const { bavail, bsize } = await statfs(dirname(path));
     return { diskBytes: bavail * bsize, reusableBytes: file.reusableBytes() };
   };
+  const lastLook = remembered(LOOK_MS, clock, () => ({ seen: look(), takenBytes: 0 }));
   return {
     async state(bytes = 0) {
-      const now = clock.now();
-      // A clock that was put back has no say in how old a look is.
-      if (last === undefined || Math.abs(now - last.at) >= LOOK_MS) {
-        last = { look: look(), at: now, takenBytes: 0 };
-      }
-      last.takenBytes += bytes;
-      const { takenBytes } = last;
-      const seen = await last.look;
+      const last = lastLook();
+      const takenBytes = last.takenBytes += bytes;
+      const seen = await last.seen;
       if (seen === undefined) return { kind: "lost" };
       return roomState(seen.diskBytes - takenBytes, seen.reusableBytes, floorBytes);
     },

@@ -70,17 +70,29 @@ export function warningsFor(flags: Flags, config: Config): string[] {
   return warnings;
 }
 
-/** Reads all settings of this process. */
-export function readSettings(flags: Flags = {}): ConfigResult {
+/**
+ * All settings of this process.
+ *
+ * @throws {UsageError} that tells every fault
+ */
+export function readSettings(flags: Flags = {}): Config {
   const fromFlags = new Map([
     ["DATABOX_LOCAL_PORT", flags.port],
     ["EXPORT_SECRET", flags.secret],
   ]);
   const given = (name: string) => fromFlags.get(name) ?? Deno.env.get(name);
   const folder = given("EXPORT_SECRETS_DIR") ?? "/run/secrets";
-  return readConfig((name) =>
-    given(name) ?? (name === "EXPORT_SECRET" ? readSecret(folder, name) : undefined)
+  return permitted(
+    readConfig((name) =>
+      given(name) ?? (name === "EXPORT_SECRET" ? readSecret(folder, name) : undefined)
+    ),
   );
+}
+
+/** @throws {UsageError} */
+export function permitted(result: ConfigResult): Config {
+  if (result.kind === "faulty") throw new UsageError(result.faults.join("\n"));
+  return result.config;
 }
 
 /** A secret in a file of its own, as container engines hand them in. */

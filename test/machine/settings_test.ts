@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "node:path";
-import { type Config, SETTING_NAMES } from "../../src/config.ts";
+import { SETTING_NAMES } from "../../src/config.ts";
 import {
   type Flags,
   parseFlags,
@@ -41,12 +41,6 @@ function withSecrets(
   }
 }
 
-function settings(flags?: Flags): Config {
-  const result = readSettings(flags);
-  if (result.kind === "read") return result.config;
-  throw new Error(`Cannot read the settings: ${result.faults.join("; ")}`);
-}
-
 // Flags.
 
 const flags: readonly (readonly [args: readonly string[], flags: Flags])[] = [
@@ -79,7 +73,10 @@ for (
 
 Deno.test("a flag comes before the environment", () => {
   withEnv({ DATABOX_LOCAL_PORT: "8001", EXPORT_SECRET: "of the environment" }, () => {
-    const { DATABOX_LOCAL_PORT, EXPORT_SECRET } = settings({ port: "8002", secret: "of the flag" });
+    const { DATABOX_LOCAL_PORT, EXPORT_SECRET } = readSettings({
+      port: "8002",
+      secret: "of the flag",
+    });
     assertEquals([DATABOX_LOCAL_PORT, EXPORT_SECRET], [8_002, "of the flag"]);
   });
 });
@@ -87,7 +84,7 @@ Deno.test("a flag comes before the environment", () => {
 Deno.test("the environment comes before a secret file", () => {
   withSecrets({ EXPORT_SECRET: "of the file" }, (folder) => {
     withEnv({ EXPORT_SECRETS_DIR: folder, EXPORT_SECRET: "of the environment" }, () => {
-      assertEquals(settings().EXPORT_SECRET, "of the environment");
+      assertEquals(readSettings().EXPORT_SECRET, "of the environment");
     });
   });
 });
@@ -95,7 +92,7 @@ Deno.test("the environment comes before a secret file", () => {
 Deno.test("a secret file is read where nothing else tells the secret, without the blanks around it", () => {
   withSecrets({ EXPORT_SECRET: " of the file\n" }, (folder) => {
     withEnv({ EXPORT_SECRETS_DIR: folder, DATABOX_LOCAL_PORT: "8001" }, () => {
-      const { DATABOX_LOCAL_PORT, EXPORT_SECRET } = settings();
+      const { DATABOX_LOCAL_PORT, EXPORT_SECRET } = readSettings();
       assertEquals([DATABOX_LOCAL_PORT, EXPORT_SECRET], [8_001, "of the file"]);
     });
   });
@@ -104,7 +101,7 @@ Deno.test("a secret file is read where nothing else tells the secret, without th
 Deno.test("only the secret may come from a file", () => {
   withSecrets({ DATABOX_LOCAL_PORT: "8001", EXPORT_KV_PATH: "x" }, (folder) => {
     withEnv({ EXPORT_SECRETS_DIR: folder }, () => {
-      const { DATABOX_LOCAL_PORT, EXPORT_KV_PATH, EXPORT_SECRET } = settings({});
+      const { DATABOX_LOCAL_PORT, EXPORT_KV_PATH, EXPORT_SECRET } = readSettings({});
       assertEquals([DATABOX_LOCAL_PORT, EXPORT_KV_PATH], [8_080, "data/export.kv"]);
       assertEquals(EXPORT_SECRET, undefined);
     });
@@ -112,14 +109,15 @@ Deno.test("only the secret may come from a file", () => {
 });
 
 Deno.test("an empty secret is a fault, wherever it comes from, and never a default", () => {
-  const faulty = { kind: "faulty", faults: ["EXPORT_SECRET must not be empty"] };
+  const refused = (flags?: Flags) =>
+    assertThrows(() => readSettings(flags), UsageError, "EXPORT_SECRET must not be empty");
   withSecrets({ EXPORT_SECRET: "\n" }, (folder) => {
-    withEnv({ EXPORT_SECRETS_DIR: folder }, () => assertEquals(readSettings(), faulty));
+    withEnv({ EXPORT_SECRETS_DIR: folder }, () => refused());
     withEnv({ EXPORT_SECRETS_DIR: folder, EXPORT_SECRET: "" }, () => {
-      assertEquals(readSettings(), faulty);
+      refused();
     });
     withEnv({ EXPORT_SECRETS_DIR: folder }, () => {
-      assertEquals(readSettings({ secret: "" }), faulty);
+      refused({ secret: "" });
     });
   });
 });
@@ -135,7 +133,7 @@ Deno.test("a secret that is there but cannot be read is not taken for none", () 
 
 Deno.test("plain settings call for no warning", () => {
   withSecrets({}, (EXPORT_SECRETS_DIR) => {
-    withEnv({ EXPORT_SECRETS_DIR }, () => assertEquals(warningsFor({}, settings()), []));
+    withEnv({ EXPORT_SECRETS_DIR }, () => assertEquals(warningsFor({}, readSettings()), []));
   });
 });
 
@@ -143,7 +141,7 @@ Deno.test("a secret as a flag is warned of, without being told", () => {
   withSecrets({}, (EXPORT_SECRETS_DIR) => {
     withEnv({ EXPORT_SECRETS_DIR }, () => {
       const flags = { secret: "5ecret" };
-      const [warning = "", ...others] = warningsFor(flags, settings(flags));
+      const [warning = "", ...others] = warningsFor(flags, readSettings(flags));
       assertEquals([warning.includes("process lists"), others], [true, []]);
       assertEquals(warning.includes("5ecret"), false);
     });
@@ -153,7 +151,7 @@ Deno.test("a secret as a flag is warned of, without being told", () => {
 Deno.test("opened loopback is warned of", () => {
   withSecrets({}, (EXPORT_SECRETS_DIR) => {
     withEnv({ EXPORT_SECRETS_DIR, EXPORT_UNSAFE_ALLOW_LOOPBACK: "1" }, () => {
-      const [warning = "", ...others] = warningsFor({}, settings());
+      const [warning = "", ...others] = warningsFor({}, readSettings());
       assertEquals([warning.split(" ")[0], others], ["EXPORT_UNSAFE_ALLOW_LOOPBACK", []]);
     });
   });
@@ -170,7 +168,7 @@ for (const [given, warning] of openings) {
   Deno.test(`${JSON.stringify(given)} is warned of`, () => {
     withSecrets({}, (EXPORT_SECRETS_DIR) => {
       withEnv({ EXPORT_SECRETS_DIR, ...given }, () => {
-        const [told = "", ...others] = warningsFor({}, settings());
+        const [told = "", ...others] = warningsFor({}, readSettings());
         assertMatch(told, warning);
         assertEquals(others, []);
       });
@@ -181,12 +179,18 @@ for (const [given, warning] of openings) {
 Deno.test("openings that are limited are not warned of", () => {
   withSecrets({}, (EXPORT_SECRETS_DIR) => {
     const lan = { EXPORT_EGRESS: "lan", EXPORT_ALLOW_HOSTS: "nas.home.arpa" };
-    withEnv({ EXPORT_SECRETS_DIR, ...lan }, () => assertEquals(warningsFor({}, settings()), []));
+    withEnv(
+      { EXPORT_SECRETS_DIR, ...lan },
+      () => assertEquals(warningsFor({}, readSettings()), []),
+    );
     const listed = {
       EXPORT_EGRESS: "listed",
       EXPORT_ALLOW_CIDRS: "10.0.0.0/8",
       EXPORT_REQUIRE_CAVEATS: "target",
     };
-    withEnv({ EXPORT_SECRETS_DIR, ...listed }, () => assertEquals(warningsFor({}, settings()), []));
+    withEnv(
+      { EXPORT_SECRETS_DIR, ...listed },
+      () => assertEquals(warningsFor({}, readSettings()), []),
+    );
   });
 });
