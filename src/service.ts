@@ -43,7 +43,7 @@ import { onceWell, watchDisk } from "./machine/disk.ts";
 import { ownAddresses } from "./machine/own_addresses.ts";
 import { type SecretSource } from "./machine/secret_source.ts";
 import { SocketMemory } from "./machine/socket_memory.ts";
-import { UsageError } from "./machine/settings.ts";
+import { UsageError } from "./machine/flags.ts";
 import { openStore } from "./machine/store_file.ts";
 import { type ListenerTls } from "./machine/tls.ts";
 import { webSockets } from "./machine/web_socket.ts";

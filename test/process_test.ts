@@ -249,7 +249,7 @@ Deno.test("deno task explain exits 0, 1 or 2, and says what the service would do
     for (const args of [[], ["a", "b"], ["--what", "https://a.example/"]]) {
       const { code, stderr } = await explain(args);
       assertEquals(code, 2);
-      assertMatch(stderr, /^Usage: deno task explain/);
+      assertMatch(stderr, /^Usage: deno task explain/m);
     }
     const faulty = await explain(["https://a.example/"], { EXPORT_DENY_CIDRS: "lan" });
     assertEquals(faulty.code, 2);
@@ -275,6 +275,7 @@ Deno.test("a file that may not be read is named, with its setting or what the pr
   withFolder(async (folder) => {
     const faults: [name: string, value: string, code: number, told: RegExp][] = [
       ["EXPORT_EXTRA_CA", "data/none.pem", 2, /EXPORT_EXTRA_CA .*none\.pem/],
+      ["EXPORT_EXTRA_CA", "/etc/none.pem", 2, /EXPORT_EXTRA_CA .*none\.pem.*\n.*data\//],
       ["EXPORT_KV_PATH", "elsewhere/export.kv", 1, /elsewhere.*\n.*data\//],
       ["EXPORT_SECRETS_DIR", "elsewhere", 1, /elsewhere.*\n.*\/run\/secrets/],
     ];

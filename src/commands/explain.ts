@@ -3,7 +3,6 @@
  * rule. With `--resolve` it asks for the addresses of a name too. Never connects anywhere, never
  * reads a file or a secret.
  */
-import { parseArgs } from "node:util";
 import { egressPolicy, readConfig } from "../config.ts";
 import { isAddress } from "../egress/cidr.ts";
 import { checkAddresses, checkDestination, type Ground } from "../egress/destination.ts";
@@ -11,7 +10,8 @@ import { type Resolve, systemResolve } from "../egress/guard.ts";
 import { adviceFor, type Step } from "../egress/rules.ts";
 import { hostOf } from "../egress/spelling.ts";
 import { runCommand } from "../machine/run_command.ts";
-import { permitted, UsageError } from "../machine/settings.ts";
+import { flagsOf, UsageError } from "../machine/flags.ts";
+import { permitted } from "../machine/settings.ts";
 
 const USAGE = `Usage: deno task explain URL [--resolve]
 
@@ -69,18 +69,12 @@ function told({ rule, holds, because, setting }: Step): string[] {
  * @throws {UsageError} if `args` ask for anything else
  */
 export function explainArguments(args: readonly string[]): { uri: string; resolves: boolean } {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { resolve: { type: "boolean", default: false } },
-      allowPositionals: true,
-    });
-    const [uri, ...others] = positionals;
-    if (uri !== undefined && others.length === 0) return { uri, resolves: values.resolve };
-  } catch (error) {
-    throw new UsageError(USAGE, { cause: error });
-  }
-  throw new UsageError(USAGE);
+  const options = { resolve: { type: "boolean", default: false } } as const;
+  const parsed = flagsOf({ args: [...args], options, allowPositionals: true }, USAGE);
+  const { values: { resolve: resolves }, positionals: [uri, ...others] } = parsed;
+  if (uri === undefined) throw new UsageError(USAGE);
+  if (others.length === 0) return { uri, resolves };
+  throw new UsageError(`One URL at a time, not also ${others.join(" ")}\n\n${USAGE}`);
 }
 
 /** The settings as the service would read them, but for what a destination does not depend on. */

@@ -3,12 +3,12 @@
  * its hash chain instead and says whether it is whole. Works on the store of a stopped service, or
  * on a copy of it; never changes an entry.
  */
-import { parseArgs } from "node:util";
 import type { ChainVerdict } from "../ledger/chain.ts";
 import { requireFormat } from "../ledger/format.ts";
 import { readChains, verifyStored } from "../ledger/read_chains.ts";
 import { runCommand } from "../machine/run_command.ts";
-import { readSettings, UsageError } from "../machine/settings.ts";
+import { flagsOf } from "../machine/flags.ts";
+import { readSettings } from "../machine/settings.ts";
 import { openExistingStore } from "../machine/store_file.ts";
 
 const USAGE = `Usage: deno task ledger [--verify]
@@ -43,12 +43,8 @@ function describe(instance: string, verdict: ChainVerdict): string {
 }
 
 function verifyFlag(args: readonly string[]): boolean {
-  try {
-    const { values } = parseArgs({ args: [...args], options: { verify: { type: "boolean" } } });
-    return values.verify ?? false;
-  } catch (error) {
-    throw new UsageError(USAGE, { cause: error });
-  }
+  const options = { verify: { type: "boolean", default: false } } as const;
+  return flagsOf({ args: [...args], options }, USAGE).values.verify;
 }
 
 if (import.meta.main) {

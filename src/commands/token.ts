@@ -2,14 +2,14 @@
  * `deno task token`: prints a token for this service, signed with the root key that it verifies
  * with. For standalone use; in a Databox, tokens come from the arbiter.
  */
-import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
 import { exportCaveats, mintToken } from "../authorise/mint.ts";
 import type { Config } from "../config.ts";
 import { checkSpelling } from "../egress/spelling.ts";
 import { readRootKey, rootKeyPath } from "../machine/root_key_file.ts";
 import { hasArbiter } from "../machine/secret_source.ts";
-import { readSettings, UsageError } from "../machine/settings.ts";
+import { flagsOf, UsageError } from "../machine/flags.ts";
+import { readSettings } from "../machine/settings.ts";
 import { parseDuration, parseSize } from "../units.ts";
 import { runCommand } from "../machine/run_command.ts";
 
@@ -17,7 +17,7 @@ const USAGE = `Usage: deno task token --destination URL [options]
 
   --destination URL   where the bearer may export to, exactly as it will write it
   --path PATH         /lp/export (default), /export, or /ws/export for the WebSocket
-  --method METHOD     POST (default), or GET for the WebSocket
+  --method METHOD     else POST, or GET for /ws/export
   --target NAME       the service's name (else DATABOX_LOCAL_NAME, else export-service)
   --identifier TEXT   who the bearer is; tokens of one identifier share their exports
   --expires DURATION  how long the token holds, e.g. 1h (default: for ever)
@@ -69,24 +69,17 @@ export function tokenFor(
 }
 
 function flagsIn(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        destination: { type: "string" },
-        path: { type: "string", default: "/lp/export" },
-        method: { type: "string", default: "POST" },
-        target: { type: "string" },
-        identifier: { type: "string", default: "" },
-        expires: { type: "string" },
-        "max-bytes": { type: "string" },
-      },
-    });
-    return values;
-  } catch (error) {
-    const fault = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${fault}\n\n${USAGE}`, { cause: error });
-  }
+  const options = {
+    destination: { type: "string" },
+    path: { type: "string", default: "/lp/export" },
+    method: { type: "string" },
+    target: { type: "string" },
+    identifier: { type: "string", default: "" },
+    expires: { type: "string" },
+    "max-bytes": { type: "string" },
+  } as const;
+  const { values } = flagsOf({ args: [...args], options }, USAGE);
+  return { ...values, method: values.method ?? (values.path === "/ws/export" ? "GET" : "POST") };
 }
 
 function quantity(

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts";
 import { withinBounds } from "../deadline.ts";
 import type { Log } from "../log.ts";
-import { UsageError } from "./settings.ts";
+import { UsageError } from "./flags.ts";
 
 /** Connections that were held may be gone by then, and descriptors with them. */
 const LISTEN_AGAIN_MS = 1_000;

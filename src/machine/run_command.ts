@@ -1,5 +1,5 @@
 /** How every command ends: what it prints, what it says on failing, its exit code. */
-import { UsageError } from "./settings.ts";
+import { UsageError } from "./flags.ts";
 
 /**
  * Runs `command` and ends the process: 0, 2 for a wrong call, 1 if the world does not let it.
@@ -25,7 +25,7 @@ export async function runCommand(
 
 function reasonOf(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
-  if (/^Requires (read|write) access/.test(reason)) return `${reason}\n${PLACES}`;
+  if (/Requires (read|write) access/.test(reason)) return `${reason}\n${PLACES}`;
   return /malformed|not a database/.test(reason) ? `${reason}\n${DAMAGED}` : reason;
 }
 

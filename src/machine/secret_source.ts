@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { ArbiterAccess } from "../arbiter/ask_arbiter.ts";
 import type { Config } from "../config.ts";
 import { obtainRootKey, rootKeyPath } from "./root_key_file.ts";
-import { UsageError } from "./settings.ts";
+import { UsageError } from "./flags.ts";
 
 export type SecretSource =
   | { readonly kind: "given"; readonly secret: string }

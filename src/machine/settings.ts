@@ -1,7 +1,7 @@
 /** Where settings come from: flags before the environment before secret files. */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { type Config, type ConfigResult, readConfig } from "../config.ts";
+import { flagsOf, UsageError } from "./flags.ts";
 
 /** Settings that have a flag too. */
 export interface Flags {
@@ -13,15 +13,10 @@ export interface Flags {
 export const USAGE = `Usage: deno task start [-p PORT] [-s SECRET]
 
   -p, --port PORT      listen on PORT (else DATABOX_LOCAL_PORT, else 8080)
-  -s, --secret SECRET  verify tokens with SECRET (else EXPORT_SECRET); shows in process lists
+  -s, --secret SECRET  verify tokens with SECRET (else EXPORT_SECRET); shows in process lists and is printed
   -h, --help           say this
 
 All settings are in README.md under "Configure it".`;
-
-/** The process was started wrongly; the message tells every fault, a line each. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 /**
  * Parses the flags of the service: `-p/--port`, `-s/--secret`, `-h/--help`.
@@ -29,20 +24,12 @@ export class UsageError extends Error {
  * @throws {UsageError} for any other
  */
 export function parseFlags(args: readonly string[]): Flags {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        port: { type: "string", short: "p" },
-        secret: { type: "string", short: "s" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    return values;
-  } catch (error) {
-    const fault = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${fault}\n\n${USAGE}`, { cause: error });
-  }
+  const options = {
+    port: { type: "string", short: "p" },
+    secret: { type: "string", short: "s" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  return flagsOf({ args: [...args], options }, USAGE).values;
 }
 
 /** What an operator should know about these settings, though they are permitted. */

@@ -49,6 +49,7 @@ export async function openStore(path: string): Promise<OpenStore> {
  * @throws {StoreError} as {@link openStore} does, and if there is none
  */
 export async function openExistingStore(path: string): Promise<OpenStore> {
+  if (path === ":memory:") throw new StoreError("A store in memory is gone with its service");
   const isThere = await Deno.stat(path).then(() => true, (error) => {
     if (error instanceof Deno.errors.NotFound) return false;
     throw cannotOpen(path, error);

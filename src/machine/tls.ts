@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { UsageError } from "./settings.ts";
+import { UsageError } from "./flags.ts";
 
 export type PemResult =
   | {

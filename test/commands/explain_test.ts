@@ -1,10 +1,11 @@
 /** What an operator is told about a destination. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { explain } from "../../src/commands/explain.ts";
+import { explain, explainArguments } from "../../src/commands/explain.ts";
 import { egressPolicy, readConfig } from "../../src/config.ts";
 import { parseCidr } from "../../src/egress/cidr.ts";
 import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
+import { UsageError } from "../../src/machine/flags.ts";
 import { defined } from "../fakes/expect.ts";
 
 function explained(
@@ -161,4 +162,17 @@ Deno.test("whatever setting is advised, the service starts with it, and the rule
 Deno.test("credentials in a destination are not repeated", async () => {
   const { lines } = await explained("https://user:5ecret@a.example/?q=5ecret");
   assertEquals(lines.join().includes("5ecret"), false);
+});
+
+Deno.test("a wrong call is told what is wrong with it, and how it is done", () => {
+  const wrong: [args: string[], fault: string][] = [
+    [["--resolv", "https://a.example/"], "Unknown option '--resolv'"],
+    [["https://a.example/", "b"], "One URL at a time, not also b"],
+    [[], "Usage: deno task explain"],
+  ];
+  for (const [args, fault] of wrong) {
+    const { message } = assertThrows(() => explainArguments(args), UsageError, fault);
+    assert(message.includes("Usage: deno task explain URL [--resolve]"));
+  }
+  assertEquals(explainArguments(["u", "--resolve"]), { uri: "u", resolves: true });
 });

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { type Access, type Grant } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { tokenFor, tokenOptions } from "../../src/commands/token.ts";
-import { UsageError } from "../../src/machine/settings.ts";
+import { UsageError } from "../../src/machine/flags.ts";
 import { verdictOn } from "../authorise/tokens.ts";
 
 const SECRET = "3f0c1d7a-9a53-4b7e-8f6e-0d6c1c1f5a42";
@@ -41,6 +41,7 @@ Deno.test("a token permits long polls of one destination, at this service, for e
 const choices: readonly (readonly [args: readonly string[], access: Partial<Access>])[] = [
   [["--path", "/export"], { path: "/export" }],
   [["--method", "GET"], { method: "GET" }],
+  [["--path", "/ws/export"], { path: "/ws/export", method: "GET" }],
   [["--target", "another-service"], { target: "another-service" }],
 ];
 

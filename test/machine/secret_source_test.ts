@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { type Config, readConfig } from "../../src/config.ts";
 import { findSecretSource, type SecretSource } from "../../src/machine/secret_source.ts";
-import { UsageError } from "../../src/machine/settings.ts";
+import { UsageError } from "../../src/machine/flags.ts";
 
 type Texts = Readonly<Record<string, string>>;
 

@@ -1,12 +1,12 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { SETTING_NAMES } from "../../src/config.ts";
+import { UsageError } from "../../src/machine/flags.ts";
 import {
   type Flags,
   parseFlags,
   readSettings,
   USAGE,
-  UsageError,
   warningsFor,
 } from "../../src/machine/settings.ts";
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { obtainTls, parsePem, type PemResult, readTls, tlsPath } from "../../src/machine/tls.ts";
-import { UsageError } from "../../src/machine/settings.ts";
+import { UsageError } from "../../src/machine/flags.ts";
 import { exchange, readTlsFixture, SERVICE_NAME } from "../fakes/tls_client.ts";
 import { withFolder } from "../fakes/folder.ts";
 
