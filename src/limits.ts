@@ -39,7 +39,7 @@ export const HEADER_BYTES_MAX = 32 * KIB;
 export const JSON_DEPTH_MAX = 128;
 /** Characters of an `Idempotency-Key`; a UUID has 36. */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
-/** How long an `Idempotency-Key` is remembered (DESIGN 3). */
+/** How long an `Idempotency-Key` is remembered, as README promises. */
 export const IDEMPOTENCY_RETENTION_MS = 24 * HOUR;
 /** Bytes around `data` in a request body: the longest `uri`, escaped, and the other members. */
 export const BODY_ENVELOPE_BYTES = 16 * KIB;
@@ -104,7 +104,7 @@ export const INTERIM_ANSWERS_MAX = 16;
 export const ANSWER_WIRE_FACTOR = 8;
 /** Time kept between the end of an attempt and the end of its lease, for the settling commit. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
-/** Delays before attempts 2, 3, 4 …; the last one repeats (DESIGN 3). */
+/** Delays before attempts 2, 3, 4 …; the last one repeats. README tells them to users. */
 export const BACKOFF_MS: readonly number[] = [
   5 * SECOND,
   30 * SECOND,

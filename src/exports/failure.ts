@@ -16,7 +16,7 @@ export type FailureCode =
   | "destination_refused";
 
 interface Failure {
-  /** Status shown in `ext_response.status` when the export ends so (DESIGN 3). */
+  /** Status shown in `ext_response.status` when the export ends so. */
   readonly status: 403 | 502 | 504;
   /** Told to the app; says what happened in its words. */
   readonly detail: string;

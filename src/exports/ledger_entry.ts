@@ -1,6 +1,6 @@
 /**
  * The things worth recording for ever. An entry holds sizes, hashes, hosts, times and outcomes;
- * never a token, a payload or a query string (DESIGN 5).
+ * never a token, a payload or a query string.
  */
 import type { FailureCode } from "./failure.ts";
 

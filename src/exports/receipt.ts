@@ -22,7 +22,7 @@ export interface Receipt {
   readonly ext_response: ExtResponse | Readonly<Record<string, never>>;
 }
 
-/** An export that waits for its second attempt or a later one is still `Processing` (DESIGN 3). */
+/** An export that waits for its second attempt or a later one is still `Processing`: states only move forward. */
 export function wireState(record: ExportRecord): WireState {
   if (record.state === "finished") return "Finished";
   return record.attempts === 0 ? "Pending" : "Processing";

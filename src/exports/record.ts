@@ -8,7 +8,7 @@ import type { FailureCode } from "./failure.ts";
 export interface Facts {
   /** UUID of version 7 (RFC 9562), lower case; also the `Idempotency-Key` of every attempt. */
   readonly id: string;
-  /** Identity bound by the verified macaroon (DESIGN 3, "owner"). */
+  /** Identity bound by the verified macaroon: its identifier and destination. */
   readonly owner: string;
   /** The destination as the app wrote it. */
   readonly uri: string;

@@ -119,7 +119,7 @@ async function poll({ grant }: Caller, id: string, parts: ExchangeParts): Promis
   return found(id, await lookUp(id, parts, (record) => mayRead(grant, record)));
 }
 
-/** A result is for tokens that could have submitted it (DESIGN 3, "owner"). */
+/** A result is for tokens that could have submitted it. */
 function mayRead(grant: Grant, { owner, payload }: ExportRecord): boolean {
   return owner === grant.owner && permitsBytes(grant, payload.bytes);
 }

@@ -96,7 +96,7 @@ export function requestBytesMax(bodyBytes: number): number {
 
 /**
  * How long a long poll may wait: `timeout` in seconds, fractions allowed; 5 if absent or nonsense,
- * at once if zero or less, 60 at most (DESIGN 3).
+ * at once if zero or less, 60 at most (contract 1.9).
  */
 export function pollTimeoutMs(timeout: string | undefined): number {
   const seconds = timeout === undefined || timeout.trim() === "" ? NaN : Number(timeout);

@@ -1,5 +1,5 @@
 /**
- * The hash chain over the ledger's entries (DESIGN 5). Pure. An entry is kept as the very bytes
+ * The hash chain over the ledger's entries. Pure. An entry is kept as the very bytes
  * that were hashed: JSON with its number first, the hash of the entry before it second. So a
  * removal, an insertion or a change anywhere shows in every later link.
  */

@@ -1,6 +1,6 @@
 /**
  * Changes that come at the same time share one commit, because a commit costs one fsync whatever
- * it holds (DESIGN 4). Each caller waits for the commit that holds its change. Order is kept, and
+ * it holds. Each caller waits for the commit that holds its change. Order is kept, and
  * a change that cannot be committed fails alone. Also the only writer of the instance's chain.
  */
 import type { Bell } from "./bell.ts";

@@ -1,5 +1,5 @@
 /**
- * `Idempotency-Key` on submission (DESIGN 3): the same key and content name the export that they
+ * `Idempotency-Key` on submission: the same key and content name the export that they
  * opened first; the same key with other content is a conflict.
  */
 import type { Pending } from "../exports/record.ts";

@@ -1,4 +1,4 @@
-/** The API as apps see it: the contract with its rulings (DESIGN 3). */
+/** The API as apps see it: the contract with its rulings. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
 import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/limits.ts";
