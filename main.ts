@@ -30,12 +30,12 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
   if (source.kind === "own") log({ event: "service.standalone", hint: TOKEN_HINT });
   log({ event: "service.stopping", signal: await signalled });
   // What does not end in time is left to its lease; nothing is lost by leaving now.
-  const stay = clock.after(STOP_TIMEOUT_MS, () => {
+  const cancelExit = clock.after(STOP_TIMEOUT_MS, () => {
     log({ event: "service.cut_short" });
     Deno.exit(0);
   });
   await service.stop(STOP_GRACE_MS);
-  stay();
+  cancelExit();
   log({ event: "service.stopped" });
 }
 

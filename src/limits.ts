@@ -68,8 +68,8 @@ export const ANSWERS_WAITING_PER_OWNER_MAX = 2_048;
 /** How long they wait: whoever reads has read a MiB in a moment. */
 export const ANSWER_WAIT_MS = 5 * SECOND;
 /**
- * Whose response does not move for so long is left. The system takes 4 MiB for them at once, and
- * nothing moves until they have read some of it: at 300 kbit/s that is within this.
+ * A client that reads nothing for so long loses the rest of its response. The system takes 4 MiB for
+ * it at once, and nothing moves until it has read some of that: at 300 kbit/s that is within this.
  */
 export const RESPONSE_STALL_MAX_MS = 2 * MINUTE;
 
@@ -219,7 +219,7 @@ export const SOCKET_LARGEST_FRAMES_WAITING = 8;
  * system takes some MiB before any is unsent.
  */
 export const SOCKET_BUFFERED_BYTES_MAX = 256 * KIB;
-/** A client that is slow for so long is left; an ordinary line takes as much in a second. */
+/** A client that is slow for so long is sent away; an ordinary line takes as much in a second. */
 export const SOCKET_SLOW_MAX_MS = 30 * SECOND;
 /** A client that has something to read is looked at again after this; nothing tells when bytes have left. */
 export const SOCKET_LOOK_AGAIN_MS = 25;

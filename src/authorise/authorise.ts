@@ -177,8 +177,8 @@ function refusalBy(caveat: Caveat, access: Access): RefusalReason | undefined {
 }
 
 /**
- * Nothing where two destinations are named, which no export can have at once: whoever adds one after
- * the other to a token would be ever new owners, each with places of their own.
+ * What the token leaves to be judged; `undefined` if it names two destinations, which no export can
+ * have at once: one added after the other would make ever new owners, each with places of their own.
  */
 function grantOf(identifier: string, caveats: readonly Caveat[]): Grant | undefined {
   const named = caveats.flatMap((caveat) => caveat.kind === "destination" ? [caveat.value] : []);

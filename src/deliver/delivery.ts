@@ -10,7 +10,7 @@ import {
   type SettlePolicy,
   wakeUpAt,
 } from "../exports/export.ts";
-import { placeOf } from "../exports/ledger_entry.ts";
+import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Outcome } from "../exports/record.ts";
 import type { Changed, Follower, Held, Ledger } from "../ledger/ledger.ts";
 import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
@@ -71,7 +71,7 @@ async function attempt(
 ): Promise<Work | undefined> {
   const { clock, random, log, policy, claimant } = parts;
   const { record } = claimed;
-  const { host } = placeOf(record.uri);
+  const { host } = hostAndPathOf(record.uri);
   const following = lookBehind(claimed, parts);
   const { signal } = around;
   const attempted = await attemptExport(record, payload, { ...parts, signal });

@@ -58,7 +58,7 @@ export class HostHealth {
   readonly #probeMs: number;
   readonly #states = new Map<string, HostState>();
   /** Lanes that are held back, by host. */
-  readonly #held = new Map<string, Set<string>>();
+  readonly #heldBack = new Map<string, Set<string>>();
 
   constructor(probeMs: number) {
     this.#probeMs = probeMs;
@@ -66,7 +66,7 @@ export class HostHealth {
 
   /** Lanes that are held back at this moment. */
   get heldBack(): number {
-    return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
+    return [...this.#heldBack.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** Hosts that count as unreachable. */
@@ -87,7 +87,7 @@ export class HostHealth {
     const state = this.#states.get(host);
     const ms = waitMs(state, now, Math.max(this.#probeMs, HOST_PROBE_INTERVAL_MS));
     if (ms > 0) {
-      this.#held.set(host, (this.#held.get(host) ?? new Set()).add(lane));
+      this.#heldBack.set(host, (this.#heldBack.get(host) ?? new Set()).add(lane));
     } else if (state !== undefined && isUnreachable(state)) {
       this.#states.set(host, { ...state, probeAt: now + this.#probeMs });
     }
@@ -96,7 +96,7 @@ export class HostHealth {
 
   /** Learns how an attempt of `lane` ended, which is held back no longer. */
   learn(host: string, lane: string, outcome: Outcome, now: number): Lesson {
-    const held = this.#held.get(host);
+    const held = this.#heldBack.get(host);
     held?.delete(lane);
     const before = isUnreachable(this.#states.get(host));
     const said = reached(outcome);
@@ -104,7 +104,7 @@ export class HostHealth {
     if (said === true) this.#states.delete(host);
     const after = isUnreachable(this.#states.get(host));
     const lanes = before && !after ? [...held ?? []] : [];
-    if (!after || held?.size === 0) this.#held.delete(host);
+    if (!after || held?.size === 0) this.#heldBack.delete(host);
     if (before === after) return { change: undefined, lanes };
     return { change: after ? "unreachable" : "reachable", lanes };
   }
@@ -116,6 +116,6 @@ export class HostHealth {
     const [oldest] = this.#states.keys();
     if (this.#states.size <= HOSTS_REMEMBERED_MAX || oldest === undefined) return;
     this.#states.delete(oldest);
-    this.#held.delete(oldest);
+    this.#heldBack.delete(oldest);
   }
 }

@@ -5,7 +5,7 @@
  */
 import { claimExport, wakeUpAt } from "../exports/export.ts";
 import type { Outcome, Pending } from "../exports/record.ts";
-import { placeOf } from "../exports/ledger_entry.ts";
+import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
 import { LOOKS_MAX, STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
@@ -193,7 +193,7 @@ export class Worker {
    * once; where only a place is lacking, its lane waits for one.
    */
   #takeHandFor({ lane, uri }: Pending): boolean {
-    const { host } = placeOf(uri);
+    const { host } = hostAndPathOf(uri);
     return !this.#stopped && !this.#active.has(lane) &&
       this.#active.size < this.#parts.policy.parallel &&
       !this.#health.isUnreachable(host) && this.#hosts.take(host, lane);
@@ -207,7 +207,7 @@ export class Worker {
     const facts = { now: clock.now(), claimant, ...policy };
     const claim = claimExport(held.record, held.lease, facts);
     if (claim === undefined) return this.#resting.lookAgain(lane, wakeUpAt(held) - facts.now);
-    const { host } = placeOf(held.record.uri);
+    const { host } = hostAndPathOf(held.record.uri);
     if (!this.#hosts.take(host, lane)) return;
     // At its give-up age an export has its last attempt, whatever is known of the host.
     const heldBackMs = facts.now >= held.record.giveUpAt

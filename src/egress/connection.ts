@@ -21,7 +21,7 @@ import { type FailureCode, failureOf } from "./failure.ts";
 import { hostOf, portOf } from "./spelling.ts";
 import { shield, type Trust } from "./trust.ts";
 
-export interface Target {
+export interface Peer {
   readonly url: URL;
   /** Tried in this order; the next one while one is slow. */
   readonly addresses: readonly string[];
@@ -49,11 +49,11 @@ export type Opened =
   | { readonly kind: "open"; readonly socket: Socket; readonly address: string }
   | { readonly kind: "failed"; readonly code: FailureCode; readonly address?: string };
 
-export async function openConnection(target: Target, limits: ConnectLimits): Promise<Opened> {
+export async function openConnection(peer: Peer, limits: ConnectLimits): Promise<Opened> {
   const { clock, timeoutMs, signal } = limits;
   const late = new AbortController();
   const cancel = clock.after(timeoutMs, () => late.abort());
-  let address = target.addresses.length === 1 ? target.addresses[0] : undefined;
+  let address = peer.addresses.length === 1 ? peer.addresses[0] : undefined;
   let socket: Socket | undefined;
   const failed = (code: FailureCode): Opened => {
     socket?.destroy();
@@ -61,7 +61,7 @@ export async function openConnection(target: Target, limits: ConnectLimits): Pro
   };
   try {
     signal.throwIfAborted();
-    socket = dial(target);
+    socket = dial(peer);
     // An error that comes when nobody waits for it any more must not end the process.
     socket.on("error", () => {});
     socket.once("connect", () => address = socket?.remoteAddress ?? address);
@@ -72,13 +72,13 @@ export async function openConnection(target: Target, limits: ConnectLimits): Pro
   } finally {
     cancel();
   }
-  if (socket instanceof TLSSocket && !target.trust.accepts(socket)) {
+  if (socket instanceof TLSSocket && !peer.trust.accepts(socket)) {
     return failed("certificate_invalid");
   }
   return address === undefined ? failed("connection_lost") : { kind: "open", socket, address };
 }
 
-function dial({ url, addresses, trust, sockets }: Target): Socket {
+function dial({ url, addresses, trust, sockets }: Peer): Socket {
   const secure = url.protocol === "https:";
   const host = hostOf(url);
   const port = portOf(url);

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { type Backoff, backoffMs, longestDelayMs } from "./backoff.ts";
 import { FAILURES } from "./failure.ts";
-import { type LedgerEntry, placeOf } from "./ledger_entry.ts";
+import { hostAndPathOf, type LedgerEntry } from "./ledger_entry.ts";
 import type {
   Claimant,
   Delivering,
@@ -55,7 +55,7 @@ export function acceptExport(
       state: "pending",
       dueAt: now,
     },
-    entries: [{ kind: "export.accepted", at: now, id, owner, ...payload, ...placeOf(uri) }],
+    entries: [{ kind: "export.accepted", at: now, id, owner, ...payload, ...hostAndPathOf(uri) }],
   };
 }
 
@@ -91,7 +91,7 @@ export function claimExport(
     lease: { id, attempt, claimant, until: now + facts.leaseMs },
     entries: [
       ...lapsed,
-      { kind: "attempt.started", at: now, id, attempt, ...payload, ...placeOf(uri) },
+      { kind: "attempt.started", at: now, id, attempt, ...payload, ...hostAndPathOf(uri) },
     ],
   };
 }

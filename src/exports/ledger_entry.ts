@@ -5,7 +5,7 @@
 import type { FailureCode } from "./failure.ts";
 
 /** Where an export goes, as far as the ledger may know it. */
-export interface Place {
+export interface HostAndPath {
   /** Host, with the port where it is not the scheme's own. */
   readonly host: string;
   readonly path: string;
@@ -21,7 +21,7 @@ export type LedgerEntry =
       owner: string;
       bytes: number;
       sha256: string;
-    } & Place
+    } & HostAndPath
   >
   | Readonly<{
     kind: "export.refused";
@@ -41,7 +41,7 @@ export type LedgerEntry =
       attempt: number;
       bytes: number;
       sha256: string;
-    } & Place
+    } & HostAndPath
   >
   | Readonly<{ kind: "attempt.lapsed"; at: number; id: string; attempt: number }>
   | Readonly<{
@@ -61,7 +61,7 @@ export type LedgerEntry =
   }>;
 
 /** Host and path of `uri`, without query, fragment or credentials. */
-export function placeOf(uri: string): Place {
+export function hostAndPathOf(uri: string): HostAndPath {
   const url = URL.parse(uri);
   // Without a host, such as `blob:…`, the path may hold anything.
   return url === null || url.host === ""

@@ -13,7 +13,7 @@ import {
 import type { Clock } from "../clock.ts";
 import { acceptExport, type Change } from "../exports/export.ts";
 import type { ExportRecord, Pending } from "../exports/record.ts";
-import { placeOf } from "../exports/ledger_entry.ts";
+import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.ts";
 import type { Idempotency, Ledger, MayRead } from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
@@ -103,7 +103,13 @@ async function submit(
   switch (acceptance.kind) {
     case "accepted": {
       const { id, owner } = change.record;
-      log({ event: "export.accepted", id, owner, host: placeOf(uri).host, bytes: payload.length });
+      log({
+        event: "export.accepted",
+        id,
+        owner,
+        host: hostAndPathOf(uri).host,
+        bytes: payload.length,
+      });
       return { kind: "export", record: change.record };
     }
     case "replayed":
@@ -211,7 +217,7 @@ function note(
   uri: string,
 ): void {
   // Nothing has bounded this one yet.
-  const host = placeOf(uri).host.slice(0, REFUSED_HOST_CHARS_MAX);
+  const host = hostAndPathOf(uri).host.slice(0, REFUSED_HOST_CHARS_MAX);
   refusals.note({ reason, method, route: path, owner: grant.owner, host });
 }
 

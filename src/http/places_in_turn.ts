@@ -44,7 +44,7 @@ export class PlacesInTurn {
     const most = this.#places.most;
     const waiting: Waiting = { owner, count: Math.min(count, most), begin: turn.resolve };
     this.#line.add(waiting);
-    // Who cannot have them anyway changes nothing for those ahead.
+    // Without room for this one nobody ahead of it has any more than before.
     if (this.#places.has(owner, waiting.count)) this.#serve();
     await withinBounds(wait, () => turn.promise);
     leaveLine();

@@ -57,9 +57,9 @@ export class Acceptor {
     try {
       const brought = await bring(kv, record.id, parts, clock.now());
       // Decided no sooner: others may have come to the lane meanwhile.
-      const planned = this.#plan(change, { claim, place, more: [brought, use.claim] });
+      const planned = this.#plan(change, { claim, place, more: [brought, use.reservation] });
       const committed = await commits.commit(planned.batch);
-      isAccepted = committed !== undefined || await this.#heldAfterAll(record, planned);
+      isAccepted = committed !== undefined || await this.#wentThrough(record, planned);
       if (committed !== undefined) return this.#takeUp(change, payload, planned, committed);
       if (isAccepted) return { kind: "accepted" };
       if (planned.claim === undefined && idempotency === undefined) {
@@ -99,7 +99,7 @@ export class Acceptor {
    * A commit that reported a failure may have held, and is refused when it is tried again. It did if
    * the export stands at the place that this acceptance gave it: nobody else was given that one.
    */
-  async #heldAfterAll({ id }: Pending, { layout }: Planned): Promise<boolean> {
+  async #wentThrough({ id }: Pending, { layout }: Planned): Promise<boolean> {
     return (await readStored(this.#parts.kv, keys.export(id)))?.order === layout.order;
   }
 

@@ -73,13 +73,13 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       const shared = takeFitting(this.#queue);
       this.#queue = this.#queue.slice(shared.length);
-      await this.#settle(shared);
+      await this.#commitAll(shared);
     }
     this.#running = undefined;
   }
 
   /** Commits together; if that fails, one by one, so that each learns its own outcome. */
-  async #settle(shared: readonly Waiting[]): Promise<void> {
+  async #commitAll(shared: readonly Waiting[]): Promise<void> {
     if (shared.length > 1) {
       const committed = await this.#tryCommit(shared).catch(() => undefined);
       const held = committed ?? await this.#heldUnseen();
@@ -121,7 +121,7 @@ export class GroupCommit {
     this.#head = undefined;
     const versionstamp = await commit.commit().then(
       (result) => result.ok ? result.versionstamp : undefined,
-      (error) => this.#heldAfterAll(head, stored, error),
+      (error) => this.#wentThrough(head, stored, error),
     );
     if (versionstamp === undefined) return undefined;
     this.#head = head === stored ? stored : { ...head, versionstamp };
@@ -130,7 +130,7 @@ export class GroupCommit {
   }
 
   /** A commit that reported an error did hold if the chain now ends where it would have led. */
-  async #heldAfterAll(head: ChainHead, before: ChainHead, error: unknown): Promise<Committed> {
+  async #wentThrough(head: ChainHead, before: ChainHead, error: unknown): Promise<Committed> {
     const stored = await this.#readHead();
     this.#head = undefined;
     if (stored.hash === head.hash && head.hash !== before.hash && stored.versionstamp !== null) {

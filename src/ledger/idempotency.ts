@@ -16,7 +16,7 @@ interface StoredKey {
 /** The key is known, or it is new and the accepting commit must claim it by this. */
 export type KeyUse =
   | Exclude<Acceptance, { kind: "accepted" }>
-  | { readonly kind: "new"; readonly claim: Required<Pick<Batch, "checks" | "sets">> };
+  | { readonly kind: "new"; readonly reservation: Required<Pick<Batch, "checks" | "sets">> };
 
 /** Looks the key up for `record`, which is about to be accepted at `now`. */
 export async function keyUse(
@@ -25,7 +25,7 @@ export async function keyUse(
   idempotency: Idempotency | undefined,
   now: number,
 ): Promise<KeyUse> {
-  if (idempotency === undefined) return { kind: "new", claim: { checks: [], sets: [] } };
+  if (idempotency === undefined) return { kind: "new", reservation: { checks: [], sets: [] } };
   const { fingerprint, expiresAt } = idempotency;
   const key = keys.idempotency(owner, idempotency.key);
   const { value, versionstamp } = await kv.get<StoredKey>(key);
@@ -36,5 +36,5 @@ export async function keyUse(
   }
   const stored: StoredKey = { id, fingerprint, expiresAt };
   const set = { key, value: stored, expireIn: expiresAt - now };
-  return { kind: "new", claim: { checks: [{ key, versionstamp }], sets: [set] } };
+  return { kind: "new", reservation: { checks: [{ key, versionstamp }], sets: [set] } };
 }

@@ -62,7 +62,7 @@ export class OpenExports {
   /** The acceptance that {@link begin} counted is over. */
   end({ lane }: Counted): void {
     this.#accepting.add(lane, -1);
-    // A read that was begun before may not have seen what was committed.
+    // A read that began before this commit may have missed it.
     if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
   }
 

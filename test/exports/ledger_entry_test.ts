@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { placeOf } from "../../src/exports/ledger_entry.ts";
+import { hostAndPathOf } from "../../src/exports/ledger_entry.ts";
 
 const places: readonly (readonly [uri: string, host: string, path: string])[] = [
   ["https://export.amar.io/", "export.amar.io", "/"],
@@ -19,13 +19,13 @@ const places: readonly (readonly [uri: string, host: string, path: string])[] = 
 
 for (const [uri, host, path] of places) {
   Deno.test(`the ledger knows ${uri} as ${host} and ${path}`, () => {
-    assertEquals(placeOf(uri), { host, path });
+    assertEquals(hostAndPathOf(uri), { host, path });
   });
 }
 
 Deno.test("what is no URL has no place in the ledger", () => {
   for (const uri of ["", "export.amar.io/?secret", "/hook?secret", "https://", "https://a b/"]) {
-    assertEquals(placeOf(uri), { host: "", path: "" });
+    assertEquals(hostAndPathOf(uri), { host: "", path: "" });
   }
 });
 
@@ -36,9 +36,9 @@ Deno.test("whatever the destination, its place holds no credentials, query or fr
   fc.assert(
     fc.property(label, path, fc.nat(65_535), (label, path, port) => {
       const host = `${label}.example`;
-      const bare = placeOf(`https://${host}:${port}${path}`);
+      const bare = hostAndPathOf(`https://${host}:${port}${path}`);
       const full = `https://${secret}:${secret}@${host}:${port}${path}?${secret}=1#${secret}`;
-      assertEquals(placeOf(full), bare);
+      assertEquals(hostAndPathOf(full), bare);
       assert(!JSON.stringify(bare).includes(secret));
       assertEquals(bare.host, port === 443 ? host : `${host}:${port}`);
     }),
