@@ -13,6 +13,7 @@ import {
   HEADER_BYTES_MAX,
   JSON_DEPTH_MAX,
   RECEIVING_BYTES_FLOOR,
+  SOCKETS_MEMORY_FACTOR,
   URL_CHARS_MAX,
 } from "./limits.ts";
 import { count, duration, size } from "./quantities.ts";
@@ -63,6 +64,11 @@ export function requestBounds(config: LimitSettings) {
 /** How many WebSockets may be open. */
 export function socketBounds(config: LimitSettings) {
   return { total: config.EXPORT_SOCKETS, perOwner: config.EXPORT_SOCKETS_PER_OWNER };
+}
+
+/** By how many bytes the process may grow while sockets are open. */
+export function socketsMemoryMax(config: LimitSettings): number {
+  return SOCKETS_MEMORY_FACTOR * config.EXPORT_RECEIVING;
 }
 
 /** What one owner may have accepted and not finished. */

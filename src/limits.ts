@@ -204,10 +204,11 @@ export const DEFAULTS = {
 /** Frames not answered and exports not finished on one socket; a watch of an export takes 12 KB. */
 export const SOCKET_EXPORTS_MAX = 256;
 /**
- * Bytes by which the process may grow, outside of its script, while sockets are open. Beyond that
- * their clients are taken to send messages without an end, and all are ended.
+ * So many times what may be received at once the process may grow, outside of its script, while sockets
+ * are open: bodies that come take twice as much. Beyond that clients of sockets are taken to send
+ * messages without an end, and all are ended.
  */
-export const SOCKETS_MEMORY_MAX = 256 * MIB;
+export const SOCKETS_MEMORY_FACTOR = 3;
 /** So often it is looked at: on one machine 30 MB can come within this. */
 export const SOCKET_MEMORY_LOOK_MS = 100;
 /** Frames of one socket in progress at once: enough for them to share a commit. */

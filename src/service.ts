@@ -36,7 +36,7 @@ import {
   RETRY_AFTER_MAX_MS,
   STAGING_MAX_MS,
 } from "./limits.ts";
-import { openBounds, requestBounds, socketBounds } from "./limit_settings.ts";
+import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "./limit_settings.ts";
 import { type Log } from "./log.ts";
 import { listen } from "./machine/listener.ts";
 import { onceWell, watchDisk } from "./machine/disk.ts";
@@ -90,8 +90,8 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
   const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
   const secrets = await openSecrets(source, { kv, log, graceMs: config.EXPORT_SECRET_GRACE });
-  const upgrade = webSockets(clock, new SocketMemory({ clock, log }));
-  const sockets = new Sockets(upgrade, socketBounds(config));
+  const memory = new SocketMemory({ clock, log, bytesMax: socketsMemoryMax(config) });
+  const sockets = new Sockets(webSockets(clock, memory), socketBounds(config));
   const app = createApp({
     ledger,
     accept: worker.accept,

@@ -4,12 +4,14 @@
  * socket it is cannot be told.
  */
 import type { Clock } from "../clock.ts";
-import { SOCKET_MEMORY_LOOK_MS, SOCKETS_MEMORY_MAX } from "../limits.ts";
+import { SOCKET_MEMORY_LOOK_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 
 export interface SocketMemoryParts {
   readonly clock: Pick<Clock, "after">;
   readonly log: Log;
+  /** How much the process may grow. */
+  readonly bytesMax: number;
   /** Bytes that the process holds outside of its script. */
   readonly memory?: () => number;
 }
@@ -40,10 +42,10 @@ export class SocketMemory {
   }
 
   #look(): void {
-    const { clock, log, memory = nativeMemory } = this.#parts;
+    const { clock, log, bytesMax, memory = nativeMemory } = this.#parts;
     const bytes = memory();
     this.#least = Math.min(this.#least, bytes);
-    if (bytes - this.#least > SOCKETS_MEMORY_MAX) {
+    if (bytes - this.#least > bytesMax) {
       log({ event: "sockets.dropped", sockets: this.#drops.size, bytes: bytes - this.#least });
       this.#least = Infinity;
       for (const drop of this.#drops) drop();

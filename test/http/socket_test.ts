@@ -326,7 +326,7 @@ Deno.test("when the process grows too much beside its sockets all of them are en
   const lines: LogEvent[] = [];
   let bytes = 500 * MIB;
   const log = (line: LogEvent) => void lines.push(line);
-  const memory = new SocketMemory({ clock: looks, log, memory: () => bytes });
+  const memory = new SocketMemory({ clock: looks, log, bytesMax: 256 * MIB, memory: () => bytes });
   await using service = await openTestService({ upgrade: webSockets(systemClock, memory) });
   await using server = new SocketServer(service);
   const clients = [await server.client(), await server.client()];
