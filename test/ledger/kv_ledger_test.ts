@@ -1,12 +1,15 @@
 /** The ledger on Deno KV: the contract on both kinds of store, and what is its own. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { acceptExport } from "../../src/exports/export.ts";
+import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
+import type { ExportRecord } from "../../src/exports/record.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
 import { keys } from "../../src/ledger/keys.ts";
 import type { KvLedger } from "../../src/ledger/kv_ledger.ts";
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
+import { decodeExport, encodeLease } from "../../src/ledger/stored.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { denying } from "../fakes/denying_kv.ts";
+import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, quiet, STALL_MS } from "../fakes/fault.ts";
 import { faultyKv } from "../fakes/faulty_kv.ts";
@@ -70,6 +73,52 @@ function accepting(clock: FakeClock, bytes: number) {
     giveUpAfterMs: 60_000,
   });
   return { change, payload };
+}
+
+const POLICY = {
+  backoff: { delaysMs: [5_000], jitter: 0 },
+  retryStatuses: [],
+  retryAfterMaxMs: 60_000,
+  retentionMs: 60_000,
+};
+
+/** The claim of an export that nobody has. */
+function claimOf(record: ExportRecord, clock: FakeClock) {
+  const claimant = { instance: "one", boot: "first" };
+  return defined(
+    claimExport(record, undefined, { ...POLICY, now: clock.now(), claimant, leaseMs: 45_000 }),
+  );
+}
+
+/** A lane of two exports, the first one claimed; `settle` finishes that one and claims the other. */
+async function twoInLane({ ledger, clock }: Opened) {
+  const [first, second] = [accepting(clock, 10), accepting(clock, 10)];
+  const { lane } = first.change.record;
+  for (const { change, payload } of [first, second]) await ledger.accept(change, payload);
+  const head = defined(await ledger.head(lane));
+  const claimed = defined(await ledger.change(head, claimOf(head.record, clock)));
+  const held = defined(await ledger.behind(claimed));
+  const follower = { held, claim: claimOf(held.record, clock) };
+  const outcome = { kind: "failed", code: "destination_refused", ms: 1 } as const;
+  const facts = { now: clock.now(), chance: 0 };
+  const settlement = settleExport(claimed.record, outcome, POLICY, facts);
+  assertEquals(settlement.record.state, "finished");
+  return {
+    lane,
+    ids: [first.change.record.id, second.change.record.id] as const,
+    settle: () => ledger.change(claimed, settlement, { follower }),
+  };
+}
+
+/** Writes what lies there once more, so that it has another version. */
+async function rewrite(kv: Deno.Kv, key: Deno.KvKey): Promise<void> {
+  await kv.set(key, defined((await kv.get<Uint8Array>(key)).value));
+}
+
+/** Records as they lie in the store, not as they are remembered. */
+async function statesIn(kv: Deno.Kv, ids: readonly string[]): Promise<unknown[]> {
+  const entries = await Promise.all(ids.map((id) => kv.get<Uint8Array>(keys.export(id))));
+  return entries.map(({ value }) => decodeExport(defined(value)).record.state);
 }
 
 async function keysIn(kv: Deno.Kv): Promise<string[]> {
@@ -150,4 +199,34 @@ Deno.test("what was accepted by a commit whose answer was lost, and a read behin
   const lane = submissions[0]?.change.record.lane ?? "";
   const waiting = await Array.fromAsync(kv.list({ prefix: keys.lanes(lane) }));
   assertEquals(waiting.length, 3);
+});
+
+Deno.test("whoever has lost the lease alone changes nothing", async () => {
+  await using opened = await open(await Deno.openKv(":memory:"));
+  const { kv } = opened;
+  const { lane, ids, settle } = await twoInLane(opened);
+  await rewrite(kv, keys.lease(lane));
+  assertEquals(await settle(), undefined);
+  assertEquals(await statesIn(kv, ids), ["delivering", "pending"]);
+});
+
+Deno.test("where the record behind alone was changed, neither is claimed nor finished", async () => {
+  await using opened = await open(await Deno.openKv(":memory:"));
+  const { kv } = opened;
+  const { ids, settle } = await twoInLane(opened);
+  await rewrite(kv, keys.export(ids[1]));
+  assertEquals(await settle(), undefined);
+  assertEquals(await statesIn(kv, ids), ["delivering", "pending"]);
+});
+
+Deno.test("what is accepted where another hand has the lease is not claimed, and waits", async () => {
+  await using opened = await open(await Deno.openKv(":memory:"));
+  const { kv, ledger, clock } = opened;
+  const other = accepting(clock, 10).change.record;
+  const { change, payload } = accepting(clock, 10);
+  const { id, lane } = change.record;
+  await kv.set(keys.lease(lane), encodeLease(defined(claimOf(other, clock).lease)));
+  const claim = claimOf(change.record, clock);
+  assertEquals(await ledger.accept(change, payload, { claim }), { kind: "accepted" });
+  assertEquals(await statesIn(kv, [id]), ["pending"]);
 });
