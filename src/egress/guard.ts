@@ -1,6 +1,7 @@
 /**
  * The guard at the only way out: resolves a destination's name and lets through the addresses it
- * has checked, or none. Never connects, and never remembers an answer: each call asks anew.
+ * has checked, or none. Never connects, and never remembers what a name resolved to: each attempt
+ * asks anew. Verdicts on a URL's text are kept while own addresses are the same array.
  */
 import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
@@ -40,7 +41,7 @@ export interface Guard {
 
 export interface GuardParts {
   readonly policy: EgressPolicy;
-  /** The addresses of this machine at the moment; nothing is sent there. */
+  /** The addresses of this machine at the moment; nothing is sent there. Asked anew, another array. */
   readonly ownAddresses: () => readonly string[];
   readonly resolve: Resolve;
   readonly clock: Clock;
@@ -52,7 +53,7 @@ export function createGuard(parts: GuardParts): Guard {
   const ground = (): Ground => ({ policy, own: ownAddresses() });
   let judged = { own: [] as readonly string[], verdicts: new Map<string, Verdict>() };
 
-  /** What the URL alone tells, judged once for as long as an answer about own addresses is worth. */
+  /** What the URL's text tells, judged once for as long as own addresses are the same array. */
   function judge(uri: string): Verdict {
     const own = ownAddresses();
     if (own !== judged.own || judged.verdicts.size >= VERDICTS_MAX) {

@@ -39,6 +39,25 @@ Deno.test("a name is resolved anew at every attempt", async () => {
   assertEquals(await guard.vet("https://flip.example/"), { kind: "refused", rule: "address" });
 });
 
+Deno.test("an address that becomes this machine's own is refused from then on", async () => {
+  let own: readonly string[] = ["192.0.2.1"];
+  const guard = createGuard({
+    policy: DEFAULT_POLICY,
+    ownAddresses: () => own,
+    resolve: untouched,
+    clock: new FakeClock(),
+    resolveTimeoutMs: RESOLVE_TIMEOUT_MS,
+  });
+  const uri = "https://93.184.215.14/";
+  const refused = { kind: "refused", rule: "address" } as const;
+  // The second time the verdict on the text is known.
+  for (let n = 0; n < 2; n++) assertEquals((await guard.vet(uri)).kind, "permitted");
+  own = [...own, "93.184.215.14"];
+  assertEquals([guard.check(uri), await guard.vet(uri)], [refused, refused]);
+  own = ["192.0.2.1"];
+  assertEquals((await guard.vet(uri)).kind, "permitted");
+});
+
 Deno.test("an address needs no resolver", async () => {
   const { guard } = guardWith(untouched);
   const uri = "https://[2606:4700:4700::1111]/";
