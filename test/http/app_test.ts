@@ -334,6 +334,20 @@ Deno.test("an Idempotency-Key makes a client's retry safe", async () => {
   assertEquals(service.sent.length, 2);
 });
 
+Deno.test("an Idempotency-Key that comes with another destination is a conflict", async () => {
+  await using service = await openTestService({ requiredCaveats: ["target", "path", "method"] });
+  // Only such a token is one owner's at both.
+  const token = service.token({ destination: undefined });
+  const headers = { "idempotency-key": "k" };
+  await service.submit("[1]", { token, headers });
+  const uri = "https://other.example/";
+  const other = await service.ask("/lp/export", { id: "", uri, data: "[1]" }, { token, headers });
+  const { status, code } = await problemIn(other);
+  assertEquals([status, code], [409, "idempotency_conflict"]);
+  await service.worker.idle();
+  assertEquals(service.sent.length, 1);
+});
+
 Deno.test("a key that is remembered longer than its export's result sends nothing again, and says so", async () => {
   await using service = await openTestService({ retentionMs: 3_600_000 });
   const headers = { "idempotency-key": "k" };
@@ -417,6 +431,20 @@ Deno.test("however many ask whether it is ready, the store is written to once a 
   assertEquals([await askTwenty(), probes], [ready, 2]);
   service.clock.jump(-60_000);
   assertEquals([await askTwenty(), probes], [ready, 3]);
+});
+
+Deno.test("a store that does not answer within 2 s is not ready", async () => {
+  await using service = await openTestService();
+  const asked = Promise.withResolvers<void>();
+  service.ledger.probe = () => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  const answer = service.app.request("/health/ready");
+  await asked.promise;
+  service.clock.advance(2_000);
+  const { status, code } = await problemIn(await answer);
+  assertEquals([status, code, service.clock.pending], [503, "not_ready", 0]);
 });
 
 Deno.test("no line of the log holds a token, a payload or a query string", async () => {
