@@ -263,6 +263,29 @@ Deno.test("frames of all sockets of an owner are bounded in bytes, and given bac
   for (const socket of [second, third]) close(socket);
 });
 
+Deno.test("what a frame that waits takes is given back when its socket goes, or is sent away", async () => {
+  const bodies = { total: 4_000, perOwner: 1_000 };
+  const { service, open } = await heldService({ bounds: { bodies } });
+  await using _ = service;
+  const frame = "nonsense".padEnd(480);
+  const goings: ((socket: FakeSocket) => void)[] = [
+    close,
+    // Only text is read.
+    (socket) => socket.fire(new MessageEvent("message", { data: new Blob() })),
+  ];
+  for (const go of goings) {
+    const slow = await open();
+    slow.bufferedAmount = 2 * MIB;
+    for (let n = 0; n < 2; n++) slow.receive(frame);
+    go(slow);
+    const next = await open();
+    for (let n = 0; n < 2; n++) next.receive(frame);
+    await until(() => next.frames.length === 2 || next.codes.length > 0);
+    assertEquals([next.codes, slow.frames], [[], []]);
+    for (const socket of [slow, next]) close(socket);
+  }
+});
+
 Deno.test("at most 16 frames are in progress at once", async () => {
   const { service, open } = await heldService();
   await using _ = service;
