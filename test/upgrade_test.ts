@@ -1,6 +1,8 @@
 /** Stores of other versions: an earlier one is opened and its exports finish, a newer one is refused. */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { acceptExport } from "../src/exports/export.ts";
 import { FORMAT } from "../src/ledger/format.ts";
+import { decodeExport, encodeExport } from "../src/ledger/stored.ts";
 import { readChains, verifyStored } from "../src/ledger/read_chains.ts";
 import exportsOf01 from "./fixtures/store_0.1/exports.json" with { type: "json" };
 import exportsOf2 from "./fixtures/store_format_2/exports.json" with { type: "json" };
@@ -70,3 +72,24 @@ Deno.test("the process says that the store is newer than itself, and exits 1", (
     assertMatch(stderr, /has format 4, and this version knows 3; start the version that wrote it/);
     assert(!stdout.includes("service.listening"));
   }));
+
+Deno.test("the ledger of a newer store is not printed, and the command says why", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/data`);
+    const kv = await Deno.openKv(`${folder}/data/export.kv`);
+    await kv.set(FORMAT_KEY, FORMAT + 1);
+    kv.close();
+    const { code, stdout, stderr } = await runTask("ledger", { folder });
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(stderr, /has format 4, and this version knows 3/);
+  }));
+
+Deno.test("an export that a newer version wrote is refused, not guessed at", () => {
+  const request = { owner: "o", uri: "https://a.example/", payload: new Uint8Array() };
+  const { record } = acceptExport(request, { id: "id", now: 0, giveUpAfterMs: 1 });
+  const stored = { record, order: 1, hasPlace: true, first: new Uint8Array(), parts: 0 };
+  const text = new TextDecoder().decode(encodeExport(stored));
+  const newer = new TextEncoder().encode(text.replace('"schema":2', '"schema":3'));
+  assertEquals(decodeExport(encodeExport(stored)), stored);
+  assertThrows(() => decodeExport(newer), Error, "this version knows 2");
+});
