@@ -55,6 +55,7 @@ const UNBELIEVED: Record<string, string> = {
   "expired.pem": "is out of date",
   "wrong-name.pem": "is for another name",
   "forged.pem": "names the CA above it without being signed by it",
+  "below-leaf.pem": "is signed by one that the CA signed, but not as a CA,",
   "version1.pem": "is of a version that the runtime cannot check",
   "malformed.pem": "comes with one that cannot be read",
 };
