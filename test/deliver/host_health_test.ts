@@ -119,6 +119,25 @@ Deno.test("a host that is down is tried by one export at a time, seen in log and
   assertEquals(await (await service.app.request("/health/ready")).json(), { status: "ready" });
 });
 
+Deno.test("at its give-up age an export has its last attempt, though its host is tried by probes only", async () => {
+  await using service = await openTestService({
+    giveUpAfterMs: 20_000,
+    destination: () => ({ kind: "failed", code: "connection_refused" }),
+  });
+  const { clock, worker, sent, log } = service;
+  for (let owner = 0; owner < 5; owner++) {
+    await service.submit("{}", { token: service.token({ identifier: `${owner}` }) });
+  }
+  await worker.idle();
+  clock.advance(5_000);
+  await worker.idle();
+  assertEquals([sent.length, worker.unreachableHosts], [5, 1], "all are held back for 30 s");
+  clock.advance(25_000);
+  await worker.idle();
+  assertEquals(sent.length, 10);
+  assertEquals(log.filter(({ next }) => next === "finished").length, 5);
+});
+
 Deno.test("503 is tried again where the operator says so, after the time that the destination asks for", async () => {
   const answers = [{ ...answered("busy", 503), retryAfter: "60" }, answered("done")];
   await using service = await openTestService({
