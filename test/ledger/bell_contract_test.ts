@@ -5,6 +5,7 @@ import type { Bell, WakeUp } from "../../src/ledger/bell.ts";
 import { KvQueueBell } from "../../src/ledger/kv_queue_bell.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
+import { having } from "../fakes/ruled.ts";
 
 interface BellUnderTest {
   readonly bell: Bell;
@@ -112,6 +113,30 @@ Deno.test("a wake-up whose commit failed is armed again by the next one", async 
   }
   assertEquals(enqueued, 2);
   kv.close();
+});
+
+Deno.test("a wake-up that should have rung before another one is armed again: its message is lost", async () => {
+  using real = await Deno.openKv(":memory:");
+  let deliver = (_message: unknown) => {};
+  const kv = having(real, { listenQueue: (handler: typeof deliver) => (deliver = handler) });
+  const clock = new FakeClock();
+  const bell = new KvQueueBell(kv, clock);
+  bell.listen();
+  const arm = async (at: number) => {
+    const messages: unknown[] = [];
+    const commit = real.atomic();
+    commit.enqueue = (message) => (messages.push(message), commit);
+    const ring = bell.arm(commit, [{ lane: "a", at }]);
+    await commit.commit();
+    ring();
+    return messages;
+  };
+  const at = clock.now() + 10_000;
+  await arm(at);
+  const [later] = await arm(at + 10_000);
+  assertEquals(await arm(at), [], "it is on its way");
+  deliver(later);
+  assertEquals((await arm(at)).length, 1);
 });
 
 Deno.test("a wake-up survives its process: the next one on the store is rung", async () => {

@@ -108,6 +108,18 @@ Deno.test("more than one commit can hold is spread over several, in order", asyn
   kv.close();
 });
 
+Deno.test("a change that is more than is put together, and not more than KV takes, is committed alone", async () => {
+  const { kv, group, commits } = await open();
+  const value = new Uint8Array(65_000);
+  const large: Batch = {
+    sets: Array.from({ length: 11 }, (_, n) => ({ key: ["large", n], value })),
+    entries: [{ kind: "refusals.omitted", at: 0, count: 2 }],
+  };
+  await Promise.all([group.commit(setting(1)), group.commit(large), group.commit(setting(3))]);
+  assertEquals([commits(), await counts(kv)], [3, [1, 2, 3]]);
+  kv.close();
+});
+
 Deno.test("entries of the longest destinations share commits too", async () => {
   const { kv, group, commits } = await open();
   const path = new URL(`https://a.example/${"語".repeat(2_000)}`).pathname;
@@ -172,6 +184,17 @@ Deno.test("a store that is gone fails everybody, and serves again when it is bac
   fault.disarm();
   await group.commit(setting(3));
   assertEquals(await counts(kv), [3]);
+  kv.close();
+});
+
+Deno.test("a change without an entry, which leaves no trace in the chain, is not taken to have held", async () => {
+  const fault = new Fault("fails", 1);
+  const { kv, group } = await open(fault);
+  await group.commit(setting(1));
+  fault.arm();
+  const key = ["without an entry"];
+  await assertRejects(() => group.commit({ sets: [{ key, value: new Uint8Array(1) }] }));
+  assertEquals((await kv.get(key)).value, null);
   kv.close();
 });
 

@@ -1,5 +1,5 @@
 /** The ledger on Deno KV: the contract on both kinds of store, and what is its own. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
@@ -13,6 +13,7 @@ import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, quiet, STALL_MS } from "../fakes/fault.ts";
 import { faultyKv } from "../fakes/faulty_kv.ts";
+import { having } from "../fakes/ruled.ts";
 import { testLedger } from "./ledger_contract.ts";
 
 interface Opened extends AsyncDisposable {
@@ -91,7 +92,7 @@ function claimOf(record: ExportRecord, clock: FakeClock) {
 }
 
 /** A lane of two exports, the first one claimed; `settle` finishes that one and claims the other. */
-async function twoInLane({ ledger, clock }: Opened) {
+async function twoInLane({ ledger, clock }: Opened, answer = new Uint8Array()) {
   const [first, second] = [accepting(clock, 10), accepting(clock, 10)];
   const { lane } = first.change.record;
   for (const { change, payload } of [first, second]) await ledger.accept(change, payload);
@@ -106,7 +107,7 @@ async function twoInLane({ ledger, clock }: Opened) {
   return {
     lane,
     ids: [first.change.record.id, second.change.record.id] as const,
-    settle: () => ledger.change(claimed, settlement, { follower }),
+    settle: () => ledger.change(claimed, settlement, { answer, follower }),
   };
 }
 
@@ -199,6 +200,26 @@ Deno.test("what was accepted by a commit whose answer was lost, and a read behin
   const lane = submissions[0]?.change.record.lane ?? "";
   const waiting = await Array.fromAsync(kv.list({ prefix: keys.lanes(lane) }));
   assertEquals(waiting.length, 3);
+});
+
+Deno.test("what is finished is kept for its retention and the spread of expiries, answer and all", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const kept: (readonly [key: string, expireIn: number | undefined])[] = [];
+  const atomic = () => {
+    const operation = kv.atomic();
+    const set = operation.set.bind(operation);
+    operation.set = (key, value, options) => {
+      if (options?.expireIn !== undefined) kept.push([String(key[0]), options.expireIn]);
+      return set(key, value, options);
+    };
+    return operation;
+  };
+  await using opened = await open(having(kv, { atomic }));
+  const { settle } = await twoInLane(opened, new Uint8Array(1_000));
+  assertNotEquals(await settle(), undefined);
+  // Half of five minutes, as chance has it here.
+  const expireIn = POLICY.retentionMs + 150_000;
+  assertEquals(kept, [["export", expireIn], ["answer", expireIn]]);
 });
 
 Deno.test("whoever has lost the lease alone changes nothing", async () => {

@@ -4,6 +4,7 @@ import { acceptExport } from "../../src/exports/export.ts";
 import { GroupCommit } from "../../src/ledger/group_commit.ts";
 import { entriesIn } from "../../src/ledger/pages.ts";
 import { Ready } from "../../src/ledger/ready.ts";
+import { abandon, stage } from "../../src/ledger/staging.ts";
 import { STAGING_MAX_MS } from "../../src/limits.ts";
 import { denying } from "../fakes/denying_kv.ts";
 import { defined } from "../fakes/expect.ts";
@@ -54,6 +55,21 @@ Deno.test("what is swept is never part of what was accepted meanwhile", async ()
   );
   kv.close();
   assert(kept instanceof Uint8Array, `${kept}`);
+});
+
+Deno.test("what was accepted between two steps of its removal keeps its parts", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const parts = [new Uint8Array([1]), new Uint8Array([2])];
+  const marker = await stage(kv, "id", parts, 0);
+  // The acceptance comes as soon as whoever removes has seen the marker.
+  const get = async (key: Deno.KvKey) => {
+    const seen = await kv.get(key);
+    await kv.atomic().check(marker).delete(marker.key).commit();
+    return seen;
+  };
+  await abandon(having(kv, { get }), "id");
+  const kept = await Array.fromAsync(kv.list<Uint8Array>({ prefix: [] }), ({ value }) => value);
+  assertEquals(kept, parts);
 });
 
 Deno.test("an empty lane leaves nothing in memory, also after the same submission twice at once", async () => {

@@ -138,6 +138,28 @@ Deno.test("a lane that is known to be empty is not read when it is woken", async
   assertEquals(calls, []);
 });
 
+Deno.test("a lane that is in doubt is read when it is woken, until it was found empty", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const calls: string[] = [];
+  const fault = new Fault("fails", 1);
+  const { ledger, accept } = await open(
+    faultyKv(notingReads(kv, (call) => void calls.push(call)), fault),
+  );
+  const { record } = await accept("b", 1);
+  fault.arm();
+  await assertRejects(() => accept("a", 1));
+  fault.disarm();
+  const { lane } = acceptExport(
+    { owner: "a", uri: record.uri, payload: new Uint8Array() },
+    { id: "id", now: 0, giveUpAfterMs: 1 },
+  ).record;
+  for (const isRead of [true, false]) {
+    calls.length = 0;
+    assertEquals(await ledger.head(lane), undefined);
+    assertEquals(calls.length > 0, isRead);
+  }
+});
+
 Deno.test("what was accepted a moment ago is not read, be it first in its lane or behind", async () => {
   using kv = await Deno.openKv(":memory:");
   const calls: string[] = [];

@@ -88,3 +88,17 @@ Deno.test("while there is no room, submissions get 503 and what was accepted wai
   assertEquals((await service.poll(id)).state, "Finished");
   assertEquals(service.sent.length, 2);
 });
+
+Deno.test("the bytes of a payload, and of an answer, are told before they are written", async () => {
+  const told: (number | undefined)[] = [];
+  await using service = await openTestService({
+    storage: (bytes) => {
+      told.push(bytes);
+      return Promise.resolve({ kind: "well" });
+    },
+    destination: () => answered("x".repeat(900)),
+  });
+  await service.submit("[1]");
+  await service.worker.idle();
+  assertEquals(told, [3, 900]);
+});
