@@ -3,6 +3,10 @@
  * are good, and never at the price of an answer.
  */
 import { assertEquals } from "@std/assert";
+import { Agent } from "node:http";
+import { Socket } from "node:net";
+import { KeptConnections } from "../../src/egress/kept_connections.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
 import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
 import { ATTEMPT_MS, HANG_UP, KEEP, ok, stage, type Turn } from "./keeping.ts";
 
@@ -59,6 +63,27 @@ Deno.test("a connection is used until its age limit, also by a clock that was pu
     at.clock.jump(Math.sign(jump));
     await at.send("3");
     assertEquals(at.heard, ["11", "12", "23"]);
+  }
+});
+
+Deno.test("a connection that has just been closed or ended is not used, whoever comes first to tell", () => {
+  for (const end of ["destroy", "end"] as const) {
+    const clock = new FakeClock();
+    const kept = new KeptConnections(clock, KEEP);
+    const socket = new Socket();
+    const connection = {
+      socket,
+      agent: new Agent(),
+      address: "127.0.0.1",
+      openedAt: clock.now(),
+    };
+    for (const isEnded of [false, true]) {
+      kept.keep("lane", connection);
+      // What it tells of that comes a moment later.
+      if (isEnded) socket[end]();
+      assertEquals(kept.take("lane", ["127.0.0.1"]), isEnded ? undefined : connection, end);
+    }
+    assertEquals([socket.destroyed, clock.pending], [true, 0]);
   }
 });
 

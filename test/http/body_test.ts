@@ -82,6 +82,22 @@ Deno.test("a body that is not there in time is left, and nothing waits for it", 
   assertEquals([read.cancelled, clock.pending], [true, 0]);
 });
 
+Deno.test("a body that breaks as it is given up was too slow", async () => {
+  const clock = new FakeClock();
+  let breakOff = () => {};
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => void (breakOff = () => controller.error(new Error("gone"))),
+  });
+  const reading = readBody(
+    new Request("http://a.example/", { method: "POST", body }),
+    bounds(clock),
+  );
+  breakOff();
+  clock.advance(5_000);
+  assertEquals(await reading, { kind: "too_slow" });
+  assertEquals(clock.pending, 0);
+});
+
 Deno.test("a body that ends early is broken, and leaves no timer", async () => {
   const clock = new FakeClock();
   const { request } = requestOf([new Uint8Array(1)], { after: "error" });

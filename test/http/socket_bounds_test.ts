@@ -13,6 +13,7 @@ import { type Frame, NEW, until, UPGRADE } from "./socket_client.ts";
 
 const MIB = 1_048_576;
 const SLOW = 262_144;
+const UNKNOWN = "11111111-2222-4333-8444-555555555555";
 
 /** A socket without a client: it shows what was sent, and is as full as the test says. */
 class FakeSocket implements ServerSocket {
@@ -118,6 +119,17 @@ Deno.test("a socket that never opens counts for nothing", async () => {
   await using _ = service;
   for (let n = 0; n < 3; n++) await ask();
   close(await open());
+});
+
+Deno.test("while all are told to go nobody may come, nor one who has asked before", async () => {
+  const { service, ask } = await heldService();
+  await using _ = service;
+  const late = await ask();
+  assertEquals(service.sockets.isFullFor("anybody"), false);
+  await service.sockets.close();
+  assertEquals(service.sockets.isFullFor("anybody"), true);
+  late.fire(new Event("open"));
+  assertEquals([late.codes, service.sockets.size], [[1013], 0]);
 });
 
 Deno.test("a slow client is told the newest state once, and its frames wait", async () => {
@@ -373,6 +385,61 @@ Deno.test("an answer that takes long to read holds up no receipt", async () => {
   await until(() => socket.states.filter((state) => state === "Finished").length === 2);
   close(socket);
 });
+
+Deno.test("a socket that is gone is not told the answer that was being read, whose room is another's", async () => {
+  const { service, open } = await heldService({
+    destination: () => answered("x".repeat(40_000)),
+    bounds: { answers: { total: 300_000, perOwner: 300_000 } },
+  });
+  await using _ = service;
+  const [asked, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const answer = service.ledger.answer.bind(service.ledger);
+  service.ledger.answer = async (record) => {
+    asked.resolve();
+    await going.promise;
+    return await answer(record);
+  };
+  const [gone, next] = [await open(), await open()];
+  gone.receive(NEW);
+  await asked.promise;
+  close(gone);
+  going.resolve();
+  next.receive(NEW);
+  await until(() => next.states.includes("Finished"));
+  assertEquals([gone.states.includes("Finished"), gone.codes], [false, []]);
+  close(next);
+});
+
+for (const bufferedAmount of [0, 2 * MIB]) {
+  Deno.test(`a socket that is gone with ${bufferedAmount} bytes unread is not told the state that was being read`, async () => {
+    const arrival = Promise.withResolvers<SendResult>();
+    const { service, open } = await heldService({ destination: () => arrival.promise });
+    await using _ = service;
+    const socket = await open();
+    socket.receive(NEW);
+    await until(() => socket.states.includes("Processing"));
+    const find = service.ledger.find.bind(service.ledger);
+    const going = Promise.withResolvers<void>();
+    let found = 0;
+    service.ledger.find = async (...args) => {
+      const record = await find(...args);
+      found++;
+      await going.promise;
+      return record;
+    };
+    for (const id of [socket.frames[0]?.id, UNKNOWN]) socket.receive({ ...NEW, id });
+    await until(() => found === 2);
+    const { pending } = service.clock;
+    socket.bufferedAmount = bufferedAmount;
+    close(socket);
+    going.resolve();
+    await new Promise((resolve) => setTimeout(resolve)); // All that follows takes no turn.
+    assertEquals(socket.states.filter((state) => state !== undefined), ["Pending", "Processing"]);
+    // The end of the wait for news has gone with the socket, and nobody looks at its client.
+    assertEquals(service.clock.pending, pending - 1);
+    arrival.resolve(answered());
+  });
+}
 
 Deno.test("states never go back, however late a poll's look at the record arrives", async () => {
   const arrival = Promise.withResolvers<SendResult>();

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { StorageState } from "../../src/ledger/storage.ts";
-import { type Disk, StoreFile, watchDisk } from "../../src/machine/disk.ts";
+import { type Disk, onceWell, StoreFile, watchDisk } from "../../src/machine/disk.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 interface Place {
@@ -90,4 +90,46 @@ Deno.test("a store in memory is always well", async () => {
   const disk = await watchDisk(":memory:", 2 ** 50, new FakeClock());
   assertEquals(await disk.state(), { kind: "well" });
   disk.close();
+});
+
+/** A disk that shows `looks` one after the other, and a way to let a second pass. */
+function waiting(looks: (StorageState | Error)[]) {
+  const clock = new FakeClock();
+  const state = () => {
+    const look = looks.shift() ?? { kind: "well" };
+    return look instanceof Error ? Promise.reject(look) : Promise.resolve(look);
+  };
+  let calls = 0;
+  const alarm = onceWell({ state, close: () => {} }, clock, () => calls++);
+  const rest = () => new Promise((resolve) => setTimeout(resolve));
+  const second = async () => {
+    await rest();
+    clock.advance(1_000);
+    await rest();
+  };
+  return { clock, alarm, second, calls: () => calls };
+}
+
+Deno.test("what waits for room happens once there is some, however often a look finds none or fails", async () => {
+  const failed = new Error("The store is held by another process");
+  const low: StorageState = { kind: "low", roomBytes: 1 };
+  const { clock, second, calls } = waiting([failed, low, failed, failed, low]);
+  for (let seconds = 1; seconds <= 4; seconds++) await second();
+  assertEquals(calls(), 0);
+  await second();
+  assertEquals([calls(), clock.pending], [1, 0]);
+  await second();
+  assertEquals(calls(), 1);
+});
+
+Deno.test("what is stopped waits no longer, be it before a look or in the middle of one", async () => {
+  const { clock, alarm, second, calls } = waiting([{ kind: "lost" }]);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(clock.pending, 1);
+  alarm.stop();
+  await second();
+  const looking = waiting([]);
+  looking.alarm.stop();
+  await looking.second();
+  assertEquals([calls(), looking.calls(), clock.pending, looking.clock.pending], [0, 0, 0, 0]);
 });

@@ -45,6 +45,26 @@ Deno.test("at every later start it is the same key", async () => {
   });
 });
 
+Deno.test("of two first starts at once, the later takes the key of the earlier", async () => {
+  await withTempDir(async (folder) => {
+    const path = join(folder, "root.key");
+    const { link } = Deno;
+    // The other one is there between the look and the link.
+    const overtaken: typeof link = async (from, to) => {
+      await Deno.writeTextFile(path, "the earlier key\n");
+      await link(from, to);
+    };
+    Object.assign(Deno, { link: overtaken });
+    try {
+      assertEquals(await obtainRootKey(path), "the earlier key");
+    } finally {
+      Object.assign(Deno, { link });
+    }
+    const left = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assertEquals(left, ["root.key"]);
+  });
+});
+
 Deno.test("no two services make the same key", async () => {
   await withTempDir(async (folder) => {
     assertNotEquals(

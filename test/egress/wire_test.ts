@@ -1,0 +1,60 @@
+/** Whether a connection is fit for another request, by what came over it and when. */
+import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { EventEmitter } from "node:events";
+import type { ClientRequest } from "node:http";
+import type { Socket } from "node:net";
+import { watch } from "../../src/egress/wire.ts";
+
+const CHUNKED = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
+const LENGTH = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na";
+
+/** What a test does to a request beyond having it answered. */
+interface Variation {
+  readonly answer?: string;
+  readonly isSent?: boolean;
+  readonly isComplete?: boolean;
+  readonly shouldKeepAlive?: boolean;
+  /** Comes in a part of its own, once the answer is complete. */
+  readonly more?: string;
+}
+
+/** Plays a request and its answer on parts that only tell what happens. */
+function isClearAfter(
+  { answer = LENGTH, isSent = true, isComplete = true, shouldKeepAlive = true, more }: Variation,
+): boolean {
+  const [outgoing, socket] = [new EventEmitter(), new EventEmitter()];
+  Object.assign(outgoing, { shouldKeepAlive });
+  const isClear = watch(outgoing as ClientRequest, socket as Socket, 1_000);
+  if (isSent) outgoing.emit("finish");
+  const incoming = {
+    complete: false,
+    headers: answer === LENGTH ? { "content-length": "1" } : {},
+  };
+  // As the parser has it: the part is counted before it is told what is in it.
+  socket.emit("data", Buffer.from(answer));
+  outgoing.emit("response", incoming);
+  incoming.complete = isComplete;
+  if (more !== undefined) socket.emit("data", Buffer.from(more));
+  return isClear();
+}
+
+Deno.test("where request and answer went over whole, a connection is fit for another", () => {
+  for (const answer of [LENGTH, CHUNKED]) assertEquals(isClearAfter({ answer }), true);
+});
+
+const UNFIT: Record<string, Variation> = {
+  "its request was not sent whole": { isSent: false },
+  "its answer is not there whole": { isComplete: false },
+  "one of the two ends it": { shouldKeepAlive: false },
+  "more came behind the answer": { more: "x" },
+  "a whole head came behind the answer": { more: "HTTP/1.1 100 Continue\r\n\r\n" },
+};
+
+for (const [why, variation] of Object.entries(UNFIT)) {
+  Deno.test(`where ${why}, a connection is not fit for another request`, () => {
+    for (const answer of [LENGTH, CHUNKED]) {
+      assertEquals(isClearAfter({ ...variation, answer }), false);
+    }
+  });
+}
