@@ -115,21 +115,24 @@ async function attempt(
   const { url, addresses } = vetted;
   const { lane } = request;
   const known = lane === undefined ? undefined : kept?.take(lane, addresses);
-  let before = {};
+  let firstSentTo: string | undefined;
   if (known !== undefined) {
     const result = await sendOn(known, { ...request, url, signal }, kept);
     if (typeof result === "object" && !isTooLate(result)) return result;
-    if (result !== "unsent") before = { firstSentTo: known.address };
+    if (result !== "unsent") firstSentTo = known.address;
   }
   const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
   const opened = await openConnection({ url, addresses, trust, sockets }, limits);
-  if (opened.kind === "failed") return { ...opened, ...before };
+  const again = firstSentTo === undefined ? undefined : { firstSentTo };
+  if (opened.kind === "failed") return { ...opened, ...again };
   const { socket, address } = opened;
   const agent = agentOn(socket, kept !== undefined && lane !== undefined);
   const connection = { socket, address, agent, openedAt: clock.now() };
   const result = await sendOn(connection, { ...request, url, signal }, kept);
-  if (typeof result === "object") return { ...result, ...before };
-  return { kind: "failed", code: "connection_lost", address, ...before };
+  if (result === "unanswered" || result === "unsent") {
+    return { kind: "failed", code: "connection_lost", address, ...again };
+  }
+  return again === undefined ? result : { ...result, ...again };
 }
 
 /** Whether an answer may be about the time a connection waited, and not about what was sent on it. */
