@@ -124,6 +124,8 @@ export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
 export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before a lane is looked at again after the store failed under it. */
 export const STORE_RETRY_MS = SECOND;
+/** Wait before a payload is read again that could not be: a line of the log each time. */
+export const PAYLOAD_RETRY_MS = 5 * SECOND;
 /** Of so many tries on a failing store one is logged: a line a minute, where the log's disk may be full. */
 export const STORE_RETRIES_PER_LINE = 60;
 /** Lanes looked at at once: more would wait for the store, and keep hands from what is submitted. */

@@ -170,3 +170,47 @@ Deno.test("a worker that stops claims nothing more", async () => {
   kv.close();
   assertEquals(late.sent.length, 0);
 });
+
+Deno.test("nor does one that reads a payload at that moment", async () => {
+  await using service = await openTestService({
+    destination: () =>
+      service.sent.length === 1 ? { kind: "failed", code: "connection_lost" } : answered(),
+  });
+  await service.submit();
+  await service.worker.idle();
+  const payload = service.ledger.payload.bind(service.ledger);
+  const gate = Promise.withResolvers<void>();
+  let isReading = false;
+  service.ledger.payload = async (held) => {
+    isReading = true;
+    await gate.promise;
+    return await payload(held);
+  };
+  service.clock.advance(5_000);
+  while (!isReading) await new Promise((resolve) => setTimeout(resolve));
+  const stopped = service.worker.stop(8_000);
+  gate.resolve();
+  await stopped;
+  assertEquals(service.sent.length, 1);
+});
+
+Deno.test("a payload that cannot be read keeps its own lane only, and the log names it", async () => {
+  const world = await openRuled({
+    destination: () =>
+      world.clock.elapsed < 1_000 ? { kind: "failed", code: "connection_lost" } : answered(),
+  });
+  await using service = world.service;
+  const damaged = await service.submit();
+  const payload = service.ledger.payload.bind(service.ledger);
+  service.ledger.payload = async (held) => {
+    if (held.record.id === damaged.id) throw new Error("Cannot read payload: missing");
+    return await payload(held);
+  };
+  await world.pass(5_000);
+  const other = await service.submit("{}", { uri: "https://other.example/" });
+  await world.pass(60_000);
+  assertEquals((await service.poll(other.id, { uri: "https://other.example/" })).state, "Finished");
+  const lines = service.log.filter(({ event }) => event === "store.failed");
+  assertEquals(new Set(lines.map(({ id }) => id)), new Set([damaged.id]));
+  assert(lines.length <= 20, `${lines.length} lines in a minute`);
+});

@@ -8,11 +8,12 @@ import type { Outcome, Pending } from "../exports/record.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
-import { LOOKS_MAX, STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
+import { LOOKS_MAX, PAYLOAD_RETRY_MS, STORE_RETRY_MS } from "../limits.ts";
 import { deliver, type DeliveryParts, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
 import { fromStore, StoreFailed } from "./store_failed.ts";
+import { StoreRest } from "./store_rest.ts";
 import { Resting } from "./resting.ts";
 import { Timers } from "./timers.ts";
 
@@ -34,6 +35,7 @@ export class Worker {
   readonly #active = new Set<string>();
   readonly #timers: Timers;
   readonly #resting: Resting;
+  readonly #store: StoreRest;
   readonly #abort = new AbortController();
   readonly #around: Surroundings = {
     signal: this.#abort.signal,
@@ -44,9 +46,6 @@ export class Worker {
   };
   /** Heads of lanes being read. */
   #looks = 0;
-  #storeRests = false;
-  /** Since it last was well. */
-  #storeFailures = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
 
@@ -56,6 +55,7 @@ export class Worker {
     this.#health = new HostHealth(parts.policy.leaseMs);
     this.#timers = new Timers(parts.clock);
     this.#resting = new Resting(parts.clock, this.#timers, (lane) => this.wake([lane]));
+    this.#store = new StoreRest(this.#timers, parts.log, () => this.#begin());
   }
 
   /** Hosts that cannot be reached at present, by their last attempts. */
@@ -90,7 +90,7 @@ export class Worker {
       const claim = claimExport(record, undefined, { now: clock.now(), claimant, ...policy });
       resolve(ledger.accept(change, payload, { ...options, claim }));
       const acceptance = await promise.catch(() => undefined);
-      if (acceptance?.kind === "accepted") this.#storeIsWell();
+      if (acceptance?.kind === "accepted") this.#store.end();
       if (acceptance?.kind !== "accepted" || acceptance.claimed === undefined) {
         // A store that reports a failure may have held the claim all the same.
         return this.wake([record.lane]);
@@ -108,7 +108,7 @@ export class Worker {
     try {
       const acceptance = await this.#parts.ledger.accept(...what);
       isAccepted = acceptance.kind === "accepted";
-      if (isAccepted) this.#storeIsWell();
+      if (isAccepted) this.#store.end();
       return acceptance;
     } finally {
       if (!isAccepted) this.wake([lane]);
@@ -136,7 +136,7 @@ export class Worker {
 
   #begin(): void {
     for (const lane of this.#woken) {
-      if (this.#storeRests) break;
+      if (this.#store.rests) break;
       if (this.#active.size >= this.#parts.policy.parallel || this.#looks >= LOOKS_MAX) break;
       // Woken while it is worked: looked at again afterwards.
       if (this.#active.has(lane)) continue;
@@ -168,24 +168,10 @@ export class Worker {
     this.#begin();
   }
 
-  /** No lane is taken up for a while: what fails for one fails for all, and there may be thousands. */
-  #waitForStore(lane: string, { cause }: StoreFailed): void {
+  #waitForStore(lane: string, error: StoreFailed): void {
     if (this.#stopped) return;
     this.#woken.add(lane);
-    if (this.#storeRests) return;
-    this.#storeRests = true;
-    if (this.#storeFailures++ % STORE_RETRIES_PER_LINE === 0) {
-      this.#parts.log({ event: "store.failed", error: cause });
-    }
-    this.#timers.after(STORE_RETRY_MS, () => {
-      this.#storeRests = false;
-      this.#begin();
-    });
-  }
-
-  #storeIsWell(): void {
-    this.#storeRests = false;
-    this.#storeFailures = 0;
+    this.#store.begin(error);
   }
 
   /**
@@ -215,11 +201,24 @@ export class Worker {
       : this.#health.admit(host, lane, facts.now);
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
     // Before it is claimed: what cannot be read was not attempted.
-    const payload = await fromStore(ledger.payload(held));
+    const payload = await this.#payloadOf(held);
+    if (payload === undefined || this.#stopped) return;
     const claimed = await fromStore(ledger.change(held, claim));
-    this.#storeIsWell();
+    this.#store.end();
     if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);
     await deliver({ claimed, payload }, this.#parts, this.#around);
+  }
+
+  /** What cannot be read may be damaged: its lane alone waits, and the log names it. */
+  async #payloadOf(held: Held): Promise<Uint8Array | undefined> {
+    const { id, lane } = held.record;
+    try {
+      return await this.#parts.ledger.payload(held);
+    } catch (error) {
+      this.#parts.log({ event: "store.failed", id, lane, error });
+      this.#resting.lookAgain(lane, PAYLOAD_RETRY_MS);
+      return undefined;
+    }
   }
 
   async #look(lane: string): Promise<Held | undefined> {

@@ -208,7 +208,8 @@ export class Conversation implements Talk {
 
   #takeRoom(bytes: number): GiveBack | undefined {
     const { socketAnswers } = this.#parts;
-    return socketAnswers.take(this.#opener.owner, Math.min(bytes, socketAnswers.most));
+    // Nobody stands in line here: who wanted all that an owner may have would wait for ever.
+    return socketAnswers.take(this.#opener.owner, Math.min(bytes, socketAnswers.most / 2));
   }
 
   #frameOf(record: Finished): Promise<string> {

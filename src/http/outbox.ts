@@ -51,8 +51,11 @@ export class Outbox {
   #readingBytes = 0;
   #sentBytes = 0;
   readonly #unread: Unread[] = [];
-  /** A large answer waits for room among those of all sockets. */
-  #lacksRoom = false;
+  /** What is due waits until the client has read more, or for room among the answers of all sockets. */
+  #isHeldUp = false;
+  /** Bytes that had left at the last look, and whether any had since the one before. */
+  #leftBytes = 0;
+  #isStalled = false;
   #slowMs = 0;
   #cancelLook: (() => void) | undefined;
   #ended = false;
@@ -68,7 +71,8 @@ export class Outbox {
 
   /** Whether everything was told that could be. */
   get atRest(): boolean {
-    return this.#reading === 0 && (this.#due.size === 0 || this.#lacksRoom || this.slow);
+    const isHeldUp = this.slow || this.#isHeldUp && this.#isStalled;
+    return this.#reading === 0 && (this.#due.size === 0 || isHeldUp);
   }
 
   /** Sends a small frame at once. */
@@ -109,15 +113,21 @@ export class Outbox {
   }
 
   #tellAll(): void {
-    this.#lacksRoom = false;
+    this.#isHeldUp = false;
     for (const followed of this.#due) {
       const { record } = followed;
       const bytes = answerBytesOf(record);
-      if (!this.#hasRoom(bytes)) break;
       const isLarge = bytes > SMALL_ANSWER_BYTES;
-      const giveBack = isLarge ? this.#parts.takeRoom(bytes * JSON_BYTES_PER_BYTE) : undefined;
-      this.#lacksRoom ||= isLarge && giveBack === undefined;
-      if (isLarge && giveBack === undefined) continue;
+      const hasRoom = this.#hasRoom(bytes);
+      const giveBack = hasRoom && isLarge
+        ? this.#parts.takeRoom(bytes * JSON_BYTES_PER_BYTE)
+        : undefined;
+      if (!hasRoom || isLarge && giveBack === undefined) {
+        this.#isHeldUp = true;
+        // Another one may find room, but no client is told more than it reads.
+        if (hasRoom) continue;
+        break;
+      }
       this.#due.delete(followed);
       if (record.state === "finished") void this.#tellEnd(record, giveBack);
       else this.#send(JSON.stringify(openReceipt(record)));
@@ -160,20 +170,21 @@ export class Outbox {
   }
 
   #look(): void {
-    const { slow } = this;
-    const isStuck = slow || (!this.#forgetRead() && this.#unread.length > 0);
+    const { bufferedAmount } = this.#parts.socket;
+    const leftBytes = this.#sentBytes - bufferedAmount;
+    this.#isStalled = leftBytes <= this.#leftBytes;
+    this.#leftBytes = leftBytes;
+    this.#giveBackUpTo(leftBytes);
+    const isStuck = this.slow || this.#isStalled && bufferedAmount > 0;
     this.#slowMs = isStuck ? this.#slowMs + SOCKET_LOOK_AGAIN_MS : 0;
     if (this.#slowMs >= SOCKET_SLOW_MAX_MS) return this.#parts.onStuck();
-    if (slow) return this.#watchClient();
+    if (this.slow) return this.#watchClient();
     this.#tellAll();
     this.#parts.onRest();
   }
 
-  /** Gives back the room of large answers that have left; returns whether there was any. */
-  #forgetRead(): boolean {
-    const left = this.#sentBytes - this.#parts.socket.bufferedAmount;
-    const count = this.#unread.filter(({ end }) => end <= left).length;
-    for (const { giveBack } of this.#unread.splice(0, count)) giveBack();
-    return count > 0;
+  /** Gives back the room of large answers that have left. */
+  #giveBackUpTo(leftBytes: number): void {
+    while ((this.#unread[0]?.end ?? Infinity) <= leftBytes) this.#unread.shift()?.giveBack();
   }
 }

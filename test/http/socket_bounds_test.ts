@@ -175,27 +175,28 @@ Deno.test("a client may be slow again and again, but not for 30 s in one piece",
 });
 
 Deno.test("of large answers only so much is unread on all sockets of an owner, whatever JSON makes of them", async () => {
+  // Each takes half of what an owner may have, since it may be more than that.
   const answers = { total: 900_000, perOwner: 700_000 };
   const { service, open } = await heldService({
     destination: () => answered("\u0001".repeat(100_000)),
     bounds: { answers },
   });
   await using _ = service;
-  const sockets = [await open(), await open(), await open()];
+  const sockets = [await open(), await open(), await open(), await open()];
   const told = () => sockets.filter(({ states }) => states.includes("Finished")).length;
   for (const socket of sockets) {
     socket.counts = true;
     socket.receive(NEW);
   }
   await service.worker.idle();
-  await until(() => told() === 1);
+  await until(() => told() === 2);
   service.clock.advance(25);
   await new Promise((resolve) => setTimeout(resolve));
-  assertEquals(told(), 1, "600 KB of JSON are unread, and there is no room for as much");
+  assertEquals(told(), 2, "1.2 MB of JSON are unread, and there is no room for more");
   // One reads, and one goes without having read: room for two more, one after the other.
-  for (const round of [2, 3]) {
+  for (const round of [3, 4]) {
     const unread = defined(sockets.find(({ bufferedAmount }) => bufferedAmount > 600_000));
-    if (round === 2) unread.bufferedAmount = 0;
+    if (round === 3) unread.bufferedAmount = 0;
     else close(unread);
     await until(() => {
       service.clock.advance(25);
@@ -203,6 +204,44 @@ Deno.test("of large answers only so much is unread on all sockets of an owner, w
     });
   }
   for (const socket of sockets) close(socket);
+});
+
+Deno.test("whoever reads nothing does not hold up a stop, though more is due than is sent", async () => {
+  const { service, open } = await heldService({ destination: () => answered("x".repeat(150_000)) });
+  await using _ = service;
+  const socket = await open();
+  socket.counts = true;
+  socket.receive(NEW);
+  await until(() => socket.states.includes("Finished"));
+  socket.receive(NEW);
+  await service.worker.idle();
+  await until(() => socket.frames.length > 3 && service.waiters.size === 0);
+  let isOver = false;
+  const closing = service.sockets.close().then(() => isOver = true);
+  await until(() => {
+    service.clock.advance(25);
+    return isOver;
+  });
+  await closing;
+  assertEquals([socket.codes, service.clock.elapsed < 1_000], [[1001], true]);
+  close(socket);
+});
+
+Deno.test("who reads nothing of small answers either is sent away after 30 s, if more are due", async () => {
+  const { service, open } = await heldService({ destination: () => answered("x".repeat(10_000)) });
+  await using _ = service;
+  const socket = await open();
+  socket.counts = true;
+  for (let n = 0; n < 40; n++) socket.receive(NEW);
+  await until(() => socket.bufferedAmount > 240_000 && service.waiters.size === 0);
+  service.clock.advance(29_000);
+  assertEquals(socket.codes, []);
+  await until(() => {
+    service.clock.advance(25);
+    return socket.codes.length > 0;
+  });
+  assertEquals([socket.codes, service.clock.elapsed < 32_000], [[1008], true]);
+  close(socket);
 });
 
 Deno.test("who leaves a large answer unread for 30 s is sent away, however little that is", async () => {

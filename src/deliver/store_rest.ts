@@ -1,0 +1,45 @@
+/**
+ * While the store fails no lane is taken up for a while: what fails for one fails for all, and there
+ * may be thousands.
+ */
+import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
+import type { Log } from "../log.ts";
+import type { StoreFailed } from "./store_failed.ts";
+import type { Timers } from "./timers.ts";
+
+export class StoreRest {
+  readonly #timers: Timers;
+  readonly #log: Log;
+  readonly #onOver: () => void;
+  #rests = false;
+  /** Since the store last was well. */
+  #failures = 0;
+
+  constructor(timers: Timers, log: Log, onOver: () => void) {
+    this.#timers = timers;
+    this.#log = log;
+    this.#onOver = onOver;
+  }
+
+  /** Whether no lane should be taken up now. */
+  get rests(): boolean {
+    return this.#rests;
+  }
+
+  begin({ cause }: StoreFailed): void {
+    if (this.#rests) return;
+    this.#rests = true;
+    const isTold = this.#failures++ % STORE_RETRIES_PER_LINE === 0;
+    if (isTold) this.#log({ event: "store.failed", error: cause });
+    this.#timers.after(STORE_RETRY_MS, () => {
+      this.#rests = false;
+      this.#onOver();
+    });
+  }
+
+  /** The store has taken a write. */
+  end(): void {
+    this.#rests = false;
+    this.#failures = 0;
+  }
+}
