@@ -12,11 +12,16 @@ import {
 } from "../exports/export.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Outcome } from "../exports/record.ts";
-import type { Changed, Follower, Held, Ledger } from "../ledger/ledger.ts";
+import {
+  type Changed,
+  type Follower,
+  type Held,
+  type Ledger,
+  StoreFailed,
+} from "../ledger/ledger.ts";
 import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { attemptExport, type Send } from "./attempt.ts";
-import { StoreFailed } from "./store_failed.ts";
 
 export interface DeliveryParts {
   readonly ledger: Ledger;

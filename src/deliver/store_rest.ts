@@ -3,8 +3,8 @@
  * may be thousands.
  */
 import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
+import type { StoreFailed } from "../ledger/ledger.ts";
 import type { Log } from "../log.ts";
-import type { StoreFailed } from "./store_failed.ts";
 import type { Timers } from "./timers.ts";
 
 export class StoreRest {

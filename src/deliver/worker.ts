@@ -6,13 +6,18 @@
 import { claimExport, wakeUpAt } from "../exports/export.ts";
 import type { Outcome, Pending } from "../exports/record.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
-import type { Acceptance, Held, Ledger } from "../ledger/ledger.ts";
+import {
+  type Acceptance,
+  fromStore,
+  type Held,
+  type Ledger,
+  StoreFailed,
+} from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
 import { LOOKS_MAX, PAYLOAD_RETRY_MS, STORE_RETRY_MS } from "../limits.ts";
 import { deliver, type DeliveryParts, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
-import { fromStore, StoreFailed } from "./store_failed.ts";
 import { StoreRest } from "./store_rest.ts";
 import { Resting } from "./resting.ts";
 import { Timers } from "./timers.ts";
@@ -103,15 +108,12 @@ export class Worker {
 
   /** What was not accepted, as far as the store tells, may be there all the same: its lane is looked at. */
   async #acceptOnly(...what: Parameters<Ledger["accept"]>): Promise<Acceptance> {
-    const [{ record: { lane } }] = what;
-    let isAccepted = false;
+    let acceptance: Acceptance | undefined;
     try {
-      const acceptance = await this.#parts.ledger.accept(...what);
-      isAccepted = acceptance.kind === "accepted";
-      if (isAccepted) this.#store.end();
-      return acceptance;
+      return acceptance = await this.#parts.ledger.accept(...what);
     } finally {
-      if (!isAccepted) this.wake([lane]);
+      if (acceptance?.kind === "accepted") this.#store.end();
+      else this.wake([what[0].record.lane]);
     }
   }
 

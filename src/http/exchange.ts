@@ -15,7 +15,13 @@ import { acceptExport, type Change } from "../exports/export.ts";
 import type { ExportRecord, Pending } from "../exports/record.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import { finishedReceipt, openReceipt, type Receipt } from "../exports/receipt.ts";
-import type { Idempotency, Ledger, MayRead } from "../ledger/ledger.ts";
+import {
+  fromStore,
+  type Idempotency,
+  type Ledger,
+  type MayRead,
+  StoreFailed,
+} from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import { framesOf, type Log, type LogEvent } from "../log.ts";
 import type { ProblemCode, ProblemReply } from "./problem.ts";
@@ -59,12 +65,7 @@ export type Reply =
 
 type Submission = Extract<ExportRequest, { kind: "submission" }>;
 
-/** The store failed; the caller is told so, and that trying again may help. */
-export class StoreUnavailable extends Error {
-  override readonly name = "StoreUnavailable";
-}
-
-/** @throws {StoreUnavailable} if the store fails; nothing is half accepted then */
+/** @throws {StoreFailed} if the store fails; nothing is half accepted then */
 export async function exchange(
   caller: Caller,
   request: ExportRequest,
@@ -155,7 +156,7 @@ export const SHOWN_BEFORE: MayRead = () => true;
 /**
  * The export of that id as it is now.
  *
- * @throws {StoreUnavailable}
+ * @throws {StoreFailed}
  */
 export function lookUp(
   id: string,
@@ -168,7 +169,7 @@ export function lookUp(
 /**
  * What an app is shown of an export; reads the destination's answer if there is one.
  *
- * @throws {StoreUnavailable}
+ * @throws {StoreFailed}
  */
 export async function receiptOf(
   record: ExportRecord,
@@ -181,7 +182,7 @@ export async function receiptOf(
 
 /** What a caller is told of something thrown, and what the log is. */
 export function failure(error: unknown): { readonly code: ProblemCode; readonly line: LogEvent } {
-  return error instanceof StoreUnavailable
+  return error instanceof StoreFailed
     ? { code: "store_unavailable", line: { event: "store.failed", error: error.cause } }
     : { code: "internal", line: { event: "request.failed", error, frames: framesOf(error) } };
 }
@@ -223,10 +224,4 @@ function note(
 
 function no(code: ProblemCode, detail?: string): ProblemReply {
   return { kind: "problem", code, detail };
-}
-
-function fromStore<T>(promise: Promise<T>): Promise<T> {
-  return promise.catch((cause) => {
-    throw new StoreUnavailable("Cannot reach the store", { cause });
-  });
 }

@@ -128,3 +128,19 @@ export interface Ledger {
   /** Proves that the store takes writes. */
   probe(): Promise<void>;
 }
+
+/** A method of the ledger has rejected; `cause` says with what. To try again may help. */
+export class StoreFailed extends Error {
+  override readonly name = "StoreFailed";
+
+  constructor(cause: unknown) {
+    super("The store failed", { cause });
+  }
+}
+
+/** @throws {StoreFailed} whatever the ledger rejects with */
+export function fromStore<T>(answer: Promise<T>): Promise<T> {
+  return answer.catch((cause) => {
+    throw new StoreFailed(cause);
+  });
+}
