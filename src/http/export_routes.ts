@@ -21,7 +21,7 @@ import {
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
 import { paced } from "./paced.ts";
-import { problem, type ProblemReply } from "./problem.ts";
+import { problem, problemFor, type ProblemReply } from "./problem.ts";
 import {
   type ExportRequest,
   parseExportRequest,
@@ -143,7 +143,7 @@ async function respond(
   { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
   parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger">,
 ): Promise<Response> {
-  if (reply.kind === "problem") return problem(reply.code, reply.detail, reply.headers);
+  if (reply.kind === "problem") return problemFor(reply);
   const { record } = reply;
   const bytes = answerBytesOf(record);
   if (bytes <= SMALL_ANSWER_BYTES) return Response.json(await receiptOf(record, parts));

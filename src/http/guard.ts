@@ -14,7 +14,7 @@ import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
 import { faultOfHead, type HeadBounds } from "./head_bounds.ts";
-import { problem, type ProblemReply } from "./problem.ts";
+import { problemFor, type ProblemReply } from "./problem.ts";
 import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import type { RequestRate } from "./request_rate.ts";
@@ -59,11 +59,9 @@ export function guard(parts: GuardParts) {
   // memory as long as it waits, and thousands do at once.
   return createMiddleware<Guarded>(function guard(c, next) {
     const fault = faultOfHead(c.req.raw, parts.headBounds);
-    if (fault !== undefined) return Promise.resolve(problem(fault.code, fault.detail));
+    if (fault !== undefined) return Promise.resolve(problemFor(fault));
     const admission = admit(callOf(c.req), parts);
-    if (admission.kind === "problem") {
-      return Promise.resolve(problem(admission.code, admission.detail, admission.headers));
-    }
+    if (admission.kind === "problem") return Promise.resolve(problemFor(admission));
     c.set("grant", admission.grant);
     return next();
   });

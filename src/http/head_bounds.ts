@@ -3,7 +3,7 @@
  * is over the runtime's own bounds never gets here, see README.
  */
 import { createMiddleware } from "hono/factory";
-import { problem, type ProblemReply } from "./problem.ts";
+import { problemFor, type ProblemReply } from "./problem.ts";
 
 export interface HeadBounds {
   readonly urlChars: number;
@@ -14,7 +14,7 @@ export interface HeadBounds {
 export function headBounds(bounds: HeadBounds) {
   return createMiddleware(async function headBounds(c, next) {
     const fault = faultOfHead(c.req.raw, bounds);
-    return fault === undefined ? await next() : problem(fault.code, fault.detail);
+    return fault === undefined ? await next() : problemFor(fault);
   });
 }
 

@@ -117,16 +117,15 @@ export class Outbox {
     for (const followed of this.#due) {
       const { record } = followed;
       const bytes = answerBytesOf(record);
-      const isLarge = bytes > SMALL_ANSWER_BYTES;
-      const hasRoom = this.#hasRoom(bytes);
-      const giveBack = hasRoom && isLarge
-        ? this.#parts.takeRoom(bytes * JSON_BYTES_PER_BYTE)
-        : undefined;
-      if (!hasRoom || isLarge && giveBack === undefined) {
+      if (!this.#hasRoom(bytes)) {
         this.#isHeldUp = true;
-        // Another one may find room, but no client is told more than it reads.
-        if (hasRoom) continue;
         break;
+      }
+      const isLarge = bytes > SMALL_ANSWER_BYTES;
+      const giveBack = isLarge ? this.#parts.takeRoom(bytes * JSON_BYTES_PER_BYTE) : undefined;
+      if (isLarge && giveBack === undefined) {
+        this.#isHeldUp = true;
+        continue;
       }
       this.#due.delete(followed);
       if (record.state === "finished") void this.#tellEnd(record, giveBack);

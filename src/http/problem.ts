@@ -150,6 +150,11 @@ export function problem(
   });
 }
 
+/** The response that says `reply`. */
+export function problemFor({ code, detail, headers }: ProblemReply): Response {
+  return problem(code, detail, headers);
+}
+
 /** The problem as JSON text; `instance` is the id of the export that it is about. */
 export function problemText(
   code: ProblemCode,

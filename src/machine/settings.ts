@@ -13,7 +13,7 @@ export interface Flags {
 export const USAGE = `Usage: deno task start [-p PORT] [-s SECRET]
 
   -p, --port PORT      listen on PORT (else DATABOX_LOCAL_PORT, else 8080)
-  -s, --secret SECRET  verify tokens with SECRET (else EXPORT_SECRET); shows in process lists and is printed
+  -s, --secret SECRET  verify tokens with SECRET (else EXPORT_SECRET); process lists show it
   -h, --help           say this
 
 All settings are in README.md under "Configure it".`;
