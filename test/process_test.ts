@@ -181,6 +181,32 @@ Deno.test("after a stop the ledger has everything, refusals that were only count
     assertMatch(verified.stdout, new RegExp(`^intact: ${entries.length} entries of `));
   }));
 
+Deno.test("the ledger of a running service is shown and verified, and the service goes on", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    await using service = await startProcess({ folder, env });
+    const uri = destination.uri("/in");
+    const kinds = async () => {
+      const { code, stdout, stderr } = await runTask("ledger", { folder });
+      assertEquals([code, stderr], [0, ""]);
+      return stdout.trim().split("\n").map((line) => JSON.parse(line).kind);
+    };
+    const exportOne = async () => {
+      const { id } = await ask(service, { id: "", uri, data: "[1]" });
+      assertEquals((await outcome(service, id, uri)).state, "Finished");
+    };
+    await exportOne();
+    const entries = ["export.accepted", "attempt.started", "attempt.ended"];
+    assertEquals(await kinds(), entries);
+    await exportOne();
+    assertEquals(await kinds(), [...entries, ...entries]);
+    const { code, stdout } = await runTask("ledger", { folder, args: ["--verify"] });
+    assertEquals(code, 0);
+    assertMatch(stdout, /^intact: 6 entries of /);
+    const files = await Array.fromAsync(Deno.readDir(`${folder}/data`), ({ name }) => name);
+    assertEquals(files.filter((name) => !name.startsWith("export.kv")), []);
+  }));
+
 Deno.test("all faults of the settings are told at once, and the exit code is 2", () =>
   withFolder(async (folder) => {
     const faulty = {

@@ -1,7 +1,7 @@
 /**
  * `deno task ledger`: prints the ledger, one entry a line, oldest first; with `--verify`, follows
- * its hash chain instead and says whether it is whole. Works on the store of a stopped service, or
- * on a copy of it; never changes an entry.
+ * its hash chain instead and says whether it is whole. Never changes an entry, and never disturbs a
+ * service that runs.
  */
 import type { ChainVerdict } from "../ledger/chain.ts";
 import { requireFormat } from "../ledger/format.ts";
@@ -9,12 +9,13 @@ import { readChains, verifyStored } from "../ledger/read_chains.ts";
 import { runCommand } from "../machine/run_command.ts";
 import { flagsOf } from "../machine/flags.ts";
 import { readSettings } from "../machine/settings.ts";
-import { openExistingStore } from "../machine/store_file.ts";
+import { openToRead } from "../machine/store_copy.ts";
 
 const USAGE = `Usage: deno task ledger [--verify]
 
   --verify   follow the hash chain instead of printing the entries
 
+The service may run meanwhile: then the entries are those of the moment.
 Exits 0, or 1 if a chain is broken or there is no store.`;
 
 /** Prints the ledger in `kv`, or whether it is whole; returns the exit code: 1 if it is not. */
@@ -50,7 +51,8 @@ function verifyFlag(args: readonly string[]): boolean {
 if (import.meta.main) {
   await runCommand(async (print) => {
     const verify = verifyFlag(Deno.args);
-    const store = await openExistingStore(readSettings().EXPORT_KV_PATH);
+    const { EXPORT_KV_PATH: path, EXPORT_FREE_SPACE_FLOOR: floorBytes } = readSettings();
+    const store = await openToRead(path, floorBytes);
     try {
       await requireFormat(store.kv);
       return await printLedger(store.kv, verify, print);

@@ -11,13 +11,19 @@ export interface OpenStore {
 
 /** The store cannot be had; the message says why and what to do. */
 export class StoreError extends Error {
-  override readonly name = "StoreError";
+  override readonly name: string = "StoreError";
+}
+
+/** Another process has the store open. */
+export class StoreHeld extends StoreError {
+  override readonly name = "StoreHeld";
 }
 
 /**
  * Opens the store at `path`, made with its folder if need be; `:memory:` is one that is forgotten.
  *
- * @throws {StoreError} if another process has it open, or its folder may not be written
+ * @throws {StoreHeld} if another process has it open
+ * @throws {StoreError} if its folder may not be written, or it is damaged
  */
 export async function openStore(path: string): Promise<OpenStore> {
   if (path === ":memory:") {
@@ -72,7 +78,7 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
   const file = await Deno.open(path, { create: true, write: true });
   if (await file.tryLock(true)) return file;
   file.close();
-  throw new StoreError(
+  throw new StoreHeld(
     `Cannot open the store: another process holds "${path}"; ` +
       `stop that one first, or set EXPORT_KV_PATH to another file`,
   );
