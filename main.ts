@@ -9,7 +9,7 @@ import { runCommand } from "./src/machine/run_command.ts";
 import { findSecretSource } from "./src/machine/secret_source.ts";
 import { parseFlags, readSettings, USAGE, warningsFor } from "./src/machine/settings.ts";
 import { obtainTls } from "./src/machine/tls.ts";
-import { startService } from "./src/service.ts";
+import { startService } from "./src/service/service.ts";
 
 async function main(args: readonly string[], print: (line: string) => void): Promise<void> {
   const flags = parseFlags(args);

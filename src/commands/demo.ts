@@ -3,7 +3,7 @@
  * destination, a token, an export and its outcome; all of it real, on this machine, and gone at
  * the end.
  */
-import { startService } from "../service.ts";
+import { startService } from "../service/service.ts";
 import { systemClock } from "../clock.ts";
 import { readConfig } from "../config.ts";
 import { runCommand } from "../machine/run_command.ts";

@@ -3,29 +3,19 @@
  * Decides nothing: every part gets what it needs as an argument.
  */
 import { generate as generateUuid } from "@std/uuid/v7";
-import denoJson from "../deno.json" with { type: "json" };
-import { createAskArbiter } from "./arbiter/ask_arbiter.ts";
-import {
-  ARBITER_BACKOFF_BASE_MS,
-  ARBITER_BACKOFF_CAP_MS,
-  FORMER_SECRETS_MAX,
-} from "./arbiter/arbiter_limits.ts";
-import { RootKeys } from "./arbiter/root_keys.ts";
-import { deriveRootKey, type RootKey } from "./authorise/macaroon.ts";
-import { systemClock as clock } from "./clock.ts";
-import { type Config, egressPolicy } from "./config.ts";
-import { Worker, type WorkerParts } from "./deliver/worker.ts";
-import { createEgress, type Egress } from "./egress/egress.ts";
-import { systemResolve } from "./egress/guard.ts";
-import type { ExportRecord } from "./exports/record.ts";
-import { createApp } from "./http/app.ts";
-import type { RootKeyRing } from "./http/guard.ts";
-import { Refusals } from "./http/refusals.ts";
-import { Sockets } from "./http/sockets.ts";
-import { instanceOf } from "./ledger/instance.ts";
-import { openKvLedger } from "./ledger/open_kv_ledger.ts";
-import { KvQueueBell } from "./ledger/kv_queue_bell.ts";
-import { KvSecrets } from "./ledger/kv_secrets.ts";
+import denoJson from "../../deno.json" with { type: "json" };
+import { systemClock as clock } from "../clock.ts";
+import { type Config, egressPolicy } from "../config.ts";
+import { Worker, type WorkerParts } from "../deliver/worker.ts";
+import { createEgress, type Egress } from "../egress/egress.ts";
+import { systemResolve } from "../egress/guard.ts";
+import type { ExportRecord } from "../exports/record.ts";
+import { createApp } from "../http/app.ts";
+import { Refusals } from "../http/refusals.ts";
+import { Sockets } from "../http/sockets.ts";
+import { instanceOf } from "../ledger/instance.ts";
+import { openKvLedger } from "../ledger/open_kv_ledger.ts";
+import { KvQueueBell } from "../ledger/kv_queue_bell.ts";
 import {
   BACKOFF_JITTER,
   BACKOFF_MS,
@@ -35,19 +25,20 @@ import {
   LEASE_MARGIN_MS,
   RETRY_AFTER_MAX_MS,
   STAGING_MAX_MS,
-} from "./limits.ts";
-import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "./limit_settings.ts";
-import { type Log } from "./log.ts";
-import { listen } from "./machine/listener.ts";
-import { onceWell, watchDisk } from "./machine/disk.ts";
-import { ownAddresses } from "./machine/own_addresses.ts";
-import { type SecretSource } from "./machine/secret_source.ts";
-import { SocketMemory } from "./machine/socket_memory.ts";
-import { UsageError } from "./machine/flags.ts";
-import { openStore } from "./machine/store_file.ts";
-import { type ListenerTls } from "./machine/tls.ts";
-import { webSockets } from "./machine/web_socket.ts";
-import { Waiters } from "./wait/waiters.ts";
+} from "../limits.ts";
+import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "../limit_settings.ts";
+import { type Log } from "../log.ts";
+import { listen } from "../machine/listener.ts";
+import { onceWell, watchDisk } from "../machine/disk.ts";
+import { ownAddresses } from "../machine/own_addresses.ts";
+import { type SecretSource } from "../machine/secret_source.ts";
+import { SocketMemory } from "../machine/socket_memory.ts";
+import { UsageError } from "../machine/flags.ts";
+import { openStore } from "../machine/store_file.ts";
+import { type ListenerTls } from "../machine/tls.ts";
+import { webSockets } from "../machine/web_socket.ts";
+import { Waiters } from "../wait/waiters.ts";
+import { openSecrets } from "./secrets.ts";
 
 const random = Math.random;
 /** By time first, so that what is accepted together lies together in the store. */
@@ -77,19 +68,11 @@ export interface ServiceParts {
 export async function startService({ config, source, tls, log }: ServiceParts): Promise<Service> {
   const egress = await openEgress(config);
   const { kv, bell, disk, ledger, instance, close } = await openLedger(config);
-  const worker = new Worker({
-    ledger,
-    send: egress.send,
-    clock,
-    random,
-    log,
-    claimant: { instance, boot: crypto.randomUUID() },
-    userAgent: `databox-export-service/${denoJson.version}`,
-    policy: deliveryPolicy(config),
-  });
+  const worker = createWorker(config, { ledger, send: egress.send, instance, log });
   const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
-  const secrets = await openSecrets(source, { kv, log, graceMs: config.EXPORT_SECRET_GRACE });
+  const graceMs = config.EXPORT_SECRET_GRACE;
+  const secrets = await openSecrets(source, { kv, clock, random, log, graceMs });
   const memory = new SocketMemory({ clock, log, bytesMax: socketsMemoryMax(config) });
   const sockets = new Sockets(webSockets(clock, memory), socketBounds(config));
   const app = createApp({
@@ -147,60 +130,6 @@ async function openLedger(config: Config) {
   return { kv, bell, disk, ledger, instance, close };
 }
 
-/** What tokens are verified with, from wherever it comes. */
-interface Secrets {
-  readonly ring: () => RootKeyRing;
-  stop(): Promise<void>;
-}
-
-async function openSecrets(
-  source: SecretSource,
-  { kv, log, graceMs }: { readonly kv: Deno.Kv; readonly log: Log; readonly graceMs: number },
-): Promise<Secrets> {
-  if (source.kind !== "arbiter") {
-    const ring = { keys: [deriveRootKey(source.secret)], complete: true };
-    return { ring: () => ring, stop: () => Promise.resolve() };
-  }
-  const { access } = source;
-  const client = access.kind === "https" && access.ca !== undefined
-    ? Deno.createHttpClient({ caCerts: [access.ca] })
-    : undefined;
-  const ask = createAskArbiter(access, {
-    connect: Deno.connect,
-    fetch: (url, init) => fetch(url, { ...init, ...(client !== undefined && { client }) }),
-    randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
-    clock,
-  });
-  const rootKeys = new RootKeys({
-    fetchSecret: ask,
-    store: new KvSecrets(kv),
-    clock,
-    random: Math.random,
-    log,
-    policy: {
-      graceMs,
-      formerMax: FORMER_SECRETS_MAX,
-      backoffBaseMs: ARBITER_BACKOFF_BASE_MS,
-      backoffCapMs: ARBITER_BACKOFF_CAP_MS,
-    },
-  });
-  await rootKeys.start();
-  const keys = new Map<string, RootKey>();
-  // The same key each time: what it has verified is known by it.
-  const keyOf = (secret: string) => {
-    const key = keys.get(secret) ?? deriveRootKey(secret);
-    keys.set(secret, key);
-    return key;
-  };
-  return {
-    ring: () => ({ keys: rootKeys.secrets().map(keyOf), complete: rootKeys.ready }),
-    async stop() {
-      await rootKeys.stop();
-      client?.close();
-    },
-  };
-}
-
 /** What every entry of the ledger is marked with. */
 function marksOf(config: Config): Record<string, true> {
   return config.EXPORT_UNSAFE_ALLOW_LOOPBACK ? { unsafe_loopback: true } : {};
@@ -223,6 +152,22 @@ async function openEgress(config: Config): Promise<Egress> {
 function readExtraCa(path: string): Promise<string> {
   return Deno.readTextFile(path).catch((cause) => {
     throw new UsageError(`EXPORT_EXTRA_CA cannot be read: ${cause.message}`, { cause });
+  });
+}
+
+function createWorker(
+  config: Config,
+  { instance, ...parts }: Pick<WorkerParts, "ledger" | "send" | "log"> & {
+    readonly instance: string;
+  },
+): Worker {
+  return new Worker({
+    ...parts,
+    clock,
+    random,
+    claimant: { instance, boot: crypto.randomUUID() },
+    userAgent: `databox-export-service/${denoJson.version}`,
+    policy: deliveryPolicy(config),
   });
 }
 
