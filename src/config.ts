@@ -22,6 +22,8 @@ import { count, duration, shown, size } from "./quantities.ts";
 
 const DAY_MS = 86_400_000;
 
+const SECRET = { show: (value: unknown) => value === undefined ? "unset" : "set" };
+
 const settings = z.object({
   /** The name that tokens must have as their `target`. */
   DATABOX_LOCAL_NAME: z.string().min(1, "must not be empty").default("export-service"),
@@ -42,12 +44,16 @@ const settings = z.object({
   }),
   /** The arbiter's secret; without one, and without an arbiter, the service runs standalone. */
   EXPORT_SECRET: z.string().min(1, "must not be empty").optional()
-    .register(shown, { show: (value) => value === undefined ? "unset" : "set" }),
+    .register(shown, SECRET),
+  /** What `GET /metrics` asks for; without one, there is none. */
+  EXPORT_METRICS_TOKEN: z.string()
+    .regex(/^[\w.~+/=-]{16,}$/, "must be 16 or more letters, digits or -._~+/=").optional()
+    .register(shown, SECRET),
   /** Where the store is: a file, or `:memory:`. */
   EXPORT_KV_PATH: z.string().min(1, "must not be empty").default("data/export.kv"),
   /** What must stay free on the disk of the store. */
   EXPORT_FREE_SPACE_FLOOR: size(DEFAULTS.freeSpaceFloorBytes, 0, FREE_SPACE_FLOOR_CEILING),
-  /** Folder with secrets as files; `EXPORT_SECRET` may be one. */
+  /** Folder with secrets as files; `EXPORT_SECRET` and `EXPORT_METRICS_TOKEN` may be among them. */
   EXPORT_SECRETS_DIR: z.string().min(1, "must not be empty").default("/run/secrets"),
   /** File with a CA, in PEM, that destinations may be verified against besides the usual ones. */
   EXPORT_EXTRA_CA: z.string().min(1, "must not be empty").optional(),

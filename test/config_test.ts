@@ -26,6 +26,7 @@ const PRESET: Config = {
   DATABOX_LOCAL_PORT: 8_080,
   DATABOX_ARBITER_ENDPOINT: undefined,
   EXPORT_SECRET: undefined,
+  EXPORT_METRICS_TOKEN: undefined,
   EXPORT_KV_PATH: "data/export.kv",
   EXPORT_FREE_SPACE_FLOOR: 134_217_728,
   EXPORT_SECRETS_DIR: "/run/secrets",
@@ -80,6 +81,7 @@ const understood: readonly (readonly [keyof Config, text: string, Config[keyof C
   ["EXPORT_SECRET_GRACE", "0s", 0],
   ["EXPORT_SECRET_GRACE", "365d", 8_760 * HOUR],
   ["EXPORT_SECRET", " any text ", " any text "],
+  ["EXPORT_METRICS_TOKEN", "0123456789-._~+/=", "0123456789-._~+/="],
   ["EXPORT_KV_PATH", ":memory:", ":memory:"],
   ["EXPORT_FREE_SPACE_FLOOR", "0B", 0],
   ["EXPORT_FREE_SPACE_FLOOR", "1048576MiB", 2 ** 40],
@@ -147,6 +149,11 @@ const refused: readonly (readonly [name: keyof Config, texts: readonly string[],
       /like tcp:\/\/arbiter:4444 or https:\/\/arbiter:8080/,
     ],
     ["EXPORT_SECRET", [""], /must not be empty/],
+    [
+      "EXPORT_METRICS_TOKEN",
+      ["", "0123456789abcde", "0123456789 abcdef"],
+      /must be 16 or more letters/,
+    ],
     ["EXPORT_KV_PATH", [""], /must not be empty/],
     ["EXPORT_FREE_SPACE_FLOOR", ["1048577MiB"], /between 0B and 1048576MiB/],
     ["EXPORT_SECRETS_DIR", [""], /must not be empty/],
@@ -239,6 +246,7 @@ Deno.test("the settings are shown as an operator writes them", () => {
     DATABOX_LOCAL_NAME: "export-service",
     DATABOX_LOCAL_PORT: 8_080,
     EXPORT_SECRET: "unset",
+    EXPORT_METRICS_TOKEN: "unset",
     EXPORT_KV_PATH: "data/export.kv",
     EXPORT_FREE_SPACE_FLOOR: "128MiB",
     EXPORT_SECRETS_DIR: "/run/secrets",
@@ -279,15 +287,16 @@ Deno.test("the settings are shown as an operator writes them", () => {
 Deno.test("a secret is shown as set, in no settings and no faults as itself", () => {
   const secret = fc.string({ minLength: 8, maxLength: 40, unit: "grapheme-ascii" })
     .map((text) => `5ecret${text}`);
+  const name = fc.constantFrom("EXPORT_SECRET", "EXPORT_METRICS_TOKEN");
   const port = fc.constantFrom("8080", "nonsense");
   fc.assert(
-    fc.property(secret, port, (EXPORT_SECRET, DATABOX_LOCAL_PORT) => {
-      const result = read({ EXPORT_SECRET, DATABOX_LOCAL_PORT });
+    fc.property(name, secret, port, (name, secret, DATABOX_LOCAL_PORT) => {
+      const result = read({ [name]: secret, DATABOX_LOCAL_PORT });
       const shown = JSON.stringify(
         result.kind === "read" ? describeConfig(result.config) : result.faults,
       );
       assert(!shown.includes("5ecret"), shown);
-      assertEquals(shown.includes(`"EXPORT_SECRET":"set"`), result.kind === "read");
+      assertEquals(shown.includes(`"${name}":"set"`), result.kind === "read");
     }),
     { numRuns: 200 },
   );

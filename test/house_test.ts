@@ -71,6 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "limits",
     "log",
     "machine",
+    "metrics",
     "wait",
   ],
   bucket: [],
@@ -81,6 +82,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   growing_bytes: [],
   limits: [],
   log: [],
+  metrics: ["log"],
   units: [],
 };
 
@@ -93,6 +95,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   zod: ["http", "config", "limit_settings", "quantities"],
   "macaroons.js": ["authorise"],
   "ipaddr.js": ["egress"],
+  "prom-client": ["metrics"],
   tweetnacl: ["zmtp"],
   "@std": ["service"],
 };
@@ -119,6 +122,9 @@ interface Source {
   readonly imports: readonly string[];
 }
 
+/** Also of what is loaded only where it is wanted. */
+const IMPORT = /(?:^(?:import|export)\s(?:[^;"]*?\sfrom\s+)?|\bimport\()"([^"]+)"/gm;
+
 async function sources(): Promise<Source[]> {
   const paths = ["main.ts"];
   const walk = async (folder: string) => {
@@ -130,7 +136,7 @@ async function sources(): Promise<Source[]> {
   await walk("src");
   return await Promise.all(paths.map(async (path) => {
     const text = await Deno.readTextFile(join(ROOT, path));
-    const imports = [...text.matchAll(/^(?:import|export)\s(?:[^;"]*?\sfrom\s+)?"([^"]+)"/gm)]
+    const imports = [...text.matchAll(IMPORT)]
       .map(([, specifier = ""]) =>
         specifier.startsWith(".") ? relative(ROOT, join(ROOT, dirname(path), specifier)) : specifier
       );

@@ -357,6 +357,37 @@ Deno.test("a secret from a file or the environment is used, and never printed", 
     assert(JSON.stringify(settings).includes('"EXPORT_SECRET":"set"'));
   }));
 
+Deno.test("with a token of the operator's the service shows figures, and they name nobody", () =>
+  withFolder(async (folder) => {
+    const metricsToken = "0123456789abcdef";
+    await Deno.mkdir(`${folder}/data/secrets`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/data/secrets/EXPORT_METRICS_TOKEN`, `${metricsToken}\n`);
+    await using destination = new DestinationServer();
+    await using service = await startProcess({
+      folder,
+      env: { ...env, EXPORT_SECRETS_DIR: "data/secrets" },
+    });
+    const uri = destination.uri("/a-path-of-its-own");
+    const { id } = await ask(service, { id: "", uri, data: "[1,2]" });
+    await outcome(service, id, uri);
+    await service.logged("delivery.attempted");
+    const response = await fetch(`http://127.0.0.1:${service.port}/metrics`, {
+      headers: { authorization: `Bearer ${metricsToken}` },
+    });
+    const figures = await response.text();
+    assertEquals(response.status, 200);
+    assertMatch(figures, /^databox_export_events_total\{event="export.accepted"\} 1$/m);
+    assertMatch(figures, /^databox_export_accepted_bytes_total 5$/m);
+    assertMatch(figures, /^databox_export_outcome_seconds_count\{outcome="2xx"\} 1$/m);
+    assertMatch(figures, /^databox_export_responses_total\{status="200"\} [1-9]/m);
+    assertMatch(figures, /^databox_export_open_exports 0$/m);
+    assertMatch(figures, /^databox_export_memory_bytes [1-9]\d{6}/m);
+    for (const name of [id, "a-path-of-its-own", "localhost", "127.0.0.1"]) {
+      assert(!figures.includes(name), name);
+    }
+    assert(!service.lines.join("\n").includes(metricsToken));
+  }));
+
 Deno.test("whoever takes every connection there can be does not end the service: it listens again", () =>
   withFolder(async (folder) => {
     await using destination = new DestinationServer();

@@ -102,6 +102,7 @@ async function attempt(
     attempt: record.attempts,
     bytes: record.payload.bytes,
     ...outcome,
+    ageMs: facts.now - record.acceptedAt,
     next: settled === undefined ? "superseded" : settlement.record.state,
   });
   return next && settled?.follower && { claimed: settled.follower, payload: next.payload };

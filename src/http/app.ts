@@ -1,4 +1,4 @@
-/** The app at one glance: health, then the guard, then everything that needs a token. */
+/** The app at one glance: health and metrics, then the guard, then everything that needs a macaroon. */
 import { Hono } from "hono";
 import { rememberTokens } from "../authorise/verified_tokens.ts";
 import { type Bounded, boundedBy, type RequestBounds } from "./bounds.ts";
@@ -6,6 +6,7 @@ import { failure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
 import { guard, type GuardParts } from "./guard.ts";
 import { type HealthParts, healthRoutes } from "./health.ts";
+import { metricsRoute, type MetricsRouteParts } from "./metrics_route.ts";
 import { problem } from "./problem.ts";
 import { socketRoutes } from "./socket_routes.ts";
 import type { Sockets } from "./sockets.ts";
@@ -16,12 +17,15 @@ export interface AppParts
     Pick<HealthParts, "unreachableHosts"> {
   readonly bounds: RequestBounds;
   readonly sockets: Sockets;
+  /** Served if the operator wants it. */
+  readonly metrics?: MetricsRouteParts | undefined;
 }
 
-export function createApp({ bounds, sockets, ...more }: AppParts): Hono {
+export function createApp({ bounds, sockets, metrics, ...more }: AppParts): Hono {
   const parts = { ...more, ...boundedBy(bounds, more.clock), verify: rememberTokens() };
   const app = new Hono();
   app.route("/health", healthRoutes(parts));
+  if (metrics !== undefined) app.route("/", metricsRoute(metrics, bounds));
   app.use(guard(parts));
   app.route("/", exportRoutes(parts));
   app.route("/", socketRoutes(parts, sockets));

@@ -80,6 +80,11 @@ export class KvLedger implements Ledger {
     this.#acceptor = new Acceptor({ kv, commits, clock, open, recent, ready, nextOrder });
   }
 
+  /** What is accepted and not finished. */
+  open(): OpenBounds {
+    return this.#open.total();
+  }
+
   async accept(
     change: Change<Pending>,
     payload: Uint8Array,

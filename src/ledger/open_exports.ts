@@ -40,6 +40,16 @@ export class OpenExports {
     this.#max = max;
   }
 
+  /** What all owners have open together. */
+  total(): OpenBounds {
+    let [exports, bytes] = [0, 0];
+    for (const open of this.#byOwner.values()) {
+      exports += open.exports;
+      bytes += open.bytes;
+    }
+    return { exports, bytes };
+  }
+
   of(owner: string): OpenBounds {
     return this.#byOwner.get(owner) ?? NOTHING;
   }

@@ -71,10 +71,13 @@ export function readSettings(flags: Flags = {}): Config {
   const folder = given("EXPORT_SECRETS_DIR") ?? "/run/secrets";
   return permitted(
     readConfig((name) =>
-      given(name) ?? (name === "EXPORT_SECRET" ? readSecret(folder, name) : undefined)
+      given(name) ?? (MAY_BE_FILES.includes(name) ? readSecret(folder, name) : undefined)
     ),
   );
 }
+
+/** Secrets that container engines may hand in as files. */
+const MAY_BE_FILES: readonly string[] = ["EXPORT_SECRET", "EXPORT_METRICS_TOKEN"];
 
 /** @throws {UsageError} */
 export function permitted(result: ConfigResult): Config {
@@ -82,7 +85,7 @@ export function permitted(result: ConfigResult): Config {
   return result.config;
 }
 
-/** A secret in a file of its own, as container engines hand them in. */
+/** A secret in a file of its own. */
 function readSecret(folder: string, name: string): string | undefined {
   try {
     return Deno.readTextFileSync(join(folder, name)).trim();

@@ -14,6 +14,7 @@ import { createApp } from "../http/app.ts";
 import { Refusals } from "../http/refusals.ts";
 import { Sockets } from "../http/sockets.ts";
 import { instanceOf } from "../ledger/instance.ts";
+import type { KvLedger } from "../ledger/kv_ledger.ts";
 import { openKvLedger } from "../ledger/open_kv_ledger.ts";
 import { KvQueueBell } from "../ledger/kv_queue_bell.ts";
 import {
@@ -28,6 +29,7 @@ import {
 } from "../limits.ts";
 import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "../limit_settings.ts";
 import { type Log } from "../log.ts";
+import type { Present } from "../metrics.ts";
 import { listen } from "../machine/listener.ts";
 import { onceWell, watchDisk } from "../machine/disk.ts";
 import { ownAddresses } from "../machine/own_addresses.ts";
@@ -65,7 +67,11 @@ export interface ServiceParts {
  *
  * @throws {StoreError} if the store cannot be opened
  */
-export async function startService({ config, source, tls, log }: ServiceParts): Promise<Service> {
+export async function startService(
+  { config, source, tls, log: given }: ServiceParts,
+): Promise<Service> {
+  const metrics = await openMetrics(config);
+  const log = metrics?.figures.countingLog(given) ?? given;
   const egress = await openEgress(config);
   const { kv, bell, disk, ledger, instance, close } = await openLedger(config);
   const worker = createWorker(config, { ledger, send: egress.send, instance, log });
@@ -92,11 +98,14 @@ export async function startService({ config, source, tls, log }: ServiceParts): 
     unreachableHosts: () => worker.unreachableHosts,
     sockets,
     bounds: requestBounds(config),
+    metrics,
   });
+  metrics?.figures.watch(presentOf({ ledger, waiters, sockets, worker }));
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   bell.onRing((lanes) => worker.wake(lanes));
   const alarm = onceWell(disk, clock, () => bell.listen());
-  const listener = listen({ port: config.DATABOX_LOCAL_PORT, tls, handler: app.fetch, clock, log });
+  const handler = metrics?.figures.countingAnswers(app.fetch) ?? app.fetch;
+  const listener = listen({ port: config.DATABOX_LOCAL_PORT, tls, handler, clock, log });
   void worker.wakeAll();
   return {
     port: listener.port,
@@ -128,6 +137,28 @@ async function openLedger(config: Config) {
     store.close();
   };
   return { kv, bell, disk, ledger, instance, close };
+}
+
+/** Where the operator asks for no figures, none are kept, and what keeps them is not loaded. */
+async function openMetrics({ EXPORT_METRICS_TOKEN: token }: Config) {
+  if (token === undefined) return undefined;
+  const { Metrics } = await import("../metrics.ts");
+  return { token, figures: new Metrics() };
+}
+
+function presentOf({ ledger, waiters, sockets, worker }: {
+  readonly ledger: Pick<KvLedger, "open">;
+  readonly waiters: { readonly size: number };
+  readonly sockets: { readonly size: number };
+  readonly worker: Pick<Worker, "unreachableHosts">;
+}): Present {
+  return {
+    open: () => ledger.open(),
+    waitingPolls: () => waiters.size,
+    openSockets: () => sockets.size,
+    unreachableHosts: () => worker.unreachableHosts,
+    memoryBytes: () => Deno.memoryUsage().rss,
+  };
 }
 
 /** What every entry of the ledger is marked with. */

@@ -14,6 +14,7 @@ import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { RequestBounds } from "../../src/http/bounds.ts";
+import type { MetricsRouteParts } from "../../src/http/metrics_route.ts";
 import { Refusals } from "../../src/http/refusals.ts";
 import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
@@ -82,6 +83,7 @@ export interface TestServiceOptions {
   readonly bounds?: Partial<RequestBounds>;
   /** What an owner may have open. */
   readonly openMax?: { readonly exports: number; readonly bytes: number };
+  readonly metrics?: MetricsRouteParts;
   /** Makes WebSockets, if a test wants to hold them. */
   readonly upgrade?: Upgrade;
 }
@@ -300,6 +302,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     sockets,
     bounds: { ...BOUNDS, ...options.bounds },
     unreachableHosts: () => worker.unreachableHosts,
+    metrics: options.metrics,
   });
   options.wrap?.arm();
   return new TestService(

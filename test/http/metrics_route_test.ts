@@ -1,0 +1,66 @@
+/** Who is shown the figures, and what everybody else sees in their place. */
+import { assertEquals } from "@std/assert";
+import { openTestService } from "../fakes/test_service.ts";
+
+const TOKEN = "the operator's own".replaceAll(/\W/g, "-");
+const FIGURES = "databox_export_open_exports 7\n";
+const metrics = { token: TOKEN, figures: { text: () => Promise.resolve(FIGURES) } };
+
+Deno.test("whoever brings the operator's token is shown the figures", async () => {
+  await using service = await openTestService({ metrics });
+  for (const scheme of ["Bearer", "bearer"]) {
+    const headers = { authorization: `${scheme} ${TOKEN}` };
+    const response = await service.app.request("/metrics", { headers });
+    assertEquals([response.status, await response.text()], [200, FIGURES]);
+    assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  }
+});
+
+const OTHERS: readonly (readonly [string, HeadersInit])[] = [
+  ["nothing", {}],
+  ["another token", { authorization: `Bearer ${TOKEN}r` }],
+  ["the token without its scheme", { authorization: TOKEN }],
+  ["the token as a user's name", { authorization: `Basic ${btoa(`${TOKEN}:`)}` }],
+  ["the token in another header", { "x-api-key": TOKEN }],
+];
+
+for (const [what, headers] of OTHERS) {
+  Deno.test(`whoever brings ${what} sees what they see at any other path`, async () => {
+    await using service = await openTestService({ metrics });
+    const at = async (path: string) => {
+      const response = await service.app.request(path, { headers });
+      return [response.status, [...response.headers], await response.text()];
+    };
+    const seen = await at("/metrics");
+    assertEquals(seen, await at("/elsewhere"));
+    assertEquals(seen[0], 401);
+  });
+}
+
+Deno.test("an app's macaroon opens no figures", async () => {
+  await using service = await openTestService({ metrics });
+  const token = service.token({ path: "/metrics", method: "GET" });
+  const response = await service.app.request("/metrics", { headers: { "x-api-key": token } });
+  assertEquals([response.status, (await response.json()).type.split(":").at(-1)], [
+    404,
+    "no_such_route",
+  ]);
+});
+
+Deno.test("where no token is set there are no figures, whatever is brought", async () => {
+  await using service = await openTestService();
+  for (const given of ["", "undefined", TOKEN]) {
+    const headers = { authorization: `Bearer ${given}` };
+    const response = await service.app.request("/metrics", { headers });
+    assertEquals(response.status, 401);
+    await response.body?.cancel();
+  }
+});
+
+Deno.test("a head that is too large is refused here too", async () => {
+  await using service = await openTestService({ metrics });
+  const headers = { authorization: `Bearer ${TOKEN}`, "x-more": "x".repeat(32_768) };
+  const response = await service.app.request("/metrics", { headers });
+  assertEquals(response.status, 431);
+  await response.body?.cancel();
+});
