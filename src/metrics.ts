@@ -96,14 +96,16 @@ export class Metrics {
         return this.#refusals.inc({ reason: String(line.reason) });
       case "refusals.omitted":
         return this.#refusals.inc({ reason: "omitted" }, numberIn(line.count));
-      case "delivery.attempted": {
-        const outcome = outcomeOf(line);
-        this.#attempts.observe({ outcome }, numberIn(line.ms) / 1_000);
-        if (line.next === "finished") {
-          this.#outcomes.observe({ outcome }, numberIn(line.ageMs) / 1_000);
-        }
-      }
+      case "delivery.attempted":
+        this.#attempts.observe({ outcome: outcomeOf(line) }, numberIn(line.ms) / 1_000);
+        return this.#countOutcome(outcomeOf(line), line);
+      case "delivery.lapsed":
+        return this.#countOutcome("interrupted", line);
     }
+  }
+
+  #countOutcome(outcome: string, { next, ageMs }: LogEvent): void {
+    if (next === "finished") this.#outcomes.observe({ outcome }, numberIn(ageMs) / 1_000);
   }
 
   #counter<L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> {

@@ -56,6 +56,19 @@ const LINES: readonly (readonly [string, LogEvent, Record<string, number>])[] = 
       'outcome_seconds_count{outcome="4xx"}': 1,
     },
   ],
+  [
+    "an end without an answer",
+    { event: "delivery.lapsed", id: "1", attempt: 9, ageMs: 90_000, next: "finished" },
+    {
+      'outcome_seconds_sum{outcome="interrupted"}': 90,
+      'outcome_seconds_count{outcome="interrupted"}': 1,
+    },
+  ],
+  [
+    "no end where another attempt follows",
+    { event: "delivery.lapsed", id: "1", attempt: 1, ageMs: 10, next: "delivering" },
+    {},
+  ],
   ["anything else", { event: "store.failed", error: new Error("full") }, {}],
 ];
 

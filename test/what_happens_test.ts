@@ -32,6 +32,11 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["kill_test.ts", "a service killed again and again under load loses nothing"],
     ["process_test.ts", "after kill -9 and a restart every accepted export is carried out"],
   ],
+  "an attempt ends the process": [
+    ["deliver/lapse_test.ts", "an attempt that ends the process is made again at once"],
+    ["deliver/lapse_test.ts", "meanwhile other exports are delivered, at every start"],
+    ["deliver/lapse_test.ts", "at its give-up age it is finished"],
+  ],
   "the service is stopped (`SIGTERM`)": [
     ["process_test.ts", "SIGTERM answers who waits, finishes what is in flight, and exits 0"],
   ],

@@ -3,13 +3,8 @@
  * claimed in the commit that settles. Never chooses a lane, and never begins without a claim.
  */
 import type { Clock } from "../clock.ts";
-import {
-  type Change,
-  claimExport,
-  settleExport,
-  type SettlePolicy,
-  wakeUpAt,
-} from "../exports/export.ts";
+import { claimExport } from "../exports/claim.ts";
+import { type Change, settleExport, type SettlePolicy, wakeUpAt } from "../exports/export.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Outcome } from "../exports/record.ts";
 import {
@@ -19,7 +14,7 @@ import {
   type Ledger,
   StoreFailed,
 } from "../ledger/ledger.ts";
-import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
+import { PAYLOAD_RETRY_MS, STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { attemptExport, type Send } from "./attempt.ts";
 
@@ -35,6 +30,8 @@ export interface DeliveryParts {
   readonly policy: SettlePolicy & {
     /** How long a claim holds; longer than any attempt takes. */
     readonly leaseMs: number;
+    /** Attempts in a row that may lapse at the give-up age, before it is given up. */
+    readonly lapsesMax: number;
   };
 }
 
@@ -106,6 +103,25 @@ async function attempt(
     next: settled === undefined ? "superseded" : settlement.record.state,
   });
   return next && settled?.follower && { claimed: settled.follower, payload: next.payload };
+}
+
+/**
+ * What is to be delivered, read before it is claimed: what cannot be read was not attempted. It may be
+ * damaged, so its lane alone waits, and the log names it.
+ */
+export async function payloadOf(
+  held: Held,
+  { ledger, log }: DeliveryParts,
+  around: Pick<Surroundings, "lookAgain">,
+): Promise<Uint8Array | undefined> {
+  const { id, lane } = held.record;
+  try {
+    return await ledger.payload(held);
+  } catch (error) {
+    log({ event: "store.failed", id, lane, error });
+    around.lookAgain(lane, PAYLOAD_RETRY_MS);
+    return undefined;
+  }
 }
 
 /** Reads what stands behind in the lane while the one before it is on its way. */

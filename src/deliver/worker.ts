@@ -3,7 +3,7 @@
  * in parallel. Woken too often or for nothing, it does no harm; what is due is in the ledger. An
  * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
  */
-import { claimExport, wakeUpAt } from "../exports/export.ts";
+import { claimableAt, claimExport, endLapsed } from "../exports/claim.ts";
 import type { Outcome, Pending } from "../exports/record.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import {
@@ -14,10 +14,11 @@ import {
   StoreFailed,
 } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
-import { LOOKS_MAX, PAYLOAD_RETRY_MS, STORE_RETRY_MS } from "../limits.ts";
-import { deliver, type DeliveryParts, type Surroundings } from "./delivery.ts";
+import { LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
+import { deliver, type DeliveryParts, payloadOf, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
+import { giveUp, noteLapse } from "./lapse.ts";
 import { StoreRest } from "./store_rest.ts";
 import { Resting } from "./resting.ts";
 import { Timers } from "./timers.ts";
@@ -192,35 +193,26 @@ export class Worker {
     const { ledger, clock, claimant, policy } = this.#parts;
     const held = await this.#look(lane);
     if (held === undefined || this.#stopped) return;
+    const { record, lease } = held;
     const facts = { now: clock.now(), claimant, ...policy };
-    const claim = claimExport(held.record, held.lease, facts);
-    if (claim === undefined) return this.#resting.lookAgain(lane, wakeUpAt(held) - facts.now);
-    const { host } = hostAndPathOf(held.record.uri);
+    const end = endLapsed(record, lease, facts);
+    if (end !== undefined) return await giveUp(held, end, this.#parts, this.#around);
+    const claim = claimExport(record, lease, facts);
+    if (claim === undefined) {
+      return this.#resting.lookAgain(lane, claimableAt(record, lease, facts) - facts.now);
+    }
+    const { host } = hostAndPathOf(record.uri);
     if (!this.#hosts.take(host, lane)) return;
     // At its give-up age an export has its last attempt, whatever is known of the host.
-    const heldBackMs = facts.now >= held.record.giveUpAt
-      ? 0
-      : this.#health.admit(host, lane, facts.now);
+    const heldBackMs = facts.now >= record.giveUpAt ? 0 : this.#health.admit(host, lane, facts.now);
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
-    // Before it is claimed: what cannot be read was not attempted.
-    const payload = await this.#payloadOf(held);
+    const payload = await payloadOf(held, this.#parts, this.#around);
     if (payload === undefined || this.#stopped) return;
     const claimed = await fromStore(ledger.change(held, claim));
     this.#store.end();
     if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);
+    if (record.state === "delivering") noteLapse(record, "delivering", this.#parts);
     await deliver({ claimed, payload }, this.#parts, this.#around);
-  }
-
-  /** What cannot be read may be damaged: its lane alone waits, and the log names it. */
-  async #payloadOf(held: Held): Promise<Uint8Array | undefined> {
-    const { id, lane } = held.record;
-    try {
-      return await this.#parts.ledger.payload(held);
-    } catch (error) {
-      this.#parts.log({ event: "store.failed", id, lane, error });
-      this.#resting.lookAgain(lane, PAYLOAD_RETRY_MS);
-      return undefined;
-    }
   }
 
   async #look(lane: string): Promise<Held | undefined> {

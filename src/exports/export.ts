@@ -1,13 +1,12 @@
 /**
- * How an export may change: accepted, claimed, settled. Pure: time, chance and ids
- * are arguments; knows no store, no network, no HTTP.
+ * How an export may change: accepted, settled; `claim.ts` has what comes between. Pure: time, chance
+ * and ids are arguments; knows no store, no network, no HTTP.
  */
 import { createHash } from "node:crypto";
-import { type Backoff, backoffMs, longestDelayMs } from "./backoff.ts";
+import { type Backoff, backoffMs } from "./backoff.ts";
 import { FAILURES } from "./failure.ts";
 import { hostAndPathOf, type LedgerEntry } from "./ledger_entry.ts";
 import type {
-  Claimant,
   Delivering,
   ExportRecord,
   Facts,
@@ -57,58 +56,6 @@ export function acceptExport(
     },
     entries: [{ kind: "export.accepted", at: now, id, owner, ...payload, ...hostAndPathOf(uri) }],
   };
-}
-
-/** What a claim is judged by, besides the record and the lease. */
-export interface ClaimFacts {
-  readonly now: number;
-  readonly claimant: Claimant;
-  readonly leaseMs: number;
-  readonly backoff: Backoff;
-}
-
-/**
- * Claims the export at the head of its lane for one attempt, or declines with `undefined`: not
- * due, leased to somebody else, or finished. A lease of an earlier boot of the same instance is
- * void: its holder is gone, for one instance runs once at a time.
- */
-export function claimExport(
-  record: ExportRecord,
-  lease: Lease | undefined,
-  facts: ClaimFacts,
-): Change<Delivering> | undefined {
-  const { now, claimant } = facts;
-  if (record.state === "finished") return undefined;
-  if (record.state === "pending" && !isDue(record, facts)) return undefined;
-  if (lease !== undefined && isHeld(lease, facts)) return undefined;
-  const { id, uri, payload } = record;
-  const attempt = record.attempts + 1;
-  const lapsed: LedgerEntry[] = record.state === "delivering"
-    ? [{ kind: "attempt.lapsed", at: now, id, attempt: record.attempts }]
-    : [];
-  return {
-    record: { ...factsOf(record), attempts: attempt, state: "delivering" },
-    lease: { id, attempt, claimant, until: now + facts.leaseMs },
-    entries: [
-      ...lapsed,
-      { kind: "attempt.started", at: now, id, attempt, ...payload, ...hostAndPathOf(uri) },
-    ],
-  };
-}
-
-/**
- * Whether it may be tried now. A moment further off than the longest delay counts as due: it was
- * planned by a clock that has since been put back.
- */
-function isDue({ attempts, dueAt }: Pending, { now, backoff }: ClaimFacts): boolean {
-  return attempts === 0 || dueAt <= now || dueAt > now + longestDelayMs(backoff);
-}
-
-function isHeld(lease: Lease, { now, claimant, leaseMs }: ClaimFacts): boolean {
-  if (lease.until <= now) return false;
-  if (lease.claimant.instance !== claimant.instance) return true;
-  // Our own lease ends later than any that we could take now only if the clock was put back.
-  return lease.claimant.boot === claimant.boot && lease.until <= now + leaseMs;
 }
 
 /** How results are kept and failures retried. */
@@ -204,7 +151,10 @@ function attemptEnded(
   };
 }
 
-function factsOf({ id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts }: Facts): Facts {
+/** What stays the same in the next state. */
+export function factsOf(
+  { id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts }: Facts,
+): Facts {
   return { id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts };
 }
 

@@ -13,6 +13,7 @@ export type FailureCode =
   | "tls_error"
   | "certificate_invalid"
   | "invalid_answer"
+  | "interrupted"
   | "destination_refused";
 
 interface Failure {
@@ -56,6 +57,12 @@ export const FAILURES: Readonly<Record<FailureCode, Failure>> = {
   invalid_answer: {
     status: 502,
     detail: "The destination's answer was not valid HTTP.",
+    final: false,
+  },
+  interrupted: {
+    status: 502,
+    detail: "The service ended in the middle of each of the last attempts; whether the " +
+      "destination got the data is not known.",
     final: false,
   },
   destination_refused: {

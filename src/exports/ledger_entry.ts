@@ -43,7 +43,9 @@ export type LedgerEntry =
       sha256: string;
     } & HostAndPath
   >
-  | Readonly<{ kind: "attempt.lapsed"; at: number; id: string; attempt: number }>
+  | Readonly<
+    { kind: "attempt.lapsed"; at: number; id: string; attempt: number; next?: "finished" }
+  >
   | Readonly<{
     kind: "attempt.ended";
     at: number;

@@ -93,4 +93,6 @@ export interface Lease {
   readonly attempt: number;
   readonly claimant: Claimant;
   readonly until: number;
+  /** Attempts just before this one, in a row, of which nobody knows how they ended; none if absent. */
+  readonly lapses?: number;
 }

@@ -1,10 +1,10 @@
 /** The life of an export: every arrow of it, and the arrows that there are not. */
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
+import { claimableAt, claimExport, endLapsed } from "../../src/exports/claim.ts";
 import {
   acceptExport,
   AT_ONCE,
-  claimExport,
   laneOf,
   settleExport,
   type SettlePolicy,
@@ -193,10 +193,86 @@ Deno.test("an attempt whose lease ended without an outcome is entered as lapsed"
     attempt: 3,
     claimant: CLAIMANT,
     until: NOW + LEASE_MS,
+    lapses: 1,
   });
   assertEquals(change?.entries[0], { kind: "attempt.lapsed", at: NOW, id: ID, attempt: 2 });
   assertEquals(change?.entries.slice(1).map(({ kind }) => kind), ["attempt.started"]);
 });
+
+/** The lease of an attempt that a process died in, begun at `beganAt` after that many others. */
+function lapsed(lapses: number, beganAt: number): Lease {
+  const earlier = { ...CLAIMANT, boot: "first" };
+  return { ...lease(beganAt + LEASE_MS, earlier), ...(lapses > 0 && { lapses }) };
+}
+
+const rests: readonly (readonly [lapses: number, restMs: number])[] = [
+  [0, 0],
+  [1, 5_000],
+  [2, 30_000],
+  [3, 120_000],
+  [9, 120_000],
+];
+
+for (const [lapses, restMs] of rests) {
+  Deno.test(`after ${lapses + 1} lapses in a row an export is tried again ${restMs} ms after it was`, () => {
+    const held = lapsed(lapses, NOW);
+    const facts = { ...POLICY, now: NOW + 1, claimant: CLAIMANT, leaseMs: LEASE_MS };
+    const at = claimableAt(delivering(), held, facts);
+    assertEquals(at, restMs === 0 ? AT_ONCE : NOW + restMs);
+    if (restMs > 0) assertEquals(claim(delivering(), held, at - 1), undefined);
+    assertEquals(claimed(delivering(), held, Math.max(at, NOW)).lease?.lapses, lapses + 1);
+  });
+}
+
+Deno.test("an attempt that comes to its end is the last in a row of lapses", () => {
+  const third = claimed(delivering(2), lapsed(1, NOW), NOW + DAY);
+  const retry = settle(third.record, failure("timed_out"), NOW + 1);
+  const fourth = claimed(retry.record, undefined, NOW + DAY);
+  assertEquals(fourth.lease?.lapses, undefined);
+});
+
+Deno.test("an attempt that lapsed by a clock since put back is tried again at once", () => {
+  assertEquals(claim(delivering(), lapsed(3, NOW), NOW - 1)?.lease?.lapses, 4);
+});
+
+const LAPSES_MAX = 3;
+
+function endOf(record: Delivering | Pending | Finished, held: Lease | undefined, now: number) {
+  const facts = { ...POLICY, now, claimant: CLAIMANT, leaseMs: LEASE_MS, lapsesMax: LAPSES_MAX };
+  return endLapsed(record, held, facts);
+}
+
+Deno.test("what lapsed time and again ends at the give-up age, and is entered so", () => {
+  const record = delivering(4);
+  const { dueAt: _, ...facts } = accepted();
+  assertEquals(endOf(record, lapsed(LAPSES_MAX - 1, NOW + DAY - 1), NOW + DAY), {
+    record: {
+      ...facts,
+      attempts: 4,
+      state: "finished",
+      finishedAt: NOW + DAY,
+      expiresAt: NOW + 3 * DAY,
+      result: { kind: "failed", code: "interrupted" },
+    },
+    entries: [{ kind: "attempt.lapsed", at: NOW + DAY, id: ID, attempt: 4, next: "finished" }],
+  });
+});
+
+const goingOn:
+  readonly (readonly [string, Delivering | Pending | Finished, Lease | undefined, number])[] = [
+    ["before its give-up age", delivering(), lapsed(9, NOW), NOW + DAY - 1],
+    ["after fewer lapses", delivering(), lapsed(LAPSES_MAX - 2, NOW), NOW + DAY],
+    ["while somebody has it", delivering(), { ...lease(NOW + DAY + 1), lapses: 9 }, NOW + DAY],
+    ["while it waits", accepted(), lapsed(9, NOW), NOW + DAY],
+    ["once it has an end", finished(), lapsed(9, NOW), NOW + DAY],
+    ["without a lease that tells", delivering(), undefined, NOW + DAY],
+  ];
+
+for (const [when, record, held, now] of goingOn) {
+  Deno.test(`no export is ended for its lapses ${when}`, () => {
+    assertEquals(endOf(record, held, now), undefined);
+  });
+}
 
 // Settled.
 
@@ -239,6 +315,7 @@ const passingCodes: readonly FailureCode[] = [
   "timed_out",
   "tls_error",
   "invalid_answer",
+  "interrupted",
 ];
 
 Deno.test("every failure is known to be final or to pass", () => {
@@ -452,6 +529,8 @@ Deno.test("in every life attempts only grow, each is entered, and nothing follow
           assertEquals(claim(record, held, now), undefined);
           continue;
         }
+        const facts = { ...POLICY, now, claimant: CLAIMANT, leaseMs: LEASE_MS };
+        now = Math.max(now, claimableAt(record, held, facts));
         const started = claimed(record, held, now);
         attempts++;
         assertEquals([started.record.attempts, started.lease?.attempt], [attempts, attempts]);

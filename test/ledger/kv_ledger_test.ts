@@ -1,6 +1,7 @@
 /** The ledger on Deno KV: the contract on both kinds of store, and what is its own. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
+import { claimExport } from "../../src/exports/claim.ts";
+import { acceptExport, settleExport } from "../../src/exports/export.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
 import { keys } from "../../src/ledger/keys.ts";

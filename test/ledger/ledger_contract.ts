@@ -1,6 +1,7 @@
 /** What any ledger must do, whatever it stands on. Each promise is a test of its own. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { acceptExport, type Change, claimExport, settleExport } from "../../src/exports/export.ts";
+import { claimExport } from "../../src/exports/claim.ts";
+import { acceptExport, type Change, settleExport } from "../../src/exports/export.ts";
 import type { Delivering, ExportRecord, Pending } from "../../src/exports/record.ts";
 import type { Changed, Follower, Held, Ledger } from "../../src/ledger/ledger.ts";
 import { defined, finished } from "../fakes/expect.ts";

@@ -1,6 +1,7 @@
 /** What an owner has open, as it is counted: at the start of a store and through all changes of it. */
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
+import { claimExport } from "../../src/exports/claim.ts";
+import { acceptExport, settleExport } from "../../src/exports/export.ts";
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
 import { countOpen, OpenExports } from "../../src/ledger/open_exports.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";

@@ -1,7 +1,8 @@
 /** Payloads and answers in records and parts: what was cut is put together again, and no row is long. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
+import { claimExport } from "../../src/exports/claim.ts";
+import { acceptExport, settleExport } from "../../src/exports/export.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import { cut, readContent } from "../../src/ledger/parts.ts";
 import { encodeExport } from "../../src/ledger/stored.ts";

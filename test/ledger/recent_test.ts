@@ -1,6 +1,7 @@
 /** What is known without reading: never older than what was committed, never told twice. */
 import { assert, assertEquals } from "@std/assert";
-import { acceptExport, claimExport, settleExport } from "../../src/exports/export.ts";
+import { claimExport } from "../../src/exports/claim.ts";
+import { acceptExport, settleExport } from "../../src/exports/export.ts";
 import { Recent } from "../../src/ledger/recent.ts";
 import { defined, finished } from "../fakes/expect.ts";
 import { RecordsTold } from "../fakes/records_told.ts";

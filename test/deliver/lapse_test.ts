@@ -1,0 +1,89 @@
+/** An export whose every attempt ends the process: it is not in the way of the others, and comes to an end. */
+import { assertEquals } from "@std/assert";
+import type { LogEvent } from "../../src/log.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+import { hang, killRuled, openRuled } from "../fakes/ruled.ts";
+import { answered, DESTINATION } from "../fakes/test_service.ts";
+
+const DEADLY = "https://deadly.example/";
+
+/** A service on a store that outlives it; attempts to one destination last until it is killed. */
+async function boots() {
+  const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+  const sent: { readonly uri: string; readonly at: number }[] = [];
+  const boot = async () => {
+    const world = await openRuled({
+      kv,
+      clock,
+      destination: async (request) => {
+        const { uri } = request;
+        sent.push({ uri, at: clock.now() });
+        return uri === DEADLY ? await hang(request) : answered();
+      },
+    });
+    await world.service.worker.wakeAll();
+    return world;
+  };
+  return { clock, kv, sent, boot };
+}
+
+Deno.test("an attempt that ends the process is made again at once, then after longer and longer rests", async () => {
+  const { clock, kv, sent, boot } = await boots();
+  using _ = kv;
+  const born = clock.now();
+  const first = await boot();
+  await first.service.submit("{}", { uri: DEADLY });
+  await killRuled(first);
+  for (let n = 0; n < 200; n++) {
+    const world = await boot();
+    await world.pass(1_000);
+    await killRuled(world);
+  }
+  assertEquals(sent.map(({ at }) => Math.floor((at - born) / 1_000)), [0, 0, 5, 35, 155]);
+});
+
+Deno.test("meanwhile other exports are delivered, at every start", async () => {
+  const { kv, sent, boot } = await boots();
+  using _ = kv;
+  const first = await boot();
+  await first.service.submit("{}", { uri: DEADLY });
+  await killRuled(first);
+  for (let n = 0; n < 5; n++) {
+    const world = await boot();
+    await world.service.submit();
+    await world.pass(100);
+    await killRuled(world);
+  }
+  assertEquals(sent.filter(({ uri }) => uri === DESTINATION).length, 5);
+});
+
+Deno.test("at its give-up age it is finished, and the one behind it has its turn", async () => {
+  const { clock, kv, sent, boot } = await boots();
+  using _ = kv;
+  const first = await boot();
+  const token = first.service.token({ path: "/export", destination: DEADLY });
+  const { id } = await first.service.submit("[1]", { uri: DEADLY });
+  const behind = await first.service.submit("[2]", { uri: DEADLY });
+  await killRuled(first);
+  const lapses: LogEvent[] = [];
+  for (let hour = 0; hour <= 24; hour++) {
+    const world = await boot();
+    await world.pass(1_800_000);
+    lapses.push(...world.service.log.filter(({ event }) => event === "delivery.lapsed"));
+    await killRuled(world);
+    clock.advance(1_800_000);
+  }
+  const last = await boot();
+  const { state, ext_response } = await last.service.poll(id, { uri: DEADLY, token });
+  const { code, attempts } = { code: "", attempts: 0, ...ext_response.error };
+  assertEquals([state, ext_response.status, code], ["Finished", "502 Bad Gateway", "interrupted"]);
+  const next = await last.service.poll(behind.id, { uri: DEADLY, token });
+  assertEquals(next.state, "Processing");
+  const entries = (await last.service.entries()).filter((entry) => entry.id === id);
+  assertEquals(entries.filter(({ kind }) => kind === "attempt.started").length, attempts);
+  const told = lapses.filter((line) => line.id === id).map((line) => line.next);
+  assertEquals(told, [...Array(attempts - 1).fill("delivering"), "finished"]);
+  assertEquals(entries.at(-1)?.next, "finished");
+  await killRuled(last);
+  assertEquals(sent.filter(({ uri }) => uri === DEADLY).length > attempts, true);
+});
