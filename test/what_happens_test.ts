@@ -33,7 +33,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["process_test.ts", "after kill -9 and a restart every accepted export is carried out"],
   ],
   "an attempt ends the process": [
-    ["deliver/lapse_test.ts", "an attempt that ends the process is made again at once"],
+    ["deliver/lapse_test.ts", "an attempt that ends the process is made again at once three times"],
     ["deliver/lapse_test.ts", "meanwhile other exports are delivered, at every start"],
     ["deliver/lapse_test.ts", "at its give-up age it is finished"],
   ],

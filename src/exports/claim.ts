@@ -72,12 +72,12 @@ function isDue({ attempts, dueAt }: Pending, { now, backoff }: ClaimFacts): bool
 }
 
 /**
- * After a kill work goes on at once. But an attempt that may have ended the process itself must not
- * do so at every start: from the second lapse in a row on, the next waits as after a failure.
+ * After a kill work goes on at once. But an attempt that may have ended the process itself must not do
+ * so at every start: after too many lapses in a row the next one waits as after a failure.
  */
 function dueAfterLapse(lease: Lease | undefined, { now, leaseMs, backoff }: ClaimFacts): number {
-  const failures = lapsesOf(lease) - 1;
-  if (lease === undefined || failures === 0) return AT_ONCE;
+  const failures = lapsesOf(lease) - LAPSES_AT_ONCE;
+  if (lease === undefined || failures <= 0) return AT_ONCE;
   const beganAt = lease.until - leaseMs;
   const dueAt = beganAt + backoffMs(backoff, failures, NO_JITTER);
   // Began later than now: the clock was put back.
@@ -85,6 +85,8 @@ function dueAfterLapse(lease: Lease | undefined, { now, leaseMs, backoff }: Clai
 }
 
 const NO_JITTER = 0.5;
+/** So often one export may be in the way of a kill by chance. */
+const LAPSES_AT_ONCE = 3;
 
 /** How many attempts in a row have lapsed, now that the one of this lease has. */
 function lapsesOf(lease: Lease | undefined): number {

@@ -207,9 +207,10 @@ function lapsed(lapses: number, beganAt: number): Lease {
 
 const rests: readonly (readonly [lapses: number, restMs: number])[] = [
   [0, 0],
-  [1, 5_000],
-  [2, 30_000],
-  [3, 120_000],
+  [2, 0],
+  [3, 5_000],
+  [4, 30_000],
+  [5, 120_000],
   [9, 120_000],
 ];
 
