@@ -83,6 +83,7 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
     instance,
     storage: () => Promise.resolve({ kind: "well" }),
     marks: { unsafe_loopback: true },
+    keptPerDay: Infinity,
     openMax: { exports: Infinity, bytes: Infinity },
   });
   const attempts = new Map<unknown, () => void>();

@@ -61,6 +61,7 @@ const PRESET: Config = {
   EXPORT_SOCKETS_PER_OWNER: 64,
   EXPORT_OPEN: 10_000,
   EXPORT_OPEN_BYTES: 268_435_456,
+  EXPORT_KEPT_PER_DAY: 2_147_483_648,
   EXPORT_REQUESTS_PER_SECOND: 10_000,
 };
 
@@ -119,6 +120,7 @@ const understood: readonly (readonly [keyof Config, text: string, Config[keyof C
   ["EXPORT_SOCKETS_PER_OWNER", "1", 1],
   ["EXPORT_OPEN", "1000000", 1_000_000],
   ["EXPORT_OPEN_BYTES", "1B", 1],
+  ["EXPORT_KEPT_PER_DAY", "1048576MiB", 2 ** 40],
   ["EXPORT_REQUESTS_PER_SECOND", "1", 1],
   ["EXPORT_RETRY_STATUSES", " 429, 503,", [429, 503]],
 ];
@@ -195,6 +197,7 @@ const refused: readonly (readonly [name: keyof Config, texts: readonly string[],
     ["EXPORT_SOCKETS", ["0", "65537"], /between 1 and 65536/],
     ["EXPORT_SOCKETS_PER_OWNER", ["0", "65537"], /between 1 and 65536/],
     ["EXPORT_OPEN", ["0", "1000001"], /between 1 and 1000000/],
+    ["EXPORT_KEPT_PER_DAY", ["1023KiB", "1048577MiB"], /between 1MiB and 1048576MiB/],
     ["EXPORT_OPEN_BYTES", ["0B", "65537MiB"], /between 1B and 65536MiB/],
     ["EXPORT_REQUESTS_PER_SECOND", ["0", "1000001"], /between 1 and 1000000/],
     ["EXPORT_RETRY_STATUSES", ["all", "200", "600", "429 503"], /from 400 to 599/],
@@ -280,6 +283,7 @@ Deno.test("the settings are shown as an operator writes them", () => {
     EXPORT_SOCKETS_PER_OWNER: 64,
     EXPORT_OPEN: 10_000,
     EXPORT_OPEN_BYTES: "256MiB",
+    EXPORT_KEPT_PER_DAY: "2048MiB",
     EXPORT_REQUESTS_PER_SECOND: 10_000,
   });
 });

@@ -32,6 +32,10 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["kill_test.ts", "a service killed again and again under load loses nothing"],
     ["process_test.ts", "after kill -9 and a restart every accepted export is carried out"],
   ],
+  "an app exports without end": [
+    ["http/limits_test.ts", "what an owner's exports leave behind is bounded by the day"],
+    ["ledger/kept_test.ts", "whoever leaves only when they may leaves a day's bytes a day"],
+  ],
   "an attempt ends the process": [
     ["deliver/lapse_test.ts", "an attempt that ends the process is made again at once three times"],
     ["deliver/lapse_test.ts", "meanwhile other exports are delivered, at every start"],

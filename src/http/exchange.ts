@@ -25,7 +25,7 @@ import {
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import { framesOf, type Log, type LogEvent } from "../log.ts";
 import type { ProblemCode, ProblemReply } from "./problem.ts";
-import { tooMuchOpen } from "./quotas.ts";
+import { tooMuchKept, tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import { type ExportRequest, isIdempotencyKey } from "./request.ts";
 
@@ -119,6 +119,8 @@ async function submit(
       return no("idempotency_conflict", "Use a new key for another destination or data.");
     case "full":
       return tooMuchOpen(acceptance);
+    case "spent":
+      return tooMuchKept(acceptance);
   }
 }
 

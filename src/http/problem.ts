@@ -24,6 +24,7 @@ export type ProblemCode =
   | "upgrade_required"
   | "too_many_requests"
   | "too_much_open"
+  | "too_much_kept"
   | "headers_too_large"
   | "internal"
   | "root_key_unavailable"
@@ -83,6 +84,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   },
   too_many_requests: { status: 429, title: "Too many requests" },
   too_much_open: { status: 429, title: "Too much is not delivered yet" },
+  too_much_kept: { status: 429, title: "Too much was exported in a day" },
   headers_too_large: {
     status: 431,
     title: "The headers are too large",

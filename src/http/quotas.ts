@@ -2,13 +2,13 @@
  * What an owner is told who wants too much: how much there is, what is left of it, and when to come
  * back, in the fields of the IETF's draft on RateLimit header fields. Decides nothing.
  */
-import type { Full } from "../ledger/ledger.ts";
+import type { Full, Spent } from "../ledger/ledger.ts";
 import { OPEN_RETRY_SECONDS } from "../limits.ts";
 import type { ProblemReply } from "./problem.ts";
 
 /** One request too many; the next one will be served after `waitMs`. */
 export function tooManyRequests(perSecond: number, waitMs: number): ProblemReply {
-  const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
+  const seconds = secondsOf(waitMs);
   return {
     kind: "problem",
     code: "too_many_requests",
@@ -35,4 +35,24 @@ export function tooMuchOpen({ of, max, left }: Full): ProblemReply {
       "ratelimit": `"open-${of}";r=${left}`,
     },
   };
+}
+
+/** What the owner's exports left in the store is more than a day may bring. */
+export function tooMuchKept({ perDay, waitMs }: Spent): ProblemReply {
+  const seconds = secondsOf(waitMs);
+  return {
+    kind: "problem",
+    code: "too_much_kept",
+    detail: `Results and records of exports may take ${perDay} bytes a day. ` +
+      `Come back in ${seconds} s.`,
+    headers: {
+      "retry-after": `${seconds}`,
+      "ratelimit-policy": `"kept-bytes";q=${perDay};w=86400;qu="content-bytes"`,
+      "ratelimit": `"kept-bytes";r=0;t=${seconds}`,
+    },
+  };
+}
+
+function secondsOf(waitMs: number): number {
+  return Math.max(1, Math.ceil(waitMs / 1_000));
 }

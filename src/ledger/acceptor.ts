@@ -12,9 +12,11 @@ import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { heldAfter } from "./layout.ts";
 import type { Acceptance, AcceptOptions, Layout } from "./ledger.ts";
+import type { Kept } from "./kept.ts";
 import { readStored } from "./look_up.ts";
 import type { OpenExports } from "./open_exports.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
+import { KEPT_BYTES_PER_EXPORT } from "./store_limits.ts";
 import { cut } from "./parts.ts";
 import { abandon } from "./staging.ts";
 import type { Ready } from "./ready.ts";
@@ -25,6 +27,7 @@ export interface AcceptorParts {
   readonly commits: GroupCommit;
   readonly clock: Pick<Clock, "now">;
   readonly open: OpenExports;
+  readonly kept: Kept;
   readonly recent: Recent;
   readonly ready: Ready;
   /** A place later than any handed out before. */
@@ -44,13 +47,13 @@ export class Acceptor {
     payload: Uint8Array,
     { idempotency, claim }: AcceptOptions,
   ): Promise<Acceptance> {
-    const { kv, commits, clock, open } = this.#parts;
+    const { kv, commits, clock, open, kept } = this.#parts;
     const { record } = change;
     const use = await keyUse(kv, record, idempotency, clock.now());
     if (use.kind !== "new") return use;
-    // Counted before it is committed: those who come at the same time must not all find room.
-    const full = open.begin(record);
-    if (full !== undefined) return full;
+    // Counted as open before it is committed: those who come at the same time must not all find room.
+    const refusal = kept.spent(record.owner, clock.now()) ?? open.begin(record);
+    if (refusal !== undefined) return refusal;
     const { first, parts } = cut(payload, record);
     const place = { first, parts: parts.length, hasPlace: false };
     let isAccepted = false;
@@ -60,6 +63,7 @@ export class Acceptor {
       const planned = this.#plan(change, { claim, place, more: [brought, use.reservation] });
       const committed = await commits.commit(planned.batch);
       isAccepted = committed !== undefined || await this.#wentThrough(record, planned);
+      if (isAccepted) kept.add(record.owner, KEPT_BYTES_PER_EXPORT, clock.now());
       if (committed !== undefined) return this.#takeUp(change, payload, planned, committed);
       if (isAccepted) return { kind: "accepted" };
       if (planned.claim === undefined && idempotency === undefined) {

@@ -12,6 +12,7 @@ import { changeOf, UNFINISHED } from "./changing.ts";
 import { expiries } from "./expiries.ts";
 import { finishing } from "./finish.ts";
 import type { Committed, GroupCommit } from "./group_commit.ts";
+import { Kept } from "./kept.ts";
 import { keys } from "./keys.ts";
 import { behindOf, headOf, lanesOf } from "./lanes.ts";
 import { heldAfter } from "./layout.ts";
@@ -47,6 +48,8 @@ export interface KvLedgerParts {
   readonly marks: Readonly<Record<string, true>>;
   /** The most that one owner may have accepted and not finished. */
   readonly openMax: OpenBounds;
+  /** Bytes that the exports of one owner may leave in the store in a day. */
+  readonly keptPerDay: number;
 }
 
 export class KvLedger implements Ledger {
@@ -56,6 +59,7 @@ export class KvLedger implements Ledger {
   readonly #commits: GroupCommit;
   readonly #storage: Storage;
   readonly #open: OpenExports;
+  readonly #kept: Kept;
   readonly #recent = new Recent();
   readonly #ready = new Ready();
   /** What was held and is finished: counted as open no longer. */
@@ -63,7 +67,7 @@ export class KvLedger implements Ledger {
   readonly #acceptor: Acceptor;
 
   constructor(
-    { kv, clock, random, storage }: KvLedgerParts,
+    { kv, clock, random, storage, keptPerDay }: KvLedgerParts,
     { commits, open, nextOrder }: {
       readonly commits: GroupCommit;
       readonly open: OpenExports;
@@ -76,8 +80,9 @@ export class KvLedger implements Ledger {
     this.#storage = storage;
     this.#commits = commits;
     this.#open = open;
+    const kept = this.#kept = new Kept(keptPerDay);
     const [recent, ready] = [this.#recent, this.#ready];
-    this.#acceptor = new Acceptor({ kv, commits, clock, open, recent, ready, nextOrder });
+    this.#acceptor = new Acceptor({ kv, commits, clock, open, kept, recent, ready, nextOrder });
   }
 
   /** What is accepted and not finished. */
@@ -160,6 +165,7 @@ export class KvLedger implements Ledger {
     if (isOver) {
       this.#finished.add(held);
       this.#open.remove(record);
+      this.#kept.add(record.owner, answer.byteLength, this.#clock.now());
       this.#ready.advance(lane, stored.order);
       if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
     }

@@ -71,7 +71,8 @@ export type Acceptance =
   | { readonly kind: "accepted"; readonly claimed?: Held<Delivering> }
   | { readonly kind: "replayed"; readonly id: string }
   | { readonly kind: "conflict" }
-  | Full;
+  | Full
+  | Spent;
 
 /** The owner has too much accepted and not finished; `left` is what they may still add of it. */
 export interface Full {
@@ -79,6 +80,13 @@ export interface Full {
   readonly of: "exports" | "bytes";
   readonly max: number;
   readonly left: number;
+}
+
+/** The owner's exports have left more bytes in the store than a day may bring; `waitMs` until they may again. */
+export interface Spent {
+  readonly kind: "spent";
+  readonly perDay: number;
+  readonly waitMs: number;
 }
 
 /** Hears of one export that is watched. Must not throw: it may be told within a commit's answer. */

@@ -130,8 +130,13 @@ async function openLedger(config: Config) {
   const instance = await instanceOf(kv, crypto.randomUUID());
   const bell = new KvQueueBell(kv, clock);
   const disk = await watchDisk(config.EXPORT_KV_PATH, config.EXPORT_FREE_SPACE_FLOOR, clock);
-  const policy = { storage: disk.state, marks: marksOf(config), openMax: openBounds(config) };
-  const ledger = await openKvLedger({ kv, bell, clock, random, instance, ...policy });
+  const ledger = await openKvLedger({
+    ...{ kv, bell, clock, random, instance },
+    storage: disk.state,
+    marks: marksOf(config),
+    openMax: openBounds(config),
+    keptPerDay: config.EXPORT_KEPT_PER_DAY,
+  });
   const close = async () => {
     await ledger.close();
     disk.close();

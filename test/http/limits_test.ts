@@ -288,6 +288,31 @@ Deno.test("their bytes are bounded too, and a smaller one may still find room", 
   speak();
 });
 
+Deno.test("what an owner's exports leave behind is bounded by the day, answers and all", async () => {
+  const answer = answered("x".repeat(4_096));
+  await using service = await openTestService({ destination: () => answer, keptPerDay: 10_000 });
+  const headers = { "idempotency-key": "the-first" };
+  const { id } = await service.submit("{}", { headers });
+  assertEquals((await full(service)).status, 200);
+  await service.worker.idle();
+  const { status, code, detail, fields } = await told(await full(service));
+  // Two exports and two answers, of which a day's are let go of.
+  const seconds = Math.ceil((2 * (3_072 + 4_096) - 10_000) * 8.64);
+  assertEquals([status, code], [429, "too_much_kept"]);
+  assertEquals(detail.includes("10000 bytes a day. Come back in"), true, detail);
+  assertEquals(fields, [
+    `${seconds}`,
+    `"kept-bytes";q=10000;w=86400;qu="content-bytes"`,
+    `"kept-bytes";r=0;t=${seconds}`,
+  ]);
+  // Others are not concerned, nor what was accepted before.
+  assertEquals((await full(service, { identifier: "other" })).status, 200);
+  assertEquals((await service.submit("{}", { headers })).id, id);
+  assertEquals((await service.poll(id)).state, "Finished");
+  service.clock.advance(seconds * 1_000);
+  assertEquals((await full(service)).status, 200);
+});
+
 /** A client that says what it likes, and reads until the service closes. */
 class TextClient implements Disposable {
   readonly #connection: Deno.TcpConn;

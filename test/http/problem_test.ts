@@ -13,6 +13,7 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   url_too_long: [414, "The URL is too long"],
   upgrade_required: [426, "Here only WebSockets are served"],
   too_many_requests: [429, "Too many requests"],
+  too_much_kept: [429, "Too much was exported in a day"],
   too_much_open: [429, "Too much is not delivered yet"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "The service failed"],
@@ -36,6 +37,7 @@ const DETAILED_BY_WHO_SAYS_IT: readonly ProblemCode[] = [
   "upgrade_required",
   "too_many_requests",
   "too_much_open",
+  "too_much_kept",
   "not_ready",
 ];
 

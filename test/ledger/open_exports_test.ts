@@ -18,7 +18,8 @@ async function open(kv: Deno.Kv) {
   const bell = new ClockBell(clock);
   const instance = "the-instance";
   const storage = () => Promise.resolve({ kind: "well" } as const);
-  const parts = { kv, bell, clock, random: () => 0.5, instance, storage, marks: {}, openMax: MAX };
+  const policy = { storage, marks: {}, openMax: MAX, keptPerDay: 1e12 };
+  const parts = { kv, bell, clock, random: () => 0.5, instance, ...policy };
   const ledger = await openKvLedger(parts);
   const backoff = { delaysMs: [1_000], jitter: 0 };
   const claimant = { instance, boot: "first" };
