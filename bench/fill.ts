@@ -106,7 +106,6 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
         return retentionMs();
       },
       leaseMs: DEFAULTS.attemptTimeoutMs + LEASE_MARGIN_MS,
-      lapsesMax: 5,
       parallel: HANDS,
       parallelPerHost: HANDS,
     },

@@ -104,8 +104,6 @@ export const INTERIM_ANSWERS_MAX = 16;
 export const ANSWER_WIRE_FACTOR = 8;
 /** Time kept between the end of an attempt and the end of its lease, for the settling commit. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
-/** Attempts in a row that may be cut off at the give-up age: kills by chance do not meet one five times. */
-export const LAPSES_MAX = 5;
 /** Delays before attempts 2, 3, 4 …; the last one repeats. README tells them to users. */
 export const BACKOFF_MS: readonly number[] = [
   5 * SECOND,

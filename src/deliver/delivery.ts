@@ -6,7 +6,7 @@ import type { Clock } from "../clock.ts";
 import { claimExport } from "../exports/claim.ts";
 import { type Change, settleExport, type SettlePolicy, wakeUpAt } from "../exports/export.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
-import type { Claimant, Delivering, ExportRecord, Outcome } from "../exports/record.ts";
+import type { Claimant, Delivering, ExportRecord, Facts, Outcome } from "../exports/record.ts";
 import {
   type Changed,
   type Follower,
@@ -30,8 +30,6 @@ export interface DeliveryParts {
   readonly policy: SettlePolicy & {
     /** How long a claim holds; longer than any attempt takes. */
     readonly leaseMs: number;
-    /** Attempts in a row that may lapse at the give-up age, before it is given up. */
-    readonly lapsesMax: number;
   };
 }
 
@@ -45,7 +43,7 @@ export interface Surroundings {
   isWanted(host: string): boolean;
   /** Hears what an attempt says of its host. */
   learn(host: string, lane: string, outcome: Outcome): void;
-  /** Has the lane looked at again after that time. */
+  /** Has the lane looked at again after that time; not at all if that is none. */
   lookAgain(lane: string, ms: number): void;
 }
 
@@ -122,6 +120,17 @@ export async function payloadOf(
     around.lookAgain(lane, PAYLOAD_RETRY_MS);
     return undefined;
   }
+}
+
+/** Tells the log of an attempt whose end nobody knows: its process was killed, or its lease ran out. */
+export function logLapse(
+  { id, owner, uri, attempts, acceptedAt }: Facts,
+  next: "delivering" | "finished",
+  { log, clock }: Pick<DeliveryParts, "log" | "clock">,
+): void {
+  const { host } = hostAndPathOf(uri);
+  const ageMs = clock.now() - acceptedAt;
+  log({ event: "delivery.lapsed", id, owner, host, attempt: attempts, ageMs, next });
 }
 
 /** Reads what stands behind in the lane while the one before it is on its way. */

@@ -25,8 +25,11 @@ export function reached(outcome: Outcome): boolean | undefined {
       return false;
     case "destination_refused":
       return undefined;
-    default:
-      // It hung up, or spoke nonsense: it is there.
+    // It hung up, or spoke nonsense: it is there.
+    case "connection_lost":
+    case "tls_error":
+    case "certificate_invalid":
+    case "invalid_answer":
       return true;
   }
 }

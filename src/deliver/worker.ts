@@ -3,8 +3,9 @@
  * in parallel. Woken too often or for nothing, it does no harm; what is due is in the ledger. An
  * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
  */
-import { claimableAt, claimExport, endLapsed } from "../exports/claim.ts";
-import type { Outcome, Pending } from "../exports/record.ts";
+import { claimExport, turnOf } from "../exports/claim.ts";
+import type { Change } from "../exports/export.ts";
+import type { Finished, Outcome, Pending } from "../exports/record.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import {
   type Acceptance,
@@ -15,10 +16,9 @@ import {
 } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
 import { LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
-import { deliver, type DeliveryParts, payloadOf, type Surroundings } from "./delivery.ts";
+import { deliver, type DeliveryParts, logLapse, payloadOf, type Surroundings } from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
-import { giveUp, noteLapse } from "./lapse.ts";
 import { StoreRest } from "./store_rest.ts";
 import { Resting } from "./resting.ts";
 import { Timers } from "./timers.ts";
@@ -195,12 +195,10 @@ export class Worker {
     if (held === undefined || this.#stopped) return;
     const { record, lease } = held;
     const facts = { now: clock.now(), claimant, ...policy };
-    const end = endLapsed(record, lease, facts);
-    if (end !== undefined) return await giveUp(held, end, this.#parts, this.#around);
-    const claim = claimExport(record, lease, facts);
-    if (claim === undefined) {
-      return this.#resting.lookAgain(lane, claimableAt(record, lease, facts) - facts.now);
-    }
+    const turn = turnOf(record, lease, facts);
+    if (turn.kind === "over") return;
+    if (turn.kind === "wait") return this.#resting.lookAgain(lane, turn.until - facts.now);
+    if (turn.kind === "give_up") return await this.#giveUp(held, turn.change);
     const { host } = hostAndPathOf(record.uri);
     if (!this.#hosts.take(host, lane)) return;
     // At its give-up age an export has its last attempt, whatever is known of the host.
@@ -208,11 +206,19 @@ export class Worker {
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
     const payload = await payloadOf(held, this.#parts, this.#around);
     if (payload === undefined || this.#stopped) return;
-    const claimed = await fromStore(ledger.change(held, claim));
+    const claimed = await fromStore(ledger.change(held, turn.change));
     this.#store.end();
     if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);
-    if (record.state === "delivering") noteLapse(record, "delivering", this.#parts);
+    if (record.state === "delivering") logLapse(record, "delivering", this.#parts);
     await deliver({ claimed, payload }, this.#parts, this.#around);
+  }
+
+  /** What stands behind it is woken by the commit. */
+  async #giveUp(held: Held, end: Change<Finished>): Promise<void> {
+    const ended = await fromStore(this.#parts.ledger.change(held, end));
+    this.#store.end();
+    if (ended === undefined) this.#resting.lookAgain(held.record.lane, STORE_RETRY_MS);
+    else logLapse(held.record, "finished", this.#parts);
   }
 
   async #look(lane: string): Promise<Held | undefined> {

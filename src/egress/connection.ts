@@ -17,7 +17,7 @@ import {
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import { isAddress } from "./cidr.ts";
-import { type FailureCode, failureOf } from "./failure.ts";
+import { failureOf, type SendFailure } from "./failure.ts";
 import { hostOf, portOf } from "./spelling.ts";
 import { shield, type Trust } from "./trust.ts";
 
@@ -47,7 +47,7 @@ export interface ConnectLimits {
 
 export type Opened =
   | { readonly kind: "open"; readonly socket: Socket; readonly address: string }
-  | { readonly kind: "failed"; readonly code: FailureCode; readonly address?: string };
+  | { readonly kind: "failed"; readonly code: SendFailure; readonly address?: string };
 
 export async function openConnection(peer: Peer, limits: ConnectLimits): Promise<Opened> {
   const { clock, timeoutMs, signal } = limits;
@@ -55,7 +55,7 @@ export async function openConnection(peer: Peer, limits: ConnectLimits): Promise
   const cancel = clock.after(timeoutMs, () => late.abort());
   let address = peer.addresses.length === 1 ? peer.addresses[0] : undefined;
   let socket: Socket | undefined;
-  const failed = (code: FailureCode): Opened => {
+  const failed = (code: SendFailure): Opened => {
     socket?.destroy();
     return { kind: "failed", code, ...(address === undefined ? {} : { address }) };
   };

@@ -3,7 +3,7 @@
  * which. A table only: never decides whether to try again.
  */
 
-export type FailureCode =
+export type SendFailure =
   /** The name has no address, or the resolver failed. */
   | "dns_error"
   /** The host is there and nothing listens on the port. */
@@ -29,7 +29,7 @@ export type FailureCode =
 export const TOO_LONG = "ANSWER_TOO_LONG";
 
 /** Codes of the operating system, of OpenSSL as the runtime imitates it, and of the HTTP parser. */
-const FAILURES: readonly (readonly [codes: RegExp, failure: FailureCode])[] = [
+const FAILURES: readonly (readonly [codes: RegExp, failure: SendFailure])[] = [
   [/^ECONNREFUSED$/, "connection_refused"],
   [/^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT)$/, "unreachable"],
   [/^ETIMEDOUT$/, "timed_out"],
@@ -40,7 +40,7 @@ const FAILURES: readonly (readonly [codes: RegExp, failure: FailureCode])[] = [
 ];
 
 /** The failure behind an error of a socket or a request; what is not in the table broke off. */
-export function failureOf(error: unknown): FailureCode {
+export function failureOf(error: unknown): SendFailure {
   if (!(error instanceof Error)) return "connection_lost";
   // Thrown by the runtime where it was started with a --deny-net that covers the address.
   if (error.name === "NotCapable") return "destination_refused";

@@ -6,14 +6,12 @@
  */
 import type { Clock } from "../clock.ts";
 import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
-import { type FailureCode, failureOf } from "./failure.ts";
+import { failureOf, type SendFailure } from "./failure.ts";
 import type { Guard } from "./guard.ts";
 import type { Connection, KeptConnections } from "./kept_connections.ts";
 import { agentOn, answerTo, type Post, post, readAnswer } from "./post.ts";
 import type { Rule } from "./rules.ts";
 import { createTrust, type Trust } from "./trust.ts";
-
-export type { FailureCode } from "./failure.ts";
 
 export interface OutboundRequest {
   readonly uri: string;
@@ -45,7 +43,7 @@ export type RequestResult =
   }
   | {
     readonly kind: "failed";
-    readonly code: FailureCode;
+    readonly code: SendFailure;
     /** The rule that a refused destination breaks. */
     readonly rule?: Rule;
     readonly address?: string;

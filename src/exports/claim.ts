@@ -1,128 +1,126 @@
 /**
- * Who may deliver the head of a lane, and when: an export that waits, or one whose attempt lapsed, for
- * nobody knows how that ended. Pure, as `export.ts` is.
+ * Whose turn it is at the head of a lane: an export that waits, or one whose attempt lapsed, of which
+ * nobody knows how it ended. Pure, as `export.ts` is.
  */
 import { type Backoff, backoffMs, longestDelayMs } from "./backoff.ts";
-import { AT_ONCE, type Change, factsOf } from "./export.ts";
+import { type Change, factsOf, finish } from "./export.ts";
 import { hostAndPathOf, type LedgerEntry } from "./ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Finished, Lease, Pending } from "./record.ts";
 
 /** What a claim is judged by, besides the record and the lease. */
-export interface ClaimFacts {
+export interface TurnFacts {
   readonly now: number;
   readonly claimant: Claimant;
   readonly leaseMs: number;
   readonly backoff: Backoff;
+  /** How long a finished export is kept for its owner, ms. */
+  readonly retentionMs: number;
 }
 
+/** What is to be done at the head of a lane. */
+export type Turn =
+  | { readonly kind: "claim"; readonly change: Change<Delivering> }
+  | { readonly kind: "give_up"; readonly change: Change<Finished> }
+  /** Nothing before `until`, ms since the epoch. */
+  | { readonly kind: "wait"; readonly until: number }
+  /** It has been finished since it was looked up; whoever did that sees to the lane. */
+  | { readonly kind: "over" };
+
+/** Up to this many lapses in a row are put down to chance. */
+const LAPSES_BY_CHANCE = 3;
+/** From so many on, an export that is past its give-up age is given up: no chance brings about five. */
+const LAPSES_MAX = 5;
+
 /**
- * Claims the export at the head of its lane for one attempt, or declines with `undefined`: not due,
- * leased to somebody else, or finished. A lease of an earlier boot of the same instance is void: its
- * holder is gone, for one instance runs once at a time.
+ * Judges the head of a lane. A lease of an earlier boot of the same instance is void: its holder is
+ * gone, for one instance runs once at a time.
  */
+export function turnOf(record: ExportRecord, lease: Lease | undefined, facts: TurnFacts): Turn {
+  if (record.state === "finished") return { kind: "over" };
+  if (lease !== undefined && isHeld(lease, facts)) return { kind: "wait", until: lease.until };
+  if (record.state === "pending") {
+    return isDue(record, facts)
+      ? { kind: "claim", change: claim(record, 0, facts) }
+      : { kind: "wait", until: record.dueAt };
+  }
+  const lapses = 1 + (lease?.lapses ?? 0);
+  if (lapses >= LAPSES_MAX && facts.now >= record.giveUpAt) {
+    return { kind: "give_up", change: giveUp(record, facts) };
+  }
+  const until = restUntil(lease, lapses, facts);
+  return until > facts.now
+    ? { kind: "wait", until }
+    : { kind: "claim", change: claim(record, lapses, facts) };
+}
+
+/** Claims the export at the head of its lane for one attempt, if it is its turn. */
 export function claimExport(
   record: ExportRecord,
   lease: Lease | undefined,
-  facts: ClaimFacts,
+  facts: TurnFacts,
 ): Change<Delivering> | undefined {
-  const { now, claimant } = facts;
-  if (record.state === "finished" || claimableAt(record, lease, facts) > now) return undefined;
+  const turn = turnOf(record, lease, facts);
+  return turn.kind === "claim" ? turn.change : undefined;
+}
+
+/** @param lapses attempts in a row, up to this one, of which nobody knows how they ended */
+function claim(
+  record: Pending | Delivering,
+  lapses: number,
+  { now, claimant, leaseMs }: TurnFacts,
+): Change<Delivering> {
   const { id, uri, payload } = record;
   const attempt = record.attempts + 1;
-  const until = now + facts.leaseMs;
-  const started: LedgerEntry = {
-    ...{ kind: "attempt.started", at: now, id, attempt },
-    ...payload,
-    ...hostAndPathOf(uri),
-  };
-  const claim = { ...factsOf(record), attempts: attempt, state: "delivering" } as const;
-  if (record.state === "pending") {
-    return { record: claim, lease: { id, attempt, claimant, until }, entries: [started] };
-  }
+  const lapsed: LedgerEntry[] = record.state === "delivering" ? [lapseOf(record, now)] : [];
   return {
-    record: claim,
-    lease: { id, attempt, claimant, until, lapses: lapsesOf(lease) },
-    entries: [{ kind: "attempt.lapsed", at: now, id, attempt: record.attempts }, started],
+    record: { ...factsOf(record), attempts: attempt, state: "delivering" },
+    lease: { id, claimant, since: now, until: now + leaseMs, ...(lapses > 0 && { lapses }) },
+    entries: [
+      ...lapsed,
+      { kind: "attempt.started", at: now, id, attempt, ...payload, ...hostAndPathOf(uri) },
+    ],
   };
 }
 
-/** When the export at the head of its lane may be claimed; {@link AT_ONCE} if it may be now. */
-export function claimableAt(
-  record: ExportRecord,
-  lease: Lease | undefined,
-  facts: ClaimFacts,
-): number {
-  if (lease !== undefined && isHeld(lease, facts)) return lease.until;
-  switch (record.state) {
-    case "pending":
-      return isDue(record, facts) ? AT_ONCE : record.dueAt;
-    case "delivering":
-      return dueAfterLapse(lease, facts);
-    case "finished":
-      return AT_ONCE;
-  }
+function giveUp(record: Delivering, facts: TurnFacts): Change<Finished> {
+  return {
+    record: finish(record, { kind: "failed", code: "interrupted" }, facts),
+    entries: [{ ...lapseOf(record, facts.now), next: "finished" }],
+  };
 }
 
-/**
- * Whether it may be tried now. A moment further off than the longest delay counts as due: it was
- * planned by a clock that has since been put back.
- */
-function isDue({ attempts, dueAt }: Pending, { now, backoff }: ClaimFacts): boolean {
-  return attempts === 0 || dueAt <= now || dueAt > now + longestDelayMs(backoff);
+function lapseOf({ id, attempts: attempt }: Delivering, at: number) {
+  return { kind: "attempt.lapsed", at, id, attempt } as const;
 }
 
 /**
  * After a kill work goes on at once. But an attempt that may have ended the process itself must not do
  * so at every start: after too many lapses in a row the next one waits as after a failure.
  */
-function dueAfterLapse(lease: Lease | undefined, { now, leaseMs, backoff }: ClaimFacts): number {
-  const failures = lapsesOf(lease) - LAPSES_AT_ONCE;
-  if (lease === undefined || failures <= 0) return AT_ONCE;
-  const beganAt = lease.until - leaseMs;
-  const dueAt = beganAt + backoffMs(backoff, failures, NO_JITTER);
-  // Began later than now: the clock was put back.
-  return beganAt > now || dueAt <= now ? AT_ONCE : dueAt;
+function restUntil(
+  lease: Lease | undefined,
+  lapses: number,
+  { now, backoff }: TurnFacts,
+): number {
+  const rests = lapses - LAPSES_BY_CHANCE;
+  if (lease === undefined || rests <= 0) return now;
+  // Taken later than now: the clock was put back.
+  return lease.since > now ? now : lease.since + backoffMs(backoff, rests, NO_JITTER);
 }
 
 const NO_JITTER = 0.5;
-/** So often one export may be in the way of a kill by chance. */
-const LAPSES_AT_ONCE = 3;
 
-/** How many attempts in a row have lapsed, now that the one of this lease has. */
-function lapsesOf(lease: Lease | undefined): number {
-  return 1 + (lease?.lapses ?? 0);
+/**
+ * Whether it may be tried now. A moment further off than the longest delay counts as due: it was
+ * planned by a clock that has since been put back.
+ */
+function isDue({ attempts, dueAt }: Pending, { now, backoff }: TurnFacts): boolean {
+  return attempts === 0 || dueAt <= now || dueAt > now + longestDelayMs(backoff);
 }
 
-function isHeld(lease: Lease, { now, claimant, leaseMs }: ClaimFacts): boolean {
+function isHeld(lease: Lease, { now, claimant, leaseMs }: TurnFacts): boolean {
   if (lease.until <= now) return false;
   if (lease.claimant.instance !== claimant.instance) return true;
   // Our own lease ends later than any that we could take now only if the clock was put back.
   return lease.claimant.boot === claimant.boot && lease.until <= now + leaseMs;
-}
-
-/**
- * Ends an export that has come to its give-up age and has lapsed `lapsesMax` times in a row, or
- * declines with `undefined`. One that lapsed less often may have been in the way of a kill by chance.
- */
-export function endLapsed(
-  record: ExportRecord,
-  lease: Lease | undefined,
-  facts: ClaimFacts & { readonly lapsesMax: number; readonly retentionMs: number },
-): Change<Finished> | undefined {
-  const { now, lapsesMax, retentionMs } = facts;
-  if (record.state !== "delivering" || lease === undefined || isHeld(lease, facts)) {
-    return undefined;
-  }
-  if (now < record.giveUpAt || lapsesOf(lease) < lapsesMax) return undefined;
-  const { id, attempts: attempt } = record;
-  return {
-    record: {
-      ...factsOf(record),
-      state: "finished",
-      finishedAt: now,
-      expiresAt: now + retentionMs,
-      result: { kind: "failed", code: "interrupted" },
-    },
-    entries: [{ kind: "attempt.lapsed", at: now, id, attempt, next: "finished" }],
-  };
 }

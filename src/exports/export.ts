@@ -85,13 +85,7 @@ export function settleExport(
   const { now } = facts;
   const dueAt = nextAttemptAt(record, outcome, policy, facts);
   const next: Pending | Finished = dueAt === undefined
-    ? {
-      ...factsOf(record),
-      state: "finished",
-      finishedAt: now,
-      expiresAt: now + policy.retentionMs,
-      result: resultOf(outcome),
-    }
+    ? finish(record, resultOf(outcome), { now, retentionMs: policy.retentionMs })
     : { ...factsOf(record), state: "pending", dueAt };
   return { record: next, entries: [attemptEnded(record, outcome, now, dueAt)] };
 }
@@ -148,6 +142,21 @@ function attemptEnded(
       ? { outcome: "answered", status: outcome.status, answerBytes: outcome.answerBytes }
       : { outcome: outcome.code, ...(outcome.rule !== undefined && { rule: outcome.rule }) }),
     ...(dueAt === undefined ? { next: "finished" } : { next: "retry", dueAt }),
+  };
+}
+
+/** The record of an export that ends with `result`. */
+export function finish(
+  record: Delivering,
+  result: Result,
+  { now, retentionMs }: { readonly now: number; readonly retentionMs: number },
+): Finished {
+  return {
+    ...factsOf(record),
+    state: "finished",
+    finishedAt: now,
+    expiresAt: now + retentionMs,
+    result,
   };
 }
 

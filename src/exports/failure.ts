@@ -1,20 +1,7 @@
 /**
- * The closed table of ways in which an attempt ends without an answer: what an app is told, and
+ * The closed table of ways in which an export ends without an answer: what an app is told, and
  * whether trying again can help. Never holds an address or anything else about the network inside.
  */
-
-/** One way to fail; the `error.code` of the wire. */
-export type FailureCode =
-  | "dns_error"
-  | "connection_refused"
-  | "connection_lost"
-  | "unreachable"
-  | "timed_out"
-  | "tls_error"
-  | "certificate_invalid"
-  | "invalid_answer"
-  | "interrupted"
-  | "destination_refused";
 
 interface Failure {
   /** Status shown in `ext_response.status` when the export ends so. */
@@ -25,8 +12,7 @@ interface Failure {
   readonly final: boolean;
 }
 
-/** Every failure with its status, words and finality. */
-export const FAILURES: Readonly<Record<FailureCode, Failure>> = {
+const table = {
   dns_error: {
     status: 502,
     detail: "The destination's name could not be resolved.",
@@ -70,4 +56,13 @@ export const FAILURES: Readonly<Record<FailureCode, Failure>> = {
     detail: "The destination is not one that data may be sent to.",
     final: true,
   },
-};
+} satisfies Readonly<Record<string, Failure>>;
+
+/** One way to fail; the `error.code` of the wire. */
+export type FailureCode = keyof typeof table;
+
+/** What an attempt may come to; the others are said of a whole export. */
+export type AttemptFailure = Exclude<FailureCode, "interrupted">;
+
+/** Every failure with its status, words and finality. */
+export const FAILURES: Readonly<Record<FailureCode, Failure>> = table;

@@ -2,7 +2,7 @@
  * The things worth recording for ever. An entry holds sizes, hashes, hosts, times and outcomes;
  * never a token, a payload or a query string.
  */
-import type { FailureCode } from "./failure.ts";
+import type { AttemptFailure } from "./failure.ts";
 
 /** Where an export goes, as far as the ledger may know it. */
 export interface HostAndPath {
@@ -52,7 +52,7 @@ export type LedgerEntry =
     id: string;
     attempt: number;
     ms: number;
-    outcome: "answered" | FailureCode;
+    outcome: "answered" | AttemptFailure;
     next: "finished" | "retry";
     status?: number;
     answerBytes?: number;

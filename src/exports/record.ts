@@ -1,8 +1,8 @@
 /**
  * What is kept of an export: its facts, its state, and who may deliver it. Types only; how they
- * change is in `export.ts`.
+ * change is in `export.ts` and `claim.ts`. Moments are milliseconds since the epoch.
  */
-import type { FailureCode } from "./failure.ts";
+import type { AttemptFailure, FailureCode } from "./failure.ts";
 
 /** What never changes in an export, and how often it was tried. */
 export interface Facts {
@@ -74,7 +74,7 @@ export type Outcome =
     }
     | {
       readonly kind: "failed";
-      readonly code: FailureCode;
+      readonly code: AttemptFailure;
       readonly ms: number;
       readonly address?: string;
       readonly rule?: string;
@@ -87,11 +87,15 @@ export interface Claimant {
   readonly boot: string;
 }
 
-/** The right to deliver the head of a lane until a moment; its number fences late settlers off. */
+/**
+ * The right to deliver the head of a lane until a moment. Whoever was overtaken cannot settle: record
+ * and lease have other versions then.
+ */
 export interface Lease {
   readonly id: string;
-  readonly attempt: number;
   readonly claimant: Claimant;
+  /** When it was taken; not in leases of before there were `lapses`. */
+  readonly since: number;
   readonly until: number;
   /** Attempts just before this one, in a row, of which nobody knows how they ended; none if absent. */
   readonly lapses?: number;

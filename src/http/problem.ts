@@ -11,46 +11,12 @@ interface Problem {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export type ProblemCode =
-  | "malformed_request"
-  | "unauthorised"
-  | "destination_refused"
-  | "no_such_route"
-  | "unknown_export"
-  | "too_slow"
-  | "idempotency_conflict"
-  | "too_large"
-  | "url_too_long"
-  | "upgrade_required"
-  | "too_many_requests"
-  | "too_much_open"
-  | "too_much_kept"
-  | "headers_too_large"
-  | "internal"
-  | "root_key_unavailable"
-  | "store_unavailable"
-  | "too_many_polls"
-  | "too_many_bodies"
-  | "too_many_answers"
-  | "too_many_sockets"
-  | "not_ready";
-
-/** A way of saying no, with what there is to say about it. */
-export interface ProblemReply {
-  readonly kind: "problem";
-  readonly code: ProblemCode;
-  /** Says to an app developer what to do about it. */
-  readonly detail?: string | undefined;
-  /** Besides those of the table. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
 /** Seconds after which a caller may find the service well again. */
 const SOON = { "retry-after": "5" };
 /** What was not read of a request is not to be taken for the next one. */
 const CLOSE = { connection: "close" };
 
-const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
+const table = {
   malformed_request: { status: 400, title: "The request is malformed" },
   unauthorised: {
     status: 401,
@@ -132,7 +98,21 @@ const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
     headers: SOON,
   },
   not_ready: { status: 503, title: "The service is not ready", headers: SOON },
-};
+} satisfies Readonly<Record<string, Problem>>;
+
+export type ProblemCode = keyof typeof table;
+
+const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = table;
+
+/** A way of saying no, with what there is to say about it. */
+export interface ProblemReply {
+  readonly kind: "problem";
+  readonly code: ProblemCode;
+  /** Says to an app developer what to do about it. */
+  readonly detail?: string | undefined;
+  /** Besides those of the table. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** The response for `code`; see {@link ProblemReply}. */
 export function problem(

@@ -23,7 +23,6 @@ import {
   KEEP_AGE_MS,
   KEEP_IDLE_MS,
   KEPT_CONNECTIONS_MAX,
-  LAPSES_MAX,
   LEASE_MARGIN_MS,
   RETRY_AFTER_MAX_MS,
   STAGING_MAX_MS,
@@ -215,7 +214,6 @@ function deliveryPolicy(config: Config): WorkerParts["policy"] {
     retryAfterMaxMs: RETRY_AFTER_MAX_MS,
     retentionMs: config.EXPORT_RETENTION,
     leaseMs: config.EXPORT_ATTEMPT_TIMEOUT + LEASE_MARGIN_MS,
-    lapsesMax: LAPSES_MAX,
     parallel: config.EXPORT_PARALLEL,
     parallelPerHost: config.EXPORT_PARALLEL_PER_HOST,
   };

@@ -1,7 +1,7 @@
 /** Hosts that cannot be reached: when that is said of one, who may try it, and how it ends. */
 import { assertEquals } from "@std/assert";
 import { HostHealth, reached } from "../../src/deliver/host_health.ts";
-import { type FailureCode, FAILURES } from "../../src/exports/failure.ts";
+import { ATTEMPT_FAILURES } from "../fakes/failures.ts";
 import type { Outcome } from "../../src/exports/record.ts";
 import { answered, openTestService } from "../fakes/test_service.ts";
 
@@ -27,7 +27,7 @@ function unreachable(): HostHealth {
   return health;
 }
 
-for (const code of Object.keys(FAILURES) as FailureCode[]) { // Object.keys forgets their type.
+for (const code of ATTEMPT_FAILURES) {
   const silent = ["dns_error", "connection_refused", "unreachable", "timed_out"].includes(code);
   const expected = code === "destination_refused" ? undefined : !silent;
   Deno.test(`${code} says of its host: ${expected === undefined ? "nothing" : expected}`, () => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { once } from "node:events";
 import { createServer } from "node:tls";
-import type { FailureCode } from "../../src/egress/failure.ts";
+import type { SendFailure } from "../../src/egress/failure.ts";
 import { type Act, listen, say, silent } from "./destination.ts";
 import { answered, send, SHORT_MS, type Variation } from "./sending.ts";
 
@@ -34,7 +34,7 @@ async function reach(certificate: string, trusted = ["ca.pem"], host = "dest.loc
   return { result, heard };
 }
 
-async function assertUnreachable(code: FailureCode, act: Act, variation: Variation): Promise<void> {
+async function assertUnreachable(code: SendFailure, act: Act, variation: Variation): Promise<void> {
   await using destination = listen(act);
   const result = await send(`https://dest.localhost:${destination.port}/`, variation);
   assertEquals(result, { kind: "failed", code, address: "127.0.0.1" });

@@ -1,11 +1,11 @@
 /** Requests that tests send to destinations on this machine, and what they expect of them. */
+import type { SendFailure } from "../../src/egress/failure.ts";
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/clock.ts";
 import { createGuard, type Resolve } from "../../src/egress/guard.ts";
 import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import {
   createSendRequest,
-  type FailureCode,
   type OutboundRequest,
   type RequestResult,
 } from "../../src/egress/request.ts";
@@ -50,7 +50,7 @@ export async function outcome(act: Act, variation?: Variation): Promise<RequestR
 }
 
 export async function assertFails(
-  code: FailureCode,
+  code: SendFailure,
   act: Act,
   variation?: Variation,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 /** The life of an export: every arrow of it, and the arrows that there are not. */
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
-import { claimableAt, claimExport, endLapsed } from "../../src/exports/claim.ts";
+import { claimExport, type Turn, turnOf } from "../../src/exports/claim.ts";
 import {
   acceptExport,
   AT_ONCE,
@@ -11,7 +11,7 @@ import {
   wakeUpAt,
 } from "../../src/exports/export.ts";
 import type { Delivering, Finished, Lease, Outcome, Pending } from "../../src/exports/record.ts";
-import { type FailureCode, FAILURES } from "../../src/exports/failure.ts";
+import { type AttemptFailure, FAILURES } from "../../src/exports/failure.ts";
 import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
@@ -55,7 +55,11 @@ function finished(): Finished {
 }
 
 function lease(until: number, claimant = CLAIMANT): Lease {
-  return { id: ID, attempt: 1, claimant, until };
+  return { id: ID, claimant, since: until - LEASE_MS, until };
+}
+
+function turn(record: Parameters<typeof turnOf>[0], held: Lease | undefined, now: number) {
+  return turnOf(record, held, { ...POLICY, now, claimant: CLAIMANT, leaseMs: LEASE_MS });
 }
 
 function claim(record: Parameters<typeof claimExport>[0], held: Lease | undefined, now: number) {
@@ -73,7 +77,7 @@ function settle(record: Delivering, outcome: Outcome, now: number, chance = 0.5)
   return settleExport(record, outcome, POLICY, { now, chance });
 }
 
-function failure(code: FailureCode): Outcome {
+function failure(code: AttemptFailure): Outcome {
   return { kind: "failed", code, ms: 30_000 };
 }
 
@@ -120,7 +124,7 @@ Deno.test("there is one lane for each owner and destination, named in 22 plain c
 Deno.test("a due export is claimed: its attempt is counted, leased and entered", () => {
   assertEquals(claim(accepted(), undefined, NOW), {
     record: delivering(1),
-    lease: { id: ID, attempt: 1, claimant: CLAIMANT, until: NOW + LEASE_MS },
+    lease: { id: ID, claimant: CLAIMANT, since: NOW, until: NOW + LEASE_MS },
     entries: [{
       kind: "attempt.started",
       at: NOW,
@@ -139,7 +143,12 @@ Deno.test("an export is claimed from the moment it is due, and not before", () =
   assertEquals(claim(record, undefined, NOW + 4_999), undefined);
   const change = claim(record, undefined, NOW + 5_000);
   assertEquals(change?.record, delivering(4));
-  assertEquals(change?.lease?.attempt, 4);
+  assertEquals(change?.lease, {
+    id: ID,
+    claimant: CLAIMANT,
+    since: NOW + 5_000,
+    until: NOW + 50_000,
+  });
 });
 
 Deno.test("a moment that no delay reaches was planned before the clock was put back, and is over", () => {
@@ -190,8 +199,8 @@ Deno.test("an attempt whose lease ended without an outcome is entered as lapsed"
   assertEquals(change?.record, delivering(3));
   assertEquals(change?.lease, {
     id: ID,
-    attempt: 3,
     claimant: CLAIMANT,
+    since: NOW,
     until: NOW + LEASE_MS,
     lapses: 1,
   });
@@ -199,10 +208,10 @@ Deno.test("an attempt whose lease ended without an outcome is entered as lapsed"
   assertEquals(change?.entries.slice(1).map(({ kind }) => kind), ["attempt.started"]);
 });
 
-/** The lease of an attempt that a process died in, begun at `beganAt` after that many others. */
-function lapsed(lapses: number, beganAt: number): Lease {
+/** The lease of an attempt that a process died in, begun at `since` after that many others. */
+function lapsed(lapses: number, since: number): Lease {
   const earlier = { ...CLAIMANT, boot: "first" };
-  return { ...lease(beganAt + LEASE_MS, earlier), ...(lapses > 0 && { lapses }) };
+  return { ...lease(since + LEASE_MS, earlier), ...(lapses > 0 && { lapses }) };
 }
 
 const rests: readonly (readonly [lapses: number, restMs: number])[] = [
@@ -217,11 +226,11 @@ const rests: readonly (readonly [lapses: number, restMs: number])[] = [
 for (const [lapses, restMs] of rests) {
   Deno.test(`after ${lapses + 1} lapses in a row an export is tried again ${restMs} ms after it was`, () => {
     const held = lapsed(lapses, NOW);
-    const facts = { ...POLICY, now: NOW + 1, claimant: CLAIMANT, leaseMs: LEASE_MS };
-    const at = claimableAt(delivering(), held, facts);
-    assertEquals(at, restMs === 0 ? AT_ONCE : NOW + restMs);
-    if (restMs > 0) assertEquals(claim(delivering(), held, at - 1), undefined);
-    assertEquals(claimed(delivering(), held, Math.max(at, NOW)).lease?.lapses, lapses + 1);
+    if (restMs > 0) {
+      const judged = turn(delivering(), held, NOW + restMs - 1);
+      assertEquals(judged, { kind: "wait", until: NOW + restMs });
+    }
+    assertEquals(claimed(delivering(), held, NOW + restMs).lease?.lapses, lapses + 1);
   });
 }
 
@@ -233,45 +242,51 @@ Deno.test("an attempt that comes to its end is the last in a row of lapses", () 
 });
 
 Deno.test("an attempt that lapsed by a clock since put back is tried again at once", () => {
-  assertEquals(claim(delivering(), lapsed(3, NOW), NOW - 1)?.lease?.lapses, 4);
+  assertEquals(claim(delivering(), lapsed(4, NOW), NOW - 1)?.lease?.lapses, 5);
 });
 
-const LAPSES_MAX = 3;
-
-function endOf(record: Delivering | Pending | Finished, held: Lease | undefined, now: number) {
-  const facts = { ...POLICY, now, claimant: CLAIMANT, leaseMs: LEASE_MS, lapsesMax: LAPSES_MAX };
-  return endLapsed(record, held, facts);
-}
-
-Deno.test("what lapsed time and again ends at the give-up age, and is entered so", () => {
-  const record = delivering(4);
+Deno.test("what was cut off five times in a row ends at the give-up age, and is entered so", () => {
   const { dueAt: _, ...facts } = accepted();
-  assertEquals(endOf(record, lapsed(LAPSES_MAX - 1, NOW + DAY - 1), NOW + DAY), {
-    record: {
-      ...facts,
-      attempts: 4,
-      state: "finished",
-      finishedAt: NOW + DAY,
-      expiresAt: NOW + 3 * DAY,
-      result: { kind: "failed", code: "interrupted" },
+  assertEquals(turn(delivering(4), lapsed(4, NOW + DAY - 1), NOW + DAY), {
+    kind: "give_up",
+    change: {
+      record: {
+        ...facts,
+        attempts: 4,
+        state: "finished",
+        finishedAt: NOW + DAY,
+        expiresAt: NOW + 3 * DAY,
+        result: { kind: "failed", code: "interrupted" },
+      },
+      entries: [{ kind: "attempt.lapsed", at: NOW + DAY, id: ID, attempt: 4, next: "finished" }],
     },
-    entries: [{ kind: "attempt.lapsed", at: NOW + DAY, id: ID, attempt: 4, next: "finished" }],
   });
 });
 
-const goingOn:
-  readonly (readonly [string, Delivering | Pending | Finished, Lease | undefined, number])[] = [
-    ["before its give-up age", delivering(), lapsed(9, NOW), NOW + DAY - 1],
-    ["after fewer lapses", delivering(), lapsed(LAPSES_MAX - 2, NOW), NOW + DAY],
-    ["while somebody has it", delivering(), { ...lease(NOW + DAY + 1), lapses: 9 }, NOW + DAY],
-    ["while it waits", accepted(), lapsed(9, NOW), NOW + DAY],
-    ["once it has an end", finished(), lapsed(9, NOW), NOW + DAY],
-    ["without a lease that tells", delivering(), undefined, NOW + DAY],
-  ];
+const goingOn: readonly (readonly [
+  string,
+  Delivering | Pending | Finished,
+  Lease | undefined,
+  now: number,
+  kind: Turn["kind"],
+])[] = [
+  ["before its give-up age", delivering(), lapsed(9, NOW), NOW + DAY - 1, "claim"],
+  ["after fewer lapses", delivering(), lapsed(3, NOW), NOW + DAY, "claim"],
+  [
+    "while somebody has it",
+    delivering(),
+    { ...lease(NOW + DAY + 1), lapses: 9 },
+    NOW + DAY,
+    "wait",
+  ],
+  ["while it waits", accepted(), lapsed(9, NOW), NOW + DAY, "claim"],
+  ["once it has an end", finished(), lapsed(9, NOW), NOW + DAY, "over"],
+  ["without a lease that tells", delivering(), undefined, NOW + DAY, "claim"],
+];
 
-for (const [when, record, held, now] of goingOn) {
-  Deno.test(`no export is ended for its lapses ${when}`, () => {
-    assertEquals(endOf(record, held, now), undefined);
+for (const [when, record, held, now, kind] of goingOn) {
+  Deno.test(`no export is given up for its lapses ${when}`, () => {
+    assertEquals(turn(record, held, now).kind, kind);
   });
 }
 
@@ -307,8 +322,8 @@ for (const status of [100, 200, 204, 302, 404, 429, 500, 502]) {
   });
 }
 
-const finalCodes: readonly FailureCode[] = ["certificate_invalid", "destination_refused"];
-const passingCodes: readonly FailureCode[] = [
+const finalCodes: readonly AttemptFailure[] = ["certificate_invalid", "destination_refused"];
+const passingCodes: readonly AttemptFailure[] = [
   "dns_error",
   "connection_refused",
   "connection_lost",
@@ -316,11 +331,11 @@ const passingCodes: readonly FailureCode[] = [
   "timed_out",
   "tls_error",
   "invalid_answer",
-  "interrupted",
 ];
 
 Deno.test("every failure is known to be final or to pass", () => {
-  assertEquals([...finalCodes, ...passingCodes].sort(), Object.keys(FAILURES).sort());
+  const all = [...finalCodes, ...passingCodes, "interrupted"];
+  assertEquals(all.sort(), Object.keys(FAILURES).sort());
 });
 
 for (const code of finalCodes) {
@@ -530,11 +545,11 @@ Deno.test("in every life attempts only grow, each is entered, and nothing follow
           assertEquals(claim(record, held, now), undefined);
           continue;
         }
-        const facts = { ...POLICY, now, claimant: CLAIMANT, leaseMs: LEASE_MS };
-        now = Math.max(now, claimableAt(record, held, facts));
+        const judged = turn(record, held, now);
+        if (judged.kind === "wait") now = judged.until;
         const started = claimed(record, held, now);
         attempts++;
-        assertEquals([started.record.attempts, started.lease?.attempt], [attempts, attempts]);
+        assertEquals(started.record.attempts, attempts);
         entries.push(...started.entries);
         record = started.record;
         held = started.lease;

@@ -276,7 +276,6 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
       retryAfterMaxMs: 1_800_000,
       retentionMs: options.retentionMs ?? 86_400_000,
       leaseMs: 45_000,
-      lapsesMax: 5,
       parallel: options.parallel ?? 64,
       parallelPerHost: options.parallelPerHost ?? 8,
     },

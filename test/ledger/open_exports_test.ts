@@ -22,8 +22,8 @@ async function open(kv: Deno.Kv) {
   const parts = { kv, bell, clock, random: () => 0.5, instance, ...policy };
   const ledger = await openKvLedger(parts);
   const backoff = { delaysMs: [1_000], jitter: 0 };
-  const claimant = { instance, boot: "first" };
-  const claimFacts = () => ({ now: clock.now(), claimant, leaseMs: 1_000, backoff });
+  const [claimant, retentionMs] = [{ instance, boot: "first" }, 1_000];
+  const claimFacts = () => ({ now: clock.now(), claimant, leaseMs: 1_000, backoff, retentionMs });
   const accepting = (owner: string, bytes: number, id: string = crypto.randomUUID()) => {
     const payload = new Uint8Array(bytes);
     const facts = { id, now: clock.now(), giveUpAfterMs: 60_000 };

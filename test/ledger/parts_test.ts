@@ -22,7 +22,7 @@ function records(uri: string): ExportRecord[] {
   const { record } = acceptExport(request, { id, now, giveUpAfterMs: 86_400_000 });
   const waiting = { ...record, attempts: 100 };
   const claimant = { instance: "one", boot: "first" };
-  const facts = { now, claimant, leaseMs: 1_000, backoff: BACKOFF };
+  const facts = { now, claimant, leaseMs: 1_000, backoff: BACKOFF, retentionMs: 1_000 };
   const claim = defined(claimExport(waiting, undefined, facts));
   const outcome = {
     kind: "answered",
