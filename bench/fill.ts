@@ -83,7 +83,7 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
     instance,
     storage: () => Promise.resolve({ kind: "well" }),
     marks: { unsafe_loopback: true },
-    keptPerDay: Infinity,
+    storedBytesPerDay: Infinity,
     openMax: { exports: Infinity, bytes: Infinity },
   });
   const attempts = new Map<unknown, () => void>();

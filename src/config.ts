@@ -22,6 +22,7 @@ import { count, duration, shown, size } from "./quantities.ts";
 
 const DAY_MS = 86_400_000;
 
+/** How a secret is printed. */
 const SECRET = { show: (value: unknown) => value === undefined ? "unset" : "set" };
 
 const settings = z.object({
@@ -45,7 +46,7 @@ const settings = z.object({
   /** The arbiter's secret; without one, and without an arbiter, the service runs standalone. */
   EXPORT_SECRET: z.string().min(1, "must not be empty").optional()
     .register(shown, SECRET),
-  /** What `GET /metrics` asks for; without one, there is none. */
+  /** What `GET /metrics` asks for; without one, there is none. Sixteen are too many to guess. */
   EXPORT_METRICS_TOKEN: z.string()
     .regex(/^[\w.~+/=-]{16,}$/, "must be 16 or more letters, digits or -._~+/=").optional()
     .register(shown, SECRET),
@@ -96,8 +97,15 @@ const settings = z.object({
 /** The settings, parsed: durations in milliseconds, sizes in bytes. */
 export type Config = z.output<typeof settings>;
 
+export type SettingName = keyof Config;
+
 /** Names of the environment variables that are read; the only ones the process needs to see. */
 export const SETTING_NAMES = settings.keyof().options;
+
+/** Settings that are secrets: they may be files, and nobody needs them but the service. */
+export const SECRET_NAMES = SETTING_NAMES.filter((name) =>
+  shown.get(settings.shape[name]) === SECRET
+);
 
 export type ConfigResult =
   | { readonly kind: "read"; readonly config: Config }
@@ -106,7 +114,7 @@ export type ConfigResult =
 /**
  * Reads all settings. `source` gives the value of a name, or `undefined` where it is not set.
  */
-export function readConfig(source: (name: string) => string | undefined): ConfigResult {
+export function readConfig(source: (name: SettingName) => string | undefined): ConfigResult {
   const given = Object.fromEntries(SETTING_NAMES.map((name) => [name, source(name)]));
   const { success, data, error } = settings.safeParse(given);
   if (success) return { kind: "read", config: data };

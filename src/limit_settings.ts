@@ -38,7 +38,7 @@ export const limitSettings = {
   EXPORT_SOCKETS_PER_OWNER: count(DEFAULTS.socketsPerOwner, 65_536),
   EXPORT_OPEN: count(DEFAULTS.openExports, 1_000_000),
   EXPORT_OPEN_BYTES: size(DEFAULTS.openBytes, 1, 64 * GIB),
-  EXPORT_KEPT_PER_DAY: size(DEFAULTS.keptBytesPerDay, KIB ** 2, KIB * GIB),
+  EXPORT_STORED_PER_DAY: size(DEFAULTS.storedBytesPerDay, KIB ** 2, KIB * GIB),
   EXPORT_REQUESTS_PER_SECOND: count(DEFAULTS.requestsPerSecond, 1_000_000),
 };
 

@@ -201,7 +201,7 @@ export const DEFAULTS = {
    * Bytes that an owner's exports leave in the store in a day: 700,000 small ones, or 2,000 answers of
    * 1 MiB; weeks until a disk of 64 GB is full.
    */
-  keptBytesPerDay: 2_048 * MIB,
+  storedBytesPerDay: 2_048 * MIB,
   /** Requests of one owner: about what one process serves, so that only a runaway app meets it. */
   requestsPerSecond: 10_000,
 } as const;

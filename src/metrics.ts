@@ -1,13 +1,13 @@
 /**
- * Figures for whoever runs the service, in Prometheus' text format: what the log tells, counted, and
- * what is so at the moment. No other part knows that it is counted. Never names an owner, a host or an
+ * Metrics for the operator, in Prometheus' text format: the lines of the log, counted, and gauges that
+ * are read at each scrape. No other part knows that it is counted. Never names an owner, a host or an
  * export.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Log, LogEvent } from "./log.ts";
 
-/** What is so at the moment. */
-export interface Present {
+/** What is read at each scrape. */
+export interface Gauges {
   /** Exports accepted and not finished, and the bytes that they have to deliver. */
   open(): { readonly exports: number; readonly bytes: number };
   waitingPolls(): number;
@@ -18,10 +18,10 @@ export interface Present {
 }
 
 const PREFIX = "databox_export_";
-/** From what a destination on the same network takes to what `EXPORT_ATTEMPT_TIMEOUT` lets it take. */
-const ATTEMPT_SECONDS = [0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120];
-/** The same, and what backoff makes of it. */
-const OUTCOME_SECONDS = [0.01, 0.05, 0.25, 1, 5, 30, 300, 3_600, 86_400];
+/** From a destination on the same network to the longest `EXPORT_ATTEMPT_TIMEOUT`. */
+const ATTEMPT_SECONDS = [0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120, 600];
+/** From an export that goes straight through to one that is given up after a day. */
+const EXPORT_SECONDS = [0.01, 0.05, 0.25, 1, 5, 30, 300, 3_600, 86_400];
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -32,32 +32,28 @@ export class Metrics {
     ["reason"],
   );
   readonly #acceptedBytes = this.#counter("accepted_bytes_total", "Bytes of `data` accepted.");
-  readonly #responses = this.#counter("responses_total", "Answers, by HTTP status.", ["status"]);
+  readonly #responses = this.#counter("responses_total", "Responses, by HTTP status.", ["status"]);
   readonly #attempts = this.#histogram(
     "attempt_seconds",
     "How long attempts took, by what came of them.",
     ATTEMPT_SECONDS,
   );
-  readonly #outcomes = this.#histogram(
-    "outcome_seconds",
+  readonly #exports = this.#histogram(
+    "duration_seconds",
     "Time from acceptance to the end of an export, by what came of it.",
-    OUTCOME_SECONDS,
+    EXPORT_SECONDS,
   );
 
-  /** What is to be used in the place of `log`. What cannot be counted is not, and nothing else is lost. */
+  /** `log`, with each of its lines counted. */
   countingLog(log: Log): Log {
     return (event) => {
       log(event);
-      try {
-        this.#count(event);
-      } catch {
-        // A field that is no number: the line says what it is.
-      }
+      this.#count(event);
     };
   }
 
-  /** What is to be used in the place of `handler`. */
-  countingAnswers(
+  /** `handler`, with each of its responses counted. */
+  countingResponses(
     handler: (request: Request) => Response | Promise<Response>,
   ): (request: Request) => Promise<Response> {
     return async (request) => {
@@ -67,21 +63,28 @@ export class Metrics {
     };
   }
 
-  /** Has what is so at the moment told too. */
-  watch(present: Present): void {
-    this.#gauge("open_exports", "Exports accepted and not finished.", () => present.open().exports);
-    this.#gauge("open_bytes", "Bytes that they have to deliver.", () => present.open().bytes);
-    this.#gauge("waiting_polls", "Polls that wait for a change.", present.waitingPolls);
-    this.#gauge("open_sockets", "Open WebSockets.", present.openSockets);
-    this.#gauge(
+  register(gauges: Gauges): void {
+    const add = (name: string, help: string, read: () => number) =>
+      this.#gauge(PREFIX + name, help, read);
+    add("open_exports", "Exports accepted and not finished.", () => gauges.open().exports);
+    add("open_bytes", "Bytes that they have to deliver.", () => gauges.open().bytes);
+    add("waiting_polls", "Polls that wait for a change.", gauges.waitingPolls);
+    add("open_sockets", "Open WebSockets.", gauges.openSockets);
+    add(
       "unreachable_hosts",
-      "Destination hosts that nobody reaches at present.",
-      present.unreachableHosts,
+      "Destination hosts that cannot be reached at present.",
+      gauges.unreachableHosts,
     );
-    this.#gauge("memory_bytes", "Resident memory of the process.", present.memoryBytes);
+    // As every dashboard calls it.
+    this.#gauge("process_resident_memory_bytes", "Resident memory.", gauges.memoryBytes);
   }
 
-  /** All of it, as `text/plain; version=0.0.4`. */
+  /** The content type of {@link text}. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** All of it, as it is now. */
   text(): Promise<string> {
     return this.#registry.metrics();
   }
@@ -98,14 +101,14 @@ export class Metrics {
         return this.#refusals.inc({ reason: "omitted" }, numberIn(line.count));
       case "delivery.attempted":
         this.#attempts.observe({ outcome: outcomeOf(line) }, numberIn(line.ms) / 1_000);
-        return this.#countOutcome(outcomeOf(line), line);
+        return this.#countEnd(outcomeOf(line), line);
       case "delivery.lapsed":
-        return this.#countOutcome("interrupted", line);
+        return this.#countEnd("interrupted", line);
     }
   }
 
-  #countOutcome(outcome: string, { next, ageMs }: LogEvent): void {
-    if (next === "finished") this.#outcomes.observe({ outcome }, numberIn(ageMs) / 1_000);
+  #countEnd(outcome: string, { next, ageMs }: LogEvent): void {
+    if (next === "finished") this.#exports.observe({ outcome }, numberIn(ageMs) / 1_000);
   }
 
   #counter<L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> {
@@ -120,7 +123,7 @@ export class Metrics {
 
   #gauge(name: string, help: string, read: () => number): void {
     new Gauge({
-      name: PREFIX + name,
+      name,
       help,
       registers: [this.#registry],
       collect() {
@@ -135,7 +138,7 @@ function outcomeOf({ kind, status, code }: LogEvent): string {
   return kind === "answered" ? `${String(status).charAt(0)}xx` : String(code);
 }
 
+/** What is no number counts for nothing: whoever logs must not fail on that account. */
 function numberIn(field: unknown): number {
-  if (typeof field === "number") return field;
-  throw new TypeError("Cannot count what is no number");
+  return typeof field === "number" ? field : 0;
 }

@@ -12,6 +12,7 @@ const SIZE_BYTES: ReadonlyMap<string, number> = new Map([
   ["B", 1],
   ["KiB", 1_024],
   ["MiB", 1_048_576],
+  ["GiB", 1_073_741_824],
   ["kB", 1_000],
   ["MB", 1_000_000],
 ]);
@@ -33,7 +34,7 @@ export function formatDuration(ms: number): string {
 
 /** `bytes` in the largest binary unit that says it in whole numbers. */
 export function formatSize(bytes: number): string {
-  return formatWithUnit(bytes, ["MiB", "KiB"], SIZE_BYTES, "B");
+  return formatWithUnit(bytes, ["GiB", "MiB", "KiB"], SIZE_BYTES, "B");
 }
 
 function parseWithUnit(text: string, units: ReadonlyMap<string, number>): number | undefined {

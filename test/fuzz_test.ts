@@ -65,7 +65,7 @@ async function openStory() {
   // Time stands still, so the rate must not count.
   const service = await openTestService({
     bodyBytes: BODY_BYTES,
-    keptPerDay: 1e12,
+    storedBytesPerDay: 1e12,
     openMax: { exports: 1e9, bytes: 1e12 },
     bounds: { requestsPerSecond: 1e9 },
   });

@@ -52,16 +52,16 @@ const LINES: readonly (readonly [string, LogEvent, Record<string, number>])[] = 
     {
       'attempt_seconds_sum{outcome="4xx"}': 0.25,
       'attempt_seconds_count{outcome="4xx"}': 1,
-      'outcome_seconds_sum{outcome="4xx"}': 4,
-      'outcome_seconds_count{outcome="4xx"}': 1,
+      'duration_seconds_sum{outcome="4xx"}': 4,
+      'duration_seconds_count{outcome="4xx"}': 1,
     },
   ],
   [
     "an end without an answer",
     { event: "delivery.lapsed", id: "1", attempt: 9, ageMs: 90_000, next: "finished" },
     {
-      'outcome_seconds_sum{outcome="interrupted"}': 90,
-      'outcome_seconds_count{outcome="interrupted"}': 1,
+      'duration_seconds_sum{outcome="interrupted"}': 90,
+      'duration_seconds_count{outcome="interrupted"}': 1,
     },
   ],
   [
@@ -94,7 +94,7 @@ Deno.test("a line that cannot be counted is passed on all the same", async () =>
 
 Deno.test("answers are counted by their status, and passed on", async () => {
   const metrics = new Metrics();
-  const handler = metrics.countingAnswers((request) => {
+  const handler = metrics.countingResponses((request) => {
     return new Response(null, { status: request.url.endsWith("/yes") ? 204 : 429 });
   });
   const statuses = [];
@@ -111,7 +111,7 @@ Deno.test("answers are counted by their status, and passed on", async () => {
 Deno.test("what is so at the moment is asked at each look", async () => {
   const metrics = new Metrics();
   let now = 1;
-  metrics.watch({
+  metrics.register({
     open: () => ({ exports: now, bytes: now * 10 }),
     waitingPolls: () => now * 100,
     openSockets: () => now * 1_000,
@@ -125,7 +125,7 @@ Deno.test("what is so at the moment is asked at each look", async () => {
     waiting_polls: 100,
     open_sockets: 1_000,
     unreachable_hosts: 10_000,
-    memory_bytes: 100_000,
+    process_resident_memory_bytes: 100_000,
   });
   now = 2;
   const doubled = Object.entries(first).map(([name, value]) => [name, 2 * value]);
@@ -135,7 +135,7 @@ Deno.test("what is so at the moment is asked at each look", async () => {
 Deno.test("README tells every figure, and nothing else", async () => {
   const metrics = new Metrics();
   const none = () => 0;
-  metrics.watch({
+  metrics.register({
     open: () => ({ exports: 0, bytes: 0 }),
     waitingPolls: none,
     openSockets: none,
@@ -145,6 +145,6 @@ Deno.test("README tells every figure, and nothing else", async () => {
   const all = [...(await metrics.text()).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
   const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
   assertMatch(readme, /^### Metrics$/m);
-  const told = [...readme.matchAll(/`(databox_export_\w+)/g)].map(([, name]) => name);
+  const told = [...readme.matchAll(/`((?:databox_export|process)_\w+)/g)].map(([, name]) => name);
   assertEquals(told.toSorted(), all.toSorted());
 });

@@ -378,10 +378,10 @@ Deno.test("with a token of the operator's the service shows figures, and they na
     assertEquals(response.status, 200);
     assertMatch(figures, /^databox_export_events_total\{event="export.accepted"\} 1$/m);
     assertMatch(figures, /^databox_export_accepted_bytes_total 5$/m);
-    assertMatch(figures, /^databox_export_outcome_seconds_count\{outcome="2xx"\} 1$/m);
+    assertMatch(figures, /^databox_export_duration_seconds_count\{outcome="2xx"\} 1$/m);
     assertMatch(figures, /^databox_export_responses_total\{status="200"\} [1-9]/m);
     assertMatch(figures, /^databox_export_open_exports 0$/m);
-    assertMatch(figures, /^databox_export_memory_bytes [1-9]\d{6}/m);
+    assertMatch(figures, /^process_resident_memory_bytes [1-9]\d{6}/m);
     for (const name of [id, "a-path-of-its-own", "localhost", "127.0.0.1"]) {
       assert(!figures.includes(name), name);
     }

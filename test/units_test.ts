@@ -26,6 +26,7 @@ const sizes: readonly (readonly [text: string, bytes: number])[] = [
   ["17B", 17],
   ["512KiB", 524_288],
   ["1MiB", 1_048_576],
+  ["2GiB", 2_147_483_648],
   ["10kB", 10_000],
   ["2MB", 2_000_000],
   ["1.5 KiB", 1_536],
@@ -86,6 +87,7 @@ const shownSizes: readonly (readonly [bytes: number, text: string])[] = [
   [1_024, "1KiB"],
   [1_536, "1536B"],
   [1_048_576, "1MiB"],
+  [1_073_741_824, "1GiB"],
   [1_049_600, "1025KiB"],
 ];
 

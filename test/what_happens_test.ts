@@ -34,7 +34,10 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "an app exports without end": [
     ["http/limits_test.ts", "what an owner's exports leave behind is bounded by the day"],
-    ["ledger/kept_test.ts", "whoever leaves only when they may leaves a day's bytes a day"],
+    [
+      "ledger/storage_quota_test.ts",
+      "whoever leaves only when they may leaves a day's bytes a day",
+    ],
   ],
   "an attempt ends the process": [
     ["deliver/lapse_test.ts", "an attempt that ends the process is made again at once three times"],

@@ -3,7 +3,7 @@
  * rule. With `--resolve` it asks for the addresses of a name too. Never connects anywhere, never
  * reads a file or a secret.
  */
-import { egressPolicy, readConfig } from "../config.ts";
+import { egressPolicy, readConfig, SECRET_NAMES, type SettingName } from "../config.ts";
 import { isAddress } from "../egress/cidr.ts";
 import { checkAddresses, checkDestination, type Ground } from "../egress/destination.ts";
 import { type Resolve, systemResolve } from "../egress/guard.ts";
@@ -79,11 +79,8 @@ export function explainArguments(args: readonly string[]): { uri: string; resolv
 
 /** The settings as the service would read them, but for what a destination does not depend on. */
 function ground(): Ground {
-  const config = permitted(
-    readConfig((name) =>
-      name.startsWith("EXPORT_") && !name.includes("SECRET") ? Deno.env.get(name) : undefined
-    ),
-  );
+  const isRead = (name: SettingName) => name.startsWith("EXPORT_") && !SECRET_NAMES.includes(name);
+  const config = permitted(readConfig((name) => isRead(name) ? Deno.env.get(name) : undefined));
   const own = Deno.networkInterfaces().map(({ address }) => address);
   return { policy: egressPolicy(config), own };
 }

@@ -1,7 +1,7 @@
 /**
  * `deno task ledger`: prints the ledger, one entry a line, oldest first; with `--verify`, follows
- * its hash chain instead and says whether it is whole. Never changes an entry, and never disturbs a
- * service that runs.
+ * its hash chain instead and says whether it is whole. Reads a copy of the store: it changes nothing and
+ * is in no service's way.
  */
 import type { ChainVerdict } from "../ledger/chain.ts";
 import { requireFormat } from "../ledger/format.ts";
@@ -9,7 +9,7 @@ import { readChains, verifyStored } from "../ledger/read_chains.ts";
 import { runCommand } from "../machine/run_command.ts";
 import { flagsOf } from "../machine/flags.ts";
 import { readSettings } from "../machine/settings.ts";
-import { openToRead } from "../machine/store_copy.ts";
+import { openCopy } from "../machine/store_copy.ts";
 
 const USAGE = `Usage: deno task ledger [--verify]
 
@@ -52,7 +52,7 @@ if (import.meta.main) {
   await runCommand(async (print) => {
     const verify = verifyFlag(Deno.args);
     const { EXPORT_KV_PATH: path, EXPORT_FREE_SPACE_FLOOR: floorBytes } = readSettings();
-    const store = await openToRead(path, floorBytes);
+    const store = await openCopy(path, floorBytes);
     try {
       await requireFormat(store.kv);
       return await printLedger(store.kv, verify, print);

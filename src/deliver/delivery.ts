@@ -3,7 +3,7 @@
  * claimed in the commit that settles. Never chooses a lane, and never begins without a claim.
  */
 import type { Clock } from "../clock.ts";
-import { claimExport } from "../exports/claim.ts";
+import { claimExport, type Turn, type TurnFacts } from "../exports/claim.ts";
 import { type Change, settleExport, type SettlePolicy, wakeUpAt } from "../exports/export.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Facts, Outcome } from "../exports/record.ts";
@@ -55,11 +55,11 @@ export interface Work {
 
 /** Delivers what is claimed, and what stands behind it for as long as nobody else needs the hand. */
 export async function deliver(
-  first: Work,
+  first: Work | undefined,
   parts: DeliveryParts,
   around: Surroundings,
 ): Promise<void> {
-  let work: Work | undefined = first;
+  let work = first;
   while (work !== undefined) work = await attempt(work, parts, around);
 }
 
@@ -78,17 +78,12 @@ async function attempt(
   if (attempted.kind === "stopped") return undefined;
   const { outcome, answer } = attempted;
   around.learn(host, record.lane, outcome);
-  const facts = { now: clock.now(), chance: random() };
-  const settlement = settleExport(record, outcome, policy, facts);
+  const now = clock.now();
+  const settlement = settleExport(record, outcome, policy, { now, chance: random() });
   const goesOn = settlement.record.state === "finished" && !around.isWanted(host);
   const next = goesOn ? await following : undefined;
-  const claim = next && claimExport(next.held.record, undefined, { ...facts, claimant, ...policy });
-  const follower = next && claim && { held: next.held, claim };
-  const settled = await settle(claimed, { settlement, answer, follower }, parts, around);
-  const isInDoubt = settled === undefined ||
-    settled.follower === undefined && follower !== undefined;
-  // A store that reports a failure may have held it all the same, the claim of the one behind too.
-  around.lookAgain(record.lane, isInDoubt ? STORE_RETRY_MS : wakeUpAt(settlement) - facts.now);
+  const end = { settlement, answer, next, facts: { now, claimant, ...policy } };
+  const { isSettled, work } = await settleAndFollow(claimed, end, parts, around);
   log({
     event: "delivery.attempted",
     id: record.id,
@@ -97,10 +92,33 @@ async function attempt(
     attempt: record.attempts,
     bytes: record.payload.bytes,
     ...outcome,
-    ageMs: facts.now - record.acceptedAt,
-    next: settled === undefined ? "superseded" : settlement.record.state,
+    ageMs: ageMs(record, now),
+    next: isSettled ? settlement.record.state : "superseded",
   });
-  return next && settled?.follower && { claimed: settled.follower, payload: next.payload };
+  return work;
+}
+
+/** Ends what lapsed too often, and claims the one behind it, which begins with its lapses. */
+export async function giveUp(
+  held: Held,
+  { change, lapses }: Extract<Turn, { kind: "give_up" }>,
+  parts: DeliveryParts,
+  around: Surroundings,
+): Promise<Work | undefined> {
+  const { clock, claimant, policy } = parts;
+  const next = await lookBehind(held, parts);
+  const facts = { now: clock.now(), claimant, ...policy, lapsesBefore: lapses };
+  const end = { settlement: change, answer: NO_ANSWER, next, facts };
+  const { isSettled, work } = await settleAndFollow(held, end, parts, around);
+  if (isSettled) logLapse(held.record, "finished", parts);
+  return work;
+}
+
+const NO_ANSWER = new Uint8Array();
+
+/** How long ago it was accepted; the clock may have been put back since. */
+function ageMs({ acceptedAt }: Facts, now: number): number {
+  return Math.max(0, now - acceptedAt);
 }
 
 /**
@@ -124,20 +142,24 @@ export async function payloadOf(
 
 /** Tells the log of an attempt whose end nobody knows: its process was killed, or its lease ran out. */
 export function logLapse(
-  { id, owner, uri, attempts, acceptedAt }: Facts,
+  record: Facts,
   next: "delivering" | "finished",
   { log, clock }: Pick<DeliveryParts, "log" | "clock">,
 ): void {
+  const { id, owner, uri, attempts: attempt } = record;
   const { host } = hostAndPathOf(uri);
-  const ageMs = clock.now() - acceptedAt;
-  log({ event: "delivery.lapsed", id, owner, host, attempt: attempts, ageMs, next });
+  const age = ageMs(record, clock.now());
+  log({ event: "delivery.lapsed", id, owner, host, attempt, ageMs: age, next });
+}
+
+/** What stands behind in a lane, and its bytes. */
+interface Behind {
+  readonly held: Held;
+  readonly payload: Uint8Array;
 }
 
 /** Reads what stands behind in the lane while the one before it is on its way. */
-async function lookBehind(
-  claimed: Held,
-  { ledger }: DeliveryParts,
-): Promise<{ readonly held: Held; readonly payload: Uint8Array } | undefined> {
+async function lookBehind(claimed: Held, { ledger }: DeliveryParts): Promise<Behind | undefined> {
   try {
     const held = await ledger.behind(claimed);
     return held && { held, payload: await ledger.payload(held) };
@@ -145,6 +167,30 @@ async function lookBehind(
     // Its turn comes when the lane is woken.
     return undefined;
   }
+}
+
+/** Settles as `settlement` says, and claims what is `next` in the same commit, if it is its turn. */
+async function settleAndFollow<R extends ExportRecord>(
+  claimed: Held,
+  { settlement, answer, next, facts }: {
+    readonly settlement: Change<R>;
+    readonly answer: Uint8Array;
+    readonly next: Behind | undefined;
+    readonly facts: TurnFacts;
+  },
+  parts: DeliveryParts,
+  around: Surroundings,
+): Promise<{ readonly isSettled: boolean; readonly work: Work | undefined }> {
+  const claim = next && claimExport(next.held.record, undefined, facts);
+  const follower = next && claim && { held: next.held, claim };
+  const settled = await settle(claimed, { settlement, answer, follower }, parts, around);
+  const isInDoubt = settled === undefined ||
+    settled.follower === undefined && follower !== undefined;
+  // A store that reports a failure may have held it all the same, the claim of the one behind too.
+  const lookMs = isInDoubt ? STORE_RETRY_MS : wakeUpAt(settlement) - facts.now;
+  around.lookAgain(claimed.record.lane, lookMs);
+  const work = next && settled?.follower && { claimed: settled.follower, payload: next.payload };
+  return { isSettled: settled !== undefined, work };
 }
 
 interface Settlement<R extends ExportRecord> {
@@ -161,7 +207,7 @@ interface Settlement<R extends ExportRecord> {
  * @throws {StoreFailed} once running attempts must end
  */
 async function settle<R extends ExportRecord>(
-  claimed: Held<Delivering>,
+  claimed: Held,
   { settlement, answer, follower }: Settlement<R>,
   { ledger, log }: DeliveryParts,
   around: Surroundings,

@@ -4,8 +4,7 @@
  * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
  */
 import { claimExport, turnOf } from "../exports/claim.ts";
-import type { Change } from "../exports/export.ts";
-import type { Finished, Outcome, Pending } from "../exports/record.ts";
+import type { Outcome, Pending } from "../exports/record.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import {
   type Acceptance,
@@ -16,7 +15,14 @@ import {
 } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
 import { LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
-import { deliver, type DeliveryParts, logLapse, payloadOf, type Surroundings } from "./delivery.ts";
+import {
+  deliver,
+  type DeliveryParts,
+  giveUp,
+  logLapse,
+  payloadOf,
+  type Surroundings,
+} from "./delivery.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
 import { StoreRest } from "./store_rest.ts";
@@ -198,9 +204,12 @@ export class Worker {
     const turn = turnOf(record, lease, facts);
     if (turn.kind === "over") return;
     if (turn.kind === "wait") return this.#resting.lookAgain(lane, turn.until - facts.now);
-    if (turn.kind === "give_up") return await this.#giveUp(held, turn.change);
     const { host } = hostAndPathOf(record.uri);
     if (!this.#hosts.take(host, lane)) return;
+    if (turn.kind === "give_up") {
+      const next = await giveUp(held, turn, this.#parts, this.#around);
+      return await deliver(next, this.#parts, this.#around);
+    }
     // At its give-up age an export has its last attempt, whatever is known of the host.
     const heldBackMs = facts.now >= record.giveUpAt ? 0 : this.#health.admit(host, lane, facts.now);
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
@@ -211,14 +220,6 @@ export class Worker {
     if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);
     if (record.state === "delivering") logLapse(record, "delivering", this.#parts);
     await deliver({ claimed, payload }, this.#parts, this.#around);
-  }
-
-  /** What stands behind it is woken by the commit. */
-  async #giveUp(held: Held, end: Change<Finished>): Promise<void> {
-    const ended = await fromStore(this.#parts.ledger.change(held, end));
-    this.#store.end();
-    if (ended === undefined) this.#resting.lookAgain(held.record.lane, STORE_RETRY_MS);
-    else logLapse(held.record, "finished", this.#parts);
   }
 
   async #look(lane: string): Promise<Held | undefined> {

@@ -2,6 +2,7 @@
  * Whose turn it is at the head of a lane: an export that waits, or one whose attempt lapsed, of which
  * nobody knows how it ended. Pure, as `export.ts` is.
  */
+import { createHash } from "node:crypto";
 import { type Backoff, backoffMs, longestDelayMs } from "./backoff.ts";
 import { type Change, factsOf, finish } from "./export.ts";
 import { hostAndPathOf, type LedgerEntry } from "./ledger_entry.ts";
@@ -15,12 +16,15 @@ export interface TurnFacts {
   readonly backoff: Backoff;
   /** How long a finished export is kept for its owner, ms. */
   readonly retentionMs: number;
+  /** Lapses in a row of the one that stood before it, where that was given up for them. */
+  readonly lapsesBefore?: number;
 }
 
 /** What is to be done at the head of a lane. */
 export type Turn =
   | { readonly kind: "claim"; readonly change: Change<Delivering> }
-  | { readonly kind: "give_up"; readonly change: Change<Finished> }
+  /** The one behind it begins with its `lapses`: both go to the same destination. */
+  | { readonly kind: "give_up"; readonly change: Change<Finished>; readonly lapses: number }
   /** Nothing before `until`, ms since the epoch. */
   | { readonly kind: "wait"; readonly until: number }
   /** It has been finished since it was looked up; whoever did that sees to the lane. */
@@ -40,14 +44,14 @@ export function turnOf(record: ExportRecord, lease: Lease | undefined, facts: Tu
   if (lease !== undefined && isHeld(lease, facts)) return { kind: "wait", until: lease.until };
   if (record.state === "pending") {
     return isDue(record, facts)
-      ? { kind: "claim", change: claim(record, 0, facts) }
+      ? { kind: "claim", change: claim(record, facts.lapsesBefore ?? 0, facts) }
       : { kind: "wait", until: record.dueAt };
   }
   const lapses = 1 + (lease?.lapses ?? 0);
   if (lapses >= LAPSES_MAX && facts.now >= record.giveUpAt) {
-    return { kind: "give_up", change: giveUp(record, facts) };
+    return { kind: "give_up", change: giveUp(record, facts), lapses };
   }
-  const until = restUntil(lease, lapses, facts);
+  const until = restUntil(record, lease, lapses, facts);
   return until > facts.now
     ? { kind: "wait", until }
     : { kind: "claim", change: claim(record, lapses, facts) };
@@ -95,27 +99,30 @@ function lapseOf({ id, attempts: attempt }: Delivering, at: number) {
 
 /**
  * After a kill work goes on at once. But an attempt that may have ended the process itself must not do
- * so at every start: after too many lapses in a row the next one waits as after a failure.
+ * so at every start: after too many lapses in a row the next one waits as after a failure. Those that
+ * lapsed together do not come back together, or one of them would go on cutting off the others.
  */
 function restUntil(
+  { id, attempts }: Delivering,
   lease: Lease | undefined,
   lapses: number,
   { now, backoff }: TurnFacts,
 ): number {
   const rests = lapses - LAPSES_BY_CHANCE;
   if (lease === undefined || rests <= 0) return now;
-  // Taken later than now: the clock was put back.
-  return lease.since > now ? now : lease.since + backoffMs(backoff, rests, NO_JITTER);
+  const chance = createHash("sha256").update(`${id} ${attempts}`).digest().readUInt32BE() / 2 ** 32;
+  const until = lease.since + backoffMs(backoff, rests, chance);
+  return isPlannedBefore(until, now, backoff) ? now : until;
 }
 
-const NO_JITTER = 0.5;
-
-/**
- * Whether it may be tried now. A moment further off than the longest delay counts as due: it was
- * planned by a clock that has since been put back.
- */
+/** Whether it may be tried now. */
 function isDue({ attempts, dueAt }: Pending, { now, backoff }: TurnFacts): boolean {
-  return attempts === 0 || dueAt <= now || dueAt > now + longestDelayMs(backoff);
+  return attempts === 0 || dueAt <= now || isPlannedBefore(dueAt, now, backoff);
+}
+
+/** A moment further off than the longest delay was planned by a clock that has since been put back. */
+function isPlannedBefore(moment: number, now: number, backoff: Backoff): boolean {
+  return moment > now + longestDelayMs(backoff);
 }
 
 function isHeld(lease: Lease, { now, claimant, leaseMs }: TurnFacts): boolean {

@@ -12,20 +12,18 @@ import { socketRoutes } from "./socket_routes.ts";
 import type { Sockets } from "./sockets.ts";
 
 export interface AppParts
-  extends
-    Omit<ExportRoutesParts & GuardParts, keyof Bounded | "verify">,
-    Pick<HealthParts, "unreachableHosts"> {
+  extends Omit<ExportRoutesParts & GuardParts & HealthParts, keyof Bounded | "verify"> {
   readonly bounds: RequestBounds;
   readonly sockets: Sockets;
   /** Served if the operator wants it. */
-  readonly metrics?: MetricsRouteParts | undefined;
+  readonly metrics?: Omit<MetricsRouteParts, "headBounds"> | undefined;
 }
 
 export function createApp({ bounds, sockets, metrics, ...more }: AppParts): Hono {
   const parts = { ...more, ...boundedBy(bounds, more.clock), verify: rememberTokens() };
   const app = new Hono();
   app.route("/health", healthRoutes(parts));
-  if (metrics !== undefined) app.route("/", metricsRoute(metrics, bounds));
+  if (metrics !== undefined) app.route("/", metricsRoute({ ...metrics, headBounds: bounds }));
   app.use(guard(parts));
   app.route("/", exportRoutes(parts));
   app.route("/", socketRoutes(parts, sockets));

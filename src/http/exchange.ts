@@ -25,7 +25,7 @@ import {
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import { framesOf, type Log, type LogEvent } from "../log.ts";
 import type { ProblemCode, ProblemReply } from "./problem.ts";
-import { tooMuchKept, tooMuchOpen } from "./quotas.ts";
+import { storageQuotaExceeded, tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import { type ExportRequest, isIdempotencyKey } from "./request.ts";
 
@@ -36,7 +36,7 @@ export type DestinationVerdict =
   | { readonly kind: "refused"; readonly rule: string; readonly detail: string };
 
 export interface ExchangeParts {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "find" | "answer">;
   /** Opens an export and sees to its delivery. */
   readonly accept: Ledger["accept"];
   readonly refusals: Refusals;
@@ -119,8 +119,8 @@ async function submit(
       return no("idempotency_conflict", "Use a new key for another destination or data.");
     case "full":
       return tooMuchOpen(acceptance);
-    case "spent":
-      return tooMuchKept(acceptance);
+    case "over_quota":
+      return storageQuotaExceeded(acceptance);
   }
 }
 

@@ -2,7 +2,7 @@
  * What an owner is told who wants too much: how much there is, what is left of it, and when to come
  * back, in the fields of the IETF's draft on RateLimit header fields. Decides nothing.
  */
-import type { Full, Spent } from "../ledger/ledger.ts";
+import type { Full, OverQuota } from "../ledger/ledger.ts";
 import { OPEN_RETRY_SECONDS } from "../limits.ts";
 import type { ProblemReply } from "./problem.ts";
 
@@ -12,7 +12,7 @@ export function tooManyRequests(perSecond: number, waitMs: number): ProblemReply
   return {
     kind: "problem",
     code: "too_many_requests",
-    detail: `${perSecond} requests a second are served. Come back in ${seconds} s.`,
+    detail: `${perSecond} requests a second are served. Try again in ${seconds} s.`,
     headers: {
       "retry-after": `${seconds}`,
       "ratelimit-policy": `"requests";q=${perSecond};w=1`,
@@ -28,7 +28,7 @@ export function tooMuchOpen({ of, max, left }: Full): ProblemReply {
     kind: "problem",
     code: "too_much_open",
     detail: `${max} ${of} may be accepted and not finished at a time, and ${left} are left. ` +
-      "Come back when some of them are delivered.",
+      "Try again when some of them are delivered.",
     headers: {
       "retry-after": `${OPEN_RETRY_SECONDS}`,
       "ratelimit-policy": `"open-${of}";q=${max}${unit}`,
@@ -37,18 +37,18 @@ export function tooMuchOpen({ of, max, left }: Full): ProblemReply {
   };
 }
 
-/** What the owner's exports left in the store is more than a day may bring. */
-export function tooMuchKept({ perDay, waitMs }: Spent): ProblemReply {
+/** The owner's exports have left more in the store than a day's bytes. */
+export function storageQuotaExceeded({ bytesPerDay, waitMs }: OverQuota): ProblemReply {
   const seconds = secondsOf(waitMs);
   return {
     kind: "problem",
-    code: "too_much_kept",
-    detail: `Results and records of exports may take ${perDay} bytes a day. ` +
-      `Come back in ${seconds} s.`,
+    code: "storage_quota_exceeded",
+    detail: `The exports of an owner may leave ${bytesPerDay} bytes a day in the store. ` +
+      `Try again in ${seconds} s.`,
     headers: {
       "retry-after": `${seconds}`,
-      "ratelimit-policy": `"kept-bytes";q=${perDay};w=86400;qu="content-bytes"`,
-      "ratelimit": `"kept-bytes";r=0;t=${seconds}`,
+      "ratelimit-policy": `"stored-bytes";q=${bytesPerDay};w=86400;qu="content-bytes"`,
+      "ratelimit": `"stored-bytes";r=0;t=${seconds}`,
     },
   };
 }

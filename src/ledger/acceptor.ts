@@ -12,11 +12,10 @@ import { keyUse } from "./idempotency.ts";
 import { keys } from "./keys.ts";
 import { heldAfter } from "./layout.ts";
 import type { Acceptance, AcceptOptions, Layout } from "./ledger.ts";
-import type { Kept } from "./kept.ts";
 import { readStored } from "./look_up.ts";
 import type { OpenExports } from "./open_exports.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
-import { KEPT_BYTES_PER_EXPORT } from "./store_limits.ts";
+import { bytesOfAcceptance, type StorageQuota } from "./storage_quota.ts";
 import { cut } from "./parts.ts";
 import { abandon } from "./staging.ts";
 import type { Ready } from "./ready.ts";
@@ -27,7 +26,7 @@ export interface AcceptorParts {
   readonly commits: GroupCommit;
   readonly clock: Pick<Clock, "now">;
   readonly open: OpenExports;
-  readonly kept: Kept;
+  readonly quota: StorageQuota;
   readonly recent: Recent;
   readonly ready: Ready;
   /** A place later than any handed out before. */
@@ -47,13 +46,15 @@ export class Acceptor {
     payload: Uint8Array,
     { idempotency, claim }: AcceptOptions,
   ): Promise<Acceptance> {
-    const { kv, commits, clock, open, kept } = this.#parts;
+    const { kv, commits, clock, open, quota } = this.#parts;
     const { record } = change;
     const use = await keyUse(kv, record, idempotency, clock.now());
     if (use.kind !== "new") return use;
-    // Counted as open before it is committed: those who come at the same time must not all find room.
-    const refusal = kept.spent(record.owner, clock.now()) ?? open.begin(record);
+    // Counted before it is committed: those who come at the same time must not all find room.
+    const refusal = quota.exceeded(record.owner, clock.now()) ?? open.begin(record);
     if (refusal !== undefined) return refusal;
+    const bytes = bytesOfAcceptance(record.uri, [...change.entries, ...claim?.entries ?? []]);
+    quota.add(record.owner, bytes, clock.now());
     const { first, parts } = cut(payload, record);
     const place = { first, parts: parts.length, hasPlace: false };
     let isAccepted = false;
@@ -63,7 +64,6 @@ export class Acceptor {
       const planned = this.#plan(change, { claim, place, more: [brought, use.reservation] });
       const committed = await commits.commit(planned.batch);
       isAccepted = committed !== undefined || await this.#wentThrough(record, planned);
-      if (isAccepted) kept.add(record.owner, KEPT_BYTES_PER_EXPORT, clock.now());
       if (committed !== undefined) return this.#takeUp(change, payload, planned, committed);
       if (isAccepted) return { kind: "accepted" };
       if (planned.claim === undefined && idempotency === undefined) {
@@ -73,6 +73,7 @@ export class Acceptor {
       open.end(record);
       if (!isAccepted) {
         open.failed(record);
+        quota.add(record.owner, -bytes, clock.now());
         if (parts.length > PARTS_IN_COMMIT) await abandon(kv, record.id).catch(() => {});
       }
     }

@@ -2,13 +2,13 @@
  * The format of a store as a whole: which keys there are and what they mean. A store that says
  * nothing is of format 1, as the first version wrote it: each ledger entry has a key of its own there.
  * Since format 2 they lie in pages; since format 3 payloads and answers begin in the record, and an export
- * that was claimed as it was accepted has no place in its lane. A newer one is refused, never guessed
- * at.
+ * that was claimed as it was accepted has no place in its lane; since format 4 an export may have been
+ * given up as interrupted. A newer one is refused, never guessed at.
  */
 import { keys } from "./keys.ts";
 
 /** The format that this version writes; it reads the ones before, too. */
-export const FORMAT = 3;
+export const FORMAT = 4;
 
 /**
  * Checks that the store can be read.

@@ -12,7 +12,6 @@ import { changeOf, UNFINISHED } from "./changing.ts";
 import { expiries } from "./expiries.ts";
 import { finishing } from "./finish.ts";
 import type { Committed, GroupCommit } from "./group_commit.ts";
-import { Kept } from "./kept.ts";
 import { keys } from "./keys.ts";
 import { behindOf, headOf, lanesOf } from "./lanes.ts";
 import { heldAfter } from "./layout.ts";
@@ -32,6 +31,7 @@ import { readContent } from "./parts.ts";
 import { FRONT, Ready } from "./ready.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
+import { bytesOfEntries, StorageQuota } from "./storage_quota.ts";
 import { sweepStaged } from "./staging.ts";
 
 /** What a ledger on KV is made of. */
@@ -49,7 +49,7 @@ export interface KvLedgerParts {
   /** The most that one owner may have accepted and not finished. */
   readonly openMax: OpenBounds;
   /** Bytes that the exports of one owner may leave in the store in a day. */
-  readonly keptPerDay: number;
+  readonly storedBytesPerDay: number;
 }
 
 export class KvLedger implements Ledger {
@@ -59,7 +59,7 @@ export class KvLedger implements Ledger {
   readonly #commits: GroupCommit;
   readonly #storage: Storage;
   readonly #open: OpenExports;
-  readonly #kept: Kept;
+  readonly #quota: StorageQuota;
   readonly #recent = new Recent();
   readonly #ready = new Ready();
   /** What was held and is finished: counted as open no longer. */
@@ -67,7 +67,7 @@ export class KvLedger implements Ledger {
   readonly #acceptor: Acceptor;
 
   constructor(
-    { kv, clock, random, storage, keptPerDay }: KvLedgerParts,
+    { kv, clock, random, storage, storedBytesPerDay }: KvLedgerParts,
     { commits, open, nextOrder }: {
       readonly commits: GroupCommit;
       readonly open: OpenExports;
@@ -80,9 +80,9 @@ export class KvLedger implements Ledger {
     this.#storage = storage;
     this.#commits = commits;
     this.#open = open;
-    const kept = this.#kept = new Kept(keptPerDay);
+    const quota = this.#quota = new StorageQuota(storedBytesPerDay);
     const [recent, ready] = [this.#recent, this.#ready];
-    this.#acceptor = new Acceptor({ kv, commits, clock, open, kept, recent, ready, nextOrder });
+    this.#acceptor = new Acceptor({ kv, commits, clock, open, quota, recent, ready, nextOrder });
   }
 
   /** What is accepted and not finished. */
@@ -134,7 +134,7 @@ export class KvLedger implements Ledger {
   async change<R extends ExportRecord>(
     held: Held,
     change: Change<R>,
-    { answer = new Uint8Array(), follower }: ChangeOptions = {},
+    { answer = NO_ANSWER, follower }: ChangeOptions = {},
   ): Promise<Changed<R> | undefined> {
     const { record } = change;
     const { id, lane } = record;
@@ -165,17 +165,23 @@ export class KvLedger implements Ledger {
     if (isOver) {
       this.#finished.add(held);
       this.#open.remove(record);
-      this.#kept.add(record.owner, answer.byteLength, this.#clock.now());
       this.#ready.advance(lane, stored.order);
       if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
     }
     if (committed === undefined) return undefined;
+    this.#fill(record.owner, change.entries, answer);
     this.#recent.note(record, answer);
     const changed = heldAfter(change, stored, committed);
     if (follower === undefined) return changed;
+    this.#fill(record.owner, follower.claim.entries);
     this.#recent.note(follower.claim.record);
     const next = heldAfter(follower.claim, follower.held.stored, committed);
     return { ...changed, follower: next };
+  }
+
+  /** Counts what a change has left in the store. */
+  #fill(owner: string, entries: readonly LedgerEntry[], answer: Uint8Array = NO_ANSWER): void {
+    this.#quota.add(owner, bytesOfEntries(entries) + answer.byteLength, this.#clock.now());
   }
 
   lanes(): AsyncIterable<string> {
@@ -209,3 +215,5 @@ export class KvLedger implements Ledger {
     return sweepStaged(this.#kv, this.#clock.now());
   }
 }
+
+const NO_ANSWER = new Uint8Array();

@@ -72,7 +72,7 @@ export type Acceptance =
   | { readonly kind: "replayed"; readonly id: string }
   | { readonly kind: "conflict" }
   | Full
-  | Spent;
+  | OverQuota;
 
 /** The owner has too much accepted and not finished; `left` is what they may still add of it. */
 export interface Full {
@@ -82,10 +82,10 @@ export interface Full {
   readonly left: number;
 }
 
-/** The owner's exports have left more bytes in the store than a day may bring; `waitMs` until they may again. */
-export interface Spent {
-  readonly kind: "spent";
-  readonly perDay: number;
+/** The owner's exports have left more in the store than a day's bytes; one more may come after `waitMs`. */
+export interface OverQuota {
+  readonly kind: "over_quota";
+  readonly bytesPerDay: number;
   readonly waitMs: number;
 }
 

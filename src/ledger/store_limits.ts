@@ -14,8 +14,10 @@ const MINUTE = 60 * SECOND;
 export const ROW_BYTES_MAX = 896;
 /** Of these, what a record takes at most without its URL: its ids and digest have one length. */
 export const RECORD_BYTES_MAX = { unfinished: 416, finished: 528 } as const;
-/** What is counted for an export besides its answer: its record takes 1 KB, its entries 1.6. */
-export const KEPT_BYTES_PER_EXPORT = 3 * KIB;
+/** What a record and its keys take, without its URL. */
+export const RECORD_AND_KEYS_BYTES = KIB;
+/** What a ledger entry takes, without its path. */
+export const ENTRY_BYTES = 384;
 /** Mutations of one shared commit (KV: 1,000, enqueues included). */
 export const COMMIT_MUTATIONS_MAX = 900;
 /** Checks of one shared commit (KV: 100). */

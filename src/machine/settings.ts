@@ -1,6 +1,6 @@
 /** Where settings come from: flags before the environment before secret files. */
 import { join } from "node:path";
-import { type Config, type ConfigResult, readConfig } from "../config.ts";
+import { type Config, type ConfigResult, readConfig, SECRET_NAMES } from "../config.ts";
 import { flagsOf, UsageError } from "./flags.ts";
 
 /** Settings that have a flag too. */
@@ -71,13 +71,10 @@ export function readSettings(flags: Flags = {}): Config {
   const folder = given("EXPORT_SECRETS_DIR") ?? "/run/secrets";
   return permitted(
     readConfig((name) =>
-      given(name) ?? (MAY_BE_FILES.includes(name) ? readSecret(folder, name) : undefined)
+      given(name) ?? (SECRET_NAMES.includes(name) ? readSecret(folder, name) : undefined)
     ),
   );
 }
-
-/** Secrets that container engines may hand in as files. */
-const MAY_BE_FILES: readonly string[] = ["EXPORT_SECRET", "EXPORT_METRICS_TOKEN"];
 
 /** @throws {UsageError} */
 export function permitted(result: ConfigResult): Config {

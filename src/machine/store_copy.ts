@@ -1,88 +1,108 @@
 /**
- * Opens a store to read from. The one of a running service is read from a copy as of one moment, which
- * SQLite makes while the service goes on. Never changes what is in the store.
+ * Opens a copy of a store to read from, as it is at one moment. SQLite makes it, also while a service
+ * goes on with the store itself, which is neither held nor changed.
  */
 import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { formatSize } from "../units.ts";
-import { openExistingStore, type OpenStore, StoreError, StoreHeld } from "./store_file.ts";
+import { type OpenStore, requireStore, StoreError } from "./store_file.ts";
 
 /**
- * Opens the store at `path`, or a copy of it if a service has it open. A copy has no name any more
- * once it is open, so that its room is free again however the process ends.
+ * Opens a copy of the store at `path`. It has no name any more once it is open, so that its room is
+ * free again however the process ends.
  *
  * @param floorBytes what the copy must leave free on the disk
- * @throws {StoreError} if there is no store, it cannot be opened, or there is no room for a copy
+ * @throws {StoreError} if there is no store, or no room for a copy of it
  */
-export async function openToRead(path: string, floorBytes: number): Promise<OpenStore> {
-  try {
-    return await openExistingStore(path);
-  } catch (error) {
-    if (!(error instanceof StoreHeld)) throw error;
-  }
-  await assertRoom(path, floorBytes);
-  return await undisturbed(() => openCopy(path));
+export async function openCopy(path: string, floorBytes: number): Promise<OpenStore> {
+  await requireStore(path);
+  return await deferringSignals(async () => {
+    // One copy at a time: two would both find the room for one.
+    using lock = await Deno.open(lockOf(path), { create: true, write: true });
+    await lock.lock(true);
+    const folder = folderOf(path);
+    try {
+      await removeFolder(folder);
+      await assertRoom(path, floorBytes);
+      await Deno.mkdir(folder, { mode: 0o700 });
+      return await copyInto(join(folder, "export.kv"), path);
+    } finally {
+      await removeFolder(folder);
+    }
+  });
 }
 
-async function openCopy(path: string): Promise<OpenStore> {
-  const folder = await Deno.makeTempDir({ dir: dirname(path), prefix: "copy-" });
+/** Removes what a copy left that was cut off, unless one is being made. */
+export async function removeAbandonedCopy(path: string): Promise<void> {
+  if (await sizeOf(folderOf(path)) === undefined) return;
+  using lock = await Deno.open(lockOf(path), { create: true, write: true });
+  if (await lock.tryLock(true)) await removeFolder(folderOf(path));
+}
+
+function lockOf(path: string): string {
+  return `${path}.copy.lock`;
+}
+
+function folderOf(path: string): string {
+  return `${path}.copy`;
+}
+
+async function removeFolder(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+
+async function copyInto(copy: string, path: string): Promise<OpenStore> {
+  const store = new DatabaseSync(path, { readOnly: true });
   try {
-    const copy = join(folder, "export.kv");
-    const store = new DatabaseSync(path, { readOnly: true });
-    try {
-      // In one step: a copy in several begins anew whenever the service has written meanwhile.
-      await backup(store, copy, { rate: ALL_PAGES });
-    } finally {
-      store.close();
-    }
-    const kv = await Deno.openKv(copy);
-    return { kv, close: () => kv.close() };
+    // In one step: a copy in several begins anew whenever the service has written meanwhile.
+    await backup(store, copy, { rate: ALL_PAGES });
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    store.close();
   }
+  const kv = await Deno.openKv(copy);
+  return { kv, close: () => kv.close() };
 }
 
 const ALL_PAGES = -1;
 
 /** A full disk would stop the service. */
 async function assertRoom(path: string, floorBytes: number): Promise<void> {
-  const sizes = await Promise.all([path, `${path}-wal`].map(sizeOf));
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  // SQLite's log holds what is not in the file yet.
+  const [file = 0, log = 0] = await Promise.all([path, `${path}-wal`].map(sizeOf));
+  const bytes = file + log;
   const { bavail, bsize } = await statfs(dirname(path));
   const freeBytes = bavail * bsize;
   if (freeBytes - bytes >= floorBytes) return;
+  const [needed, free] = [bytes, freeBytes].map((each) => `${Math.ceil(each / MIB)} MiB`);
   throw new StoreError(
-    `Cannot copy the store of the running service: that takes ${inMib(bytes)}, and of the ` +
-      `${inMib(freeBytes)} that are free, EXPORT_FREE_SPACE_FLOOR keeps ${
-        formatSize(floorBytes)
-      }; ` +
-      "free some of its disk, or stop the service",
+    `Cannot copy the store: that takes ${needed}, ${free} are free on its disk, and ` +
+      `EXPORT_FREE_SPACE_FLOOR keeps ${formatSize(floorBytes)} of them; free some, or set the ` +
+      "floor lower for this command",
   );
 }
 
-async function sizeOf(path: string): Promise<number> {
+const MIB = 1_048_576;
+
+async function sizeOf(path: string): Promise<number | undefined> {
   const file = await Deno.stat(path).catch(() => undefined);
-  return file?.size ?? 0;
+  return file?.size;
 }
 
-function inMib(bytes: number): string {
-  return `${Math.ceil(bytes / 1_048_576)} MiB`;
-}
-
-/** Has signals to end the process wait for `work`, which cleans up after itself. */
-async function undisturbed<T>(work: () => Promise<T>): Promise<T> {
-  let signalled = false;
-  const note = () => signalled = true;
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, note);
+/** Has SIGHUP, SIGINT and SIGTERM wait until `work` has cleaned up after itself. */
+async function deferringSignals<T>(work: () => Promise<T>): Promise<T> {
+  let exitCode: number | undefined;
+  const listeners = SIGNALS.map(([signal, code]) => [signal, () => exitCode = code] as const);
+  for (const [signal, note] of listeners) Deno.addSignalListener(signal, note);
   try {
     return await work();
   } finally {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, note);
-    if (signalled) Deno.exit(SIGNALLED);
+    for (const [signal, note] of listeners) Deno.removeSignalListener(signal, note);
+    if (exitCode !== undefined) Deno.exit(exitCode);
   }
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
-/** What shells make of a process that Ctrl-C ends. */
-const SIGNALLED = 130;
+/** What shells make of a process that one of these has ended. */
+const SIGNALS = [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const;

@@ -11,19 +11,13 @@ export interface OpenStore {
 
 /** The store cannot be had; the message says why and what to do. */
 export class StoreError extends Error {
-  override readonly name: string = "StoreError";
-}
-
-/** Another process has the store open. */
-export class StoreHeld extends StoreError {
-  override readonly name = "StoreHeld";
+  override readonly name = "StoreError";
 }
 
 /**
  * Opens the store at `path`, made with its folder if need be; `:memory:` is one that is forgotten.
  *
- * @throws {StoreHeld} if another process has it open
- * @throws {StoreError} if its folder may not be written, or it is damaged
+ * @throws {StoreError} if another process has it open, or its folder may not be written
  */
 export async function openStore(path: string): Promise<OpenStore> {
   if (path === ":memory:") {
@@ -49,18 +43,14 @@ export async function openStore(path: string): Promise<OpenStore> {
   }
 }
 
-/**
- * Opens the store at `path`, which must be there.
- *
- * @throws {StoreError} as {@link openStore} does, and if there is none
- */
-export async function openExistingStore(path: string): Promise<OpenStore> {
+/** @throws {StoreError} if there is no store at `path` */
+export async function requireStore(path: string): Promise<void> {
   if (path === ":memory:") throw new StoreError("A store in memory is gone with its service");
   const isThere = await Deno.stat(path).then(() => true, (error) => {
     if (error instanceof Deno.errors.NotFound) return false;
     throw cannotOpen(path, error);
   });
-  if (isThere) return await openStore(path);
+  if (isThere) return;
   throw new StoreError(`There is no store at "${path}"; set EXPORT_KV_PATH to where it is`);
 }
 
@@ -78,7 +68,7 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
   const file = await Deno.open(path, { create: true, write: true });
   if (await file.tryLock(true)) return file;
   file.close();
-  throw new StoreHeld(
+  throw new StoreError(
     `Cannot open the store: another process holds "${path}"; ` +
       `stop that one first, or set EXPORT_KV_PATH to another file`,
   );

@@ -14,7 +14,6 @@ import { createApp } from "../http/app.ts";
 import { Refusals } from "../http/refusals.ts";
 import { Sockets } from "../http/sockets.ts";
 import { instanceOf } from "../ledger/instance.ts";
-import type { KvLedger } from "../ledger/kv_ledger.ts";
 import { openKvLedger } from "../ledger/open_kv_ledger.ts";
 import { KvQueueBell } from "../ledger/kv_queue_bell.ts";
 import {
@@ -28,19 +27,19 @@ import {
   STAGING_MAX_MS,
 } from "../limits.ts";
 import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "../limit_settings.ts";
-import { type Log } from "../log.ts";
-import type { Present } from "../metrics.ts";
+import type { Log } from "../log.ts";
 import { listen } from "../machine/listener.ts";
 import { onceWell, watchDisk } from "../machine/disk.ts";
 import { ownAddresses } from "../machine/own_addresses.ts";
-import { type SecretSource } from "../machine/secret_source.ts";
+import type { SecretSource } from "../machine/secret_source.ts";
 import { SocketMemory } from "../machine/socket_memory.ts";
 import { UsageError } from "../machine/flags.ts";
+import { removeAbandonedCopy } from "../machine/store_copy.ts";
 import { openStore } from "../machine/store_file.ts";
-import { type ListenerTls } from "../machine/tls.ts";
+import type { ListenerTls } from "../machine/tls.ts";
 import { webSockets } from "../machine/web_socket.ts";
 import { Waiters } from "../wait/waiters.ts";
-import { openSecrets } from "./secrets.ts";
+import { openRootKeys } from "./root_keys.ts";
 
 const random = Math.random;
 /** By time first, so that what is accepted together lies together in the store. */
@@ -49,7 +48,7 @@ const newId = (): string => generateUuid(clock.now());
 /** A running service. */
 export interface Service {
   readonly port: number;
-  /** Answers who waits, lets running attempts end within `graceMs`, and closes the store. */
+  /** Answers those who wait, lets running attempts end within `graceMs`, and closes the store. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -70,15 +69,15 @@ export interface ServiceParts {
 export async function startService(
   { config, source, tls, log: given }: ServiceParts,
 ): Promise<Service> {
-  const metrics = await openMetrics(config);
-  const log = metrics?.figures.countingLog(given) ?? given;
+  const scraped = await openMetrics(config);
+  const log = scraped?.metrics.countingLog(given) ?? given;
   const egress = await openEgress(config);
   const { kv, bell, disk, ledger, instance, close } = await openLedger(config);
   const worker = createWorker(config, { ledger, send: egress.send, instance, log });
   const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
-  const graceMs = config.EXPORT_SECRET_GRACE;
-  const secrets = await openSecrets(source, { kv, clock, random, log, graceMs });
+  const keyParts = { kv, clock, random, log, graceMs: config.EXPORT_SECRET_GRACE };
+  const rootKeys = await openRootKeys(source, keyParts);
   const memory = new SocketMemory({ clock, log, bytesMax: socketsMemoryMax(config) });
   const sockets = new Sockets(webSockets(clock, memory), socketBounds(config));
   const app = createApp({
@@ -89,22 +88,24 @@ export async function startService(
     clock,
     newId,
     log,
-    rootKeys: secrets.ring,
-    target: config.DATABOX_LOCAL_NAME,
-    requiredCaveats: config.EXPORT_REQUIRE_CAVEATS,
+    rootKeys: rootKeys.ring,
     checkDestination: egress.checkDestination,
-    bodyBytes: config.EXPORT_BODY_LIMIT,
-    giveUpAfterMs: config.EXPORT_GIVE_UP_AFTER,
     unreachableHosts: () => worker.unreachableHosts,
     sockets,
-    bounds: requestBounds(config),
-    metrics,
+    metrics: scraped,
+    ...requestPolicy(config),
   });
-  metrics?.figures.watch(presentOf({ ledger, waiters, sockets, worker }));
+  scraped?.metrics.register({
+    open: () => ledger.open(),
+    waitingPolls: () => waiters.size,
+    openSockets: () => sockets.size,
+    unreachableHosts: () => worker.unreachableHosts,
+    memoryBytes: () => Deno.memoryUsage().rss,
+  });
   const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   bell.onRing((lanes) => worker.wake(lanes));
   const alarm = onceWell(disk, clock, () => bell.listen());
-  const handler = metrics?.figures.countingAnswers(app.fetch) ?? app.fetch;
+  const handler = scraped?.metrics.countingResponses(app.fetch) ?? app.fetch;
   const listener = listen({ port: config.DATABOX_LOCAL_PORT, tls, handler, clock, log });
   void worker.wakeAll();
   return {
@@ -113,8 +114,12 @@ export async function startService(
       sweeper.stop();
       alarm.stop();
       waiters.close();
-      const rest = [sockets.close(), worker.stop(graceMs), secrets.stop()];
-      await Promise.all([listener.stop(graceMs), ...rest]);
+      await Promise.all([
+        listener.stop(graceMs),
+        sockets.close(),
+        worker.stop(graceMs),
+        rootKeys.stop(),
+      ]);
       egress.close();
       await refusals.close();
       await close();
@@ -125,6 +130,7 @@ export async function startService(
 /** The store, and what stands on it directly. */
 async function openLedger(config: Config) {
   const store = await openStore(config.EXPORT_KV_PATH);
+  await removeAbandonedCopy(config.EXPORT_KV_PATH);
   const { kv } = store;
   const instance = await instanceOf(kv, crypto.randomUUID());
   const bell = new KvQueueBell(kv, clock);
@@ -134,7 +140,7 @@ async function openLedger(config: Config) {
     storage: disk.state,
     marks: marksOf(config),
     openMax: openBounds(config),
-    keptPerDay: config.EXPORT_KEPT_PER_DAY,
+    storedBytesPerDay: config.EXPORT_STORED_PER_DAY,
   });
   const close = async () => {
     await ledger.close();
@@ -144,26 +150,11 @@ async function openLedger(config: Config) {
   return { kv, bell, disk, ledger, instance, close };
 }
 
-/** Where the operator asks for no figures, none are kept, and what keeps them is not loaded. */
+/** Where the operator asks for no metrics, none are kept, and what keeps them is not loaded. */
 async function openMetrics({ EXPORT_METRICS_TOKEN: token }: Config) {
   if (token === undefined) return undefined;
   const { Metrics } = await import("../metrics.ts");
-  return { token, figures: new Metrics() };
-}
-
-function presentOf({ ledger, waiters, sockets, worker }: {
-  readonly ledger: Pick<KvLedger, "open">;
-  readonly waiters: { readonly size: number };
-  readonly sockets: { readonly size: number };
-  readonly worker: Pick<Worker, "unreachableHosts">;
-}): Present {
-  return {
-    open: () => ledger.open(),
-    waitingPolls: () => waiters.size,
-    openSockets: () => sockets.size,
-    unreachableHosts: () => worker.unreachableHosts,
-    memoryBytes: () => Deno.memoryUsage().rss,
-  };
+  return { token, metrics: new Metrics() };
 }
 
 /** What every entry of the ledger is marked with. */
@@ -216,6 +207,16 @@ function deliveryPolicy(config: Config): WorkerParts["policy"] {
     leaseMs: config.EXPORT_ATTEMPT_TIMEOUT + LEASE_MARGIN_MS,
     parallel: config.EXPORT_PARALLEL,
     parallelPerHost: config.EXPORT_PARALLEL_PER_HOST,
+  };
+}
+
+function requestPolicy(config: Config) {
+  return {
+    target: config.DATABOX_LOCAL_NAME,
+    requiredCaveats: config.EXPORT_REQUIRE_CAVEATS,
+    bodyBytes: config.EXPORT_BODY_LIMIT,
+    giveUpAfterMs: config.EXPORT_GIVE_UP_AFTER,
+    bounds: requestBounds(config),
   };
 }
 

@@ -10,12 +10,12 @@ import {
 } from "../../src/arbiter/arbiter_limits.ts";
 import type { KeptSecret } from "../../src/arbiter/kept_secrets.ts";
 import { DEFAULTS } from "../../src/limits.ts";
-import { RootKeys, type RootKeysParts } from "../../src/arbiter/root_keys.ts";
+import { ArbiterSecrets, type ArbiterSecretsParts } from "../../src/arbiter/arbiter_secrets.ts";
 import { KvSecrets } from "../../src/ledger/kv_secrets.ts";
 import { jsonLog } from "../../src/log.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
-const POLICY: RootKeysParts["policy"] = {
+const POLICY: ArbiterSecretsParts["policy"] = {
   graceMs: DEFAULTS.secretGraceMs,
   formerMax: FORMER_SECRETS_MAX,
   backoffBaseMs: ARBITER_BACKOFF_BASE_MS,
@@ -24,7 +24,7 @@ const POLICY: RootKeysParts["policy"] = {
 
 export class AskingService implements AsyncDisposable {
   readonly clock = new FakeClock();
-  readonly keys: RootKeys;
+  readonly keys: ArbiterSecrets;
   /** What was logged so far. */
   readonly lines: Record<string, unknown>[] = [];
   readonly #kv: Deno.Kv;
@@ -33,15 +33,15 @@ export class AskingService implements AsyncDisposable {
 
   constructor(
     kv: Deno.Kv,
-    fetchSecret: RootKeysParts["fetchSecret"],
-    parts: Partial<RootKeysParts> = {},
+    fetchSecret: ArbiterSecretsParts["fetchSecret"],
+    parts: Partial<ArbiterSecretsParts> = {},
   ) {
     const write = (line: string) => {
       this.lines.push(JSON.parse(line));
       this.#onLine();
     };
     this.#kv = kv;
-    this.keys = new RootKeys({
+    this.keys = new ArbiterSecrets({
       fetchSecret: (signal) => {
         this.#asked++;
         return fetchSecret(signal);

@@ -39,7 +39,10 @@ Deno.test("an attempt that ends the process is made again at once three times, t
     await world.pass(1_000);
     await killRuled(world);
   }
-  assertEquals(sent.map(({ at }) => Math.floor((at - born) / 1_000)), [0, 0, 1, 2, 7, 37, 157]);
+  const seconds = sent.map(({ at }) => Math.floor((at - born) / 1_000));
+  assertEquals(seconds.slice(0, 4), [0, 0, 1, 2]);
+  const rests = seconds.slice(4).map((at, n) => at - (seconds[n + 3] ?? 0));
+  assertEquals(rests.map((rest, n) => Math.round(rest / ([5, 30, 120][n] ?? 0))), [1, 1, 1]);
 });
 
 Deno.test("meanwhile other exports are delivered, at every start", async () => {
@@ -57,7 +60,45 @@ Deno.test("meanwhile other exports are delivered, at every start", async () => {
   assertEquals(sent.filter(({ uri }) => uri === DESTINATION).length, 5);
 });
 
-Deno.test("at its give-up age it is finished, and the one behind it has its turn", async () => {
+Deno.test("an export that was cut off together with it, and takes longer to be answered, gets through", async () => {
+  const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+  using _ = kv;
+  let deadlyFrom: number | undefined;
+  const boot = async () => {
+    deadlyFrom = undefined;
+    const world = await openRuled({
+      kv,
+      clock,
+      destination: async (request) => {
+        if (request.uri === DEADLY) {
+          deadlyFrom ??= clock.now();
+          return await hang(request);
+        }
+        await Promise.race([hang(request), new Promise<void>((done) => clock.after(5_000, done))]);
+        return request.signal.aborted ? { kind: "failed", code: "stopped" } : answered();
+      },
+    });
+    await world.service.worker.wakeAll();
+    return world;
+  };
+  const first = await boot();
+  await first.service.submit("{}", { uri: DEADLY });
+  const { id } = await first.service.submit();
+  await killRuled(first);
+  let state = "Processing";
+  for (let kills = 0; kills < 20 && state !== "Finished"; kills++) {
+    const world = await boot();
+    // The deadly one takes a second to end the process.
+    while ((deadlyFrom ?? Infinity) + 1_000 > clock.now() && state !== "Finished") {
+      await world.pass(500);
+      state = (await world.service.poll(id)).state;
+    }
+    await killRuled(world);
+  }
+  assertEquals(state, "Finished");
+});
+
+Deno.test("at its give-up age it is finished, and the one behind it has its turn, once", async () => {
   const { clock, kv, sent, boot } = await boots();
   using _ = kv;
   const first = await boot();
@@ -66,7 +107,7 @@ Deno.test("at its give-up age it is finished, and the one behind it has its turn
   const behind = await first.service.submit("[2]", { uri: DEADLY });
   await killRuled(first);
   const lapses: LogEvent[] = [];
-  for (let hour = 0; hour <= 24; hour++) {
+  for (let hour = 0; hour <= 25; hour++) {
     const world = await boot();
     await world.pass(1_800_000);
     lapses.push(...world.service.log.filter(({ event }) => event === "delivery.lapsed"));
@@ -77,8 +118,12 @@ Deno.test("at its give-up age it is finished, and the one behind it has its turn
   const { state, ext_response } = await last.service.poll(id, { uri: DEADLY, token });
   const { code, attempts } = { code: "", attempts: 0, ...ext_response.error };
   assertEquals([state, ext_response.status, code], ["Finished", "502 Bad Gateway", "interrupted"]);
+  // The one behind had its turn, and was no better.
   const next = await last.service.poll(behind.id, { uri: DEADLY, token });
-  assertEquals(next.state, "Processing");
+  assertEquals([next.ext_response.error?.code, next.ext_response.error?.attempts], [
+    "interrupted",
+    1,
+  ]);
   const entries = (await last.service.entries()).filter((entry) => entry.id === id);
   assertEquals(entries.filter(({ kind }) => kind === "attempt.started").length, attempts);
   const told = lapses.filter((line) => line.id === id).map((line) => line.next);

@@ -84,8 +84,8 @@ export interface TestServiceOptions {
   /** What an owner may have open. */
   readonly openMax?: { readonly exports: number; readonly bytes: number };
   /** Bytes that an owner's exports may leave in a day. */
-  readonly keptPerDay?: number;
-  readonly metrics?: MetricsRouteParts;
+  readonly storedBytesPerDay?: number;
+  readonly metrics?: Omit<MetricsRouteParts, "headBounds">;
   /** Makes WebSockets, if a test wants to hold them. */
   readonly upgrade?: Upgrade;
 }
@@ -241,7 +241,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     instance,
     storage,
     marks: {},
-    keptPerDay: options.keptPerDay ?? 2_147_483_648,
+    storedBytesPerDay: options.storedBytesPerDay ?? 2_147_483_648,
     openMax: options.openMax ?? { exports: 10_000, bytes: 268_435_456 },
   });
   const egress = options.egress ?? createEgress({

@@ -226,7 +226,7 @@ Deno.test("requests over the rate are 429, say when to come back, and cost only 
   assertEquals(await told(await ask()), {
     status: 429,
     code: "too_many_requests",
-    detail: "2 requests a second are served. Come back in 1 s.",
+    detail: "2 requests a second are served. Try again in 1 s.",
     fields: ["1", `"requests";q=2;w=1`, `"requests";r=0;t=1`],
   });
   assertEquals((await ask("other")).status, 200);
@@ -241,7 +241,7 @@ Deno.test("frames on sockets count as requests do", async () => {
   const client = await server.client();
   assertEquals((await client.ask("nonsense")).status, 400);
   const refused = await client.ask("nonsense");
-  assertEquals([refused.status, refused.detail?.slice(-17)], [429, "Come back in 1 s."]);
+  assertEquals([refused.status, refused.detail?.slice(-17)], [429, "Try again in 1 s."]);
   service.clock.advance(1_000);
   assertEquals((await client.ask("nonsense")).status, 400);
   await client.close();
@@ -262,7 +262,7 @@ Deno.test("exports accepted and not finished are bounded for each owner", async 
     status: 429,
     code: "too_much_open",
     detail: "2 exports may be accepted and not finished at a time, and 0 are left. " +
-      "Come back when some of them are delivered.",
+      "Try again when some of them are delivered.",
     fields: ["30", `"open-exports";q=2`, `"open-exports";r=0`],
   });
   assertEquals((await full(service, { identifier: "other" })).status, 200);
@@ -290,20 +290,24 @@ Deno.test("their bytes are bounded too, and a smaller one may still find room", 
 
 Deno.test("what an owner's exports leave behind is bounded by the day, answers and all", async () => {
   const answer = answered("x".repeat(4_096));
-  await using service = await openTestService({ destination: () => answer, keptPerDay: 10_000 });
+  await using service = await openTestService({
+    destination: () => answer,
+    storedBytesPerDay: 10_000,
+  });
   const headers = { "idempotency-key": "the-first" };
   const { id } = await service.submit("{}", { headers });
   assertEquals((await full(service)).status, 200);
   await service.worker.idle();
   const { status, code, detail, fields } = await told(await full(service));
-  // Two exports and two answers, of which a day's are let go of.
-  const seconds = Math.ceil((2 * (3_072 + 4_096) - 10_000) * 8.64);
-  assertEquals([status, code], [429, "too_much_kept"]);
-  assertEquals(detail.includes("10000 bytes a day. Come back in"), true, detail);
+  // Of both the record with its URL, three entries of which two have a path, and the answer.
+  const bytes = 1_024 + DESTINATION.length + 3 * 384 + 2 * "/in".length + 4_096;
+  const seconds = Math.ceil((2 * bytes - 10_000) * 8.64);
+  assertEquals([status, code], [429, "storage_quota_exceeded"]);
+  assertEquals(detail.includes("10000 bytes a day in the store. Try again in"), true, detail);
   assertEquals(fields, [
     `${seconds}`,
-    `"kept-bytes";q=10000;w=86400;qu="content-bytes"`,
-    `"kept-bytes";r=0;t=${seconds}`,
+    `"stored-bytes";q=10000;w=86400;qu="content-bytes"`,
+    `"stored-bytes";r=0;t=${seconds}`,
   ]);
   // Others are not concerned, nor what was accepted before.
   assertEquals((await full(service, { identifier: "other" })).status, 200);

@@ -1,18 +1,22 @@
-/** Who is shown the figures, and what everybody else sees in their place. */
+/** Who is shown the metrics, and what everybody else sees in their place. */
 import { assertEquals } from "@std/assert";
 import { openTestService } from "../fakes/test_service.ts";
 
 const TOKEN = "the operator's own".replaceAll(/\W/g, "-");
-const FIGURES = "databox_export_open_exports 7\n";
-const metrics = { token: TOKEN, figures: { text: () => Promise.resolve(FIGURES) } };
+const METRICS = "databox_export_open_exports 7\n";
+const TEXT = "text/plain; version=0.0.4; charset=utf-8";
+const metrics = {
+  token: TOKEN,
+  metrics: { contentType: TEXT, text: () => Promise.resolve(METRICS) },
+};
 
-Deno.test("whoever brings the operator's token is shown the figures", async () => {
+Deno.test("whoever brings the operator's token is shown the metrics", async () => {
   await using service = await openTestService({ metrics });
   for (const scheme of ["Bearer", "bearer"]) {
     const headers = { authorization: `${scheme} ${TOKEN}` };
     const response = await service.app.request("/metrics", { headers });
-    assertEquals([response.status, await response.text()], [200, FIGURES]);
-    assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assertEquals([response.status, await response.text()], [200, METRICS]);
+    assertEquals(response.headers.get("content-type"), TEXT);
   }
 });
 
@@ -37,7 +41,7 @@ for (const [what, headers] of OTHERS) {
   });
 }
 
-Deno.test("an app's macaroon opens no figures", async () => {
+Deno.test("an app's macaroon opens no metrics", async () => {
   await using service = await openTestService({ metrics });
   const token = service.token({ path: "/metrics", method: "GET" });
   const response = await service.app.request("/metrics", { headers: { "x-api-key": token } });
@@ -47,7 +51,7 @@ Deno.test("an app's macaroon opens no figures", async () => {
   ]);
 });
 
-Deno.test("where no token is set there are no figures, whatever is brought", async () => {
+Deno.test("where no token is set there are no metrics, whatever is brought", async () => {
   await using service = await openTestService();
   for (const given of ["", "undefined", TOKEN]) {
     const headers = { authorization: `Bearer ${given}` };

@@ -11,9 +11,9 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   idempotency_conflict: [409, "The Idempotency-Key was used for an earlier export"],
   too_large: [413, "The request is too large"],
   url_too_long: [414, "The URL is too long"],
-  upgrade_required: [426, "Here only WebSockets are served"],
+  upgrade_required: [426, "Only WebSockets are served here"],
   too_many_requests: [429, "Too many requests"],
-  too_much_kept: [429, "Too much was exported in a day"],
+  storage_quota_exceeded: [429, "The owner's storage quota is used up"],
   too_much_open: [429, "Too much is not delivered yet"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "The service failed"],
@@ -37,7 +37,7 @@ const DETAILED_BY_WHO_SAYS_IT: readonly ProblemCode[] = [
   "upgrade_required",
   "too_many_requests",
   "too_much_open",
-  "too_much_kept",
+  "storage_quota_exceeded",
   "not_ready",
 ];
 

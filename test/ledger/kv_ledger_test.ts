@@ -38,7 +38,7 @@ async function open(
     instance: await instanceOf(kv, "the-instance"),
     storage: () => Promise.resolve({ kind: "well" }),
     marks: { unsafe_loopback: true },
-    keptPerDay: 1e12,
+    storedBytesPerDay: 1e12,
     openMax: { exports: 100, bytes: 10_485_760 },
   });
   let rung: string[] = [];

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { FORMER_SECRETS_MAX, SECRET_BYTES_MAX } from "../../src/arbiter/arbiter_limits.ts";
 import { readSecret } from "../../src/arbiter/fetched_secret.ts";
-import type { SecretStore } from "../../src/arbiter/root_keys.ts";
+import type { SecretStore } from "../../src/arbiter/arbiter_secrets.ts";
 import { keys } from "../../src/ledger/keys.ts";
 import { KvSecrets } from "../../src/ledger/kv_secrets.ts";
 

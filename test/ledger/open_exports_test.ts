@@ -18,7 +18,7 @@ async function open(kv: Deno.Kv) {
   const bell = new ClockBell(clock);
   const instance = "the-instance";
   const storage = () => Promise.resolve({ kind: "well" } as const);
-  const policy = { storage, marks: {}, openMax: MAX, keptPerDay: 1e12 };
+  const policy = { storage, marks: {}, openMax: MAX, storedBytesPerDay: 1e12 };
   const parts = { kv, bell, clock, random: () => 0.5, instance, ...policy };
   const ledger = await openKvLedger(parts);
   const backoff = { delaysMs: [1_000], jitter: 0 };

@@ -1,7 +1,8 @@
 /** Reading the store of a service that runs: as of one moment, beside it, and gone afterwards. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { openToRead } from "../../src/machine/store_copy.ts";
+import { statfs } from "node:fs/promises";
+import { openCopy, removeAbandonedCopy } from "../../src/machine/store_copy.ts";
 import { openStore, StoreError } from "../../src/machine/store_file.ts";
 import { withFolder } from "../fakes/folder.ts";
 
@@ -21,8 +22,8 @@ Deno.test("a store that is open is read as of one moment, while it is written to
     const { kv, close } = await openStore(path);
     for (let n = 0; n < 300; n++) await kv.set(["entry", n], new Uint8Array(1_000));
     const before = await filesIn(folder);
-    const copy = await openToRead(path, NO_FLOOR);
-    assertEquals(await filesIn(folder), before, "the copy has no name");
+    const copy = await openCopy(path, NO_FLOOR);
+    assertEquals(await filesIn(folder), [...before, "export.kv.copy.lock"].sort());
     await kv.set(["entry", 300], "later");
     await kv.delete(["entry", 0]);
     assertEquals([await count(copy.kv), await count(kv)], [300, 300]);
@@ -30,7 +31,6 @@ Deno.test("a store that is open is read as of one moment, while it is written to
     copy.close();
     assertEquals((await kv.get(["entry", 300])).value, "later");
     close();
-    assertEquals(await filesIn(folder), ["export.kv", "export.kv.lock"]);
   }));
 
 Deno.test("what was committed last is in the copy, though it is not in the file yet", () =>
@@ -38,31 +38,56 @@ Deno.test("what was committed last is in the copy, though it is not in the file 
     const path = join(folder, "export.kv");
     const { kv, close } = await openStore(path);
     await kv.set(["entry", 1], "in the log only");
-    const copy = await openToRead(path, NO_FLOOR);
+    const copy = await openCopy(path, NO_FLOOR);
     assertEquals((await copy.kv.get(["entry", 1])).value, "in the log only");
     copy.close();
     close();
   }));
 
-Deno.test("a store that nobody has open is read itself, and held meanwhile", () =>
+Deno.test("a store that nobody has open is read in the same way, and a service may start meanwhile", () =>
   withFolder(async (folder) => {
     const path = join(folder, "export.kv");
-    (await openStore(path)).close();
-    const store = await openToRead(path, NO_FLOOR);
-    await assertRejects(() => openStore(path), StoreError, "another process holds");
-    store.close();
+    const first = await openStore(path);
+    await first.kv.set(["entry", 1], "kept");
+    first.close();
+    const copy = await openCopy(path, NO_FLOOR);
+    const second = await openStore(path);
+    assertEquals(await count(copy.kv), 1);
+    second.close();
+    copy.close();
   }));
 
-Deno.test("without room for a copy there is none, and the message says what to do", () =>
+Deno.test("several may read at once", () =>
   withFolder(async (folder) => {
     const path = join(folder, "export.kv");
-    const { close } = await openStore(path);
-    const before = await filesIn(folder);
-    const error = await assertRejects(() => openToRead(path, Number.MAX_SAFE_INTEGER), StoreError);
-    for (const part of ["1 MiB", "EXPORT_FREE_SPACE_FLOOR", "stop the service"]) {
+    const { kv, close } = await openStore(path);
+    await kv.set(["entry", 1], "kept");
+    const copies = await Promise.all([1, 2, 3].map(() => openCopy(path, NO_FLOOR)));
+    for (const copy of copies) {
+      assertEquals(await count(copy.kv), 1);
+      copy.close();
+    }
+    close();
+  }));
+
+Deno.test("a copy is refused where it would leave less room than the floor, and says what to do", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "export.kv");
+    const { kv, close } = await openStore(path);
+    // In the file and in its log are some MiB each.
+    for (let n = 0; n < 200; n++) await kv.set(["entry", n], new Uint8Array(60_000));
+    const sizes = await Promise.all([path, `${path}-wal`].map((each) => Deno.stat(each)));
+    const bytes = sizes.reduce((sum, { size }) => sum + size, 0);
+    const { bavail, bsize } = await statfs(folder);
+    // Others use the disk meanwhile, too; less than half of what the copy takes.
+    const error = await assertRejects(
+      () => openCopy(path, bavail * bsize - bytes / 2),
+      StoreError,
+    );
+    for (const part of [`takes ${Math.ceil(bytes / 1_048_576)} MiB`, "EXPORT_FREE_SPACE_FLOOR"]) {
       assertStringIncludes(String(error), part);
     }
-    assertEquals(await filesIn(folder), before);
+    (await openCopy(path, bavail * bsize - bytes * 2)).close();
     close();
   }));
 
@@ -70,8 +95,72 @@ Deno.test("of what is no store no copy stays behind", () =>
   withFolder(async (folder) => {
     const path = join(folder, "export.kv");
     await Deno.writeTextFile(path, "no database ".repeat(1_000));
-    using lock = await Deno.open(`${path}.lock`, { create: true, write: true });
-    await lock.lock(true);
-    await assertRejects(() => openToRead(path, NO_FLOOR), Error, "not a database");
-    assertEquals(await filesIn(folder), ["export.kv", "export.kv.lock"]);
+    await assertRejects(() => openCopy(path, NO_FLOOR), Error, "not a database");
+    assertEquals(await filesIn(folder), ["export.kv", "export.kv.copy.lock"]);
+    const none = join(folder, "none.kv");
+    await assertRejects(() => openCopy(none, NO_FLOOR), StoreError, "There is no store");
   }));
+
+Deno.test("what a killed copy left is removed by the next one, and by the start of a service", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "export.kv");
+    const { close } = await openStore(path);
+    const abandon = async () => {
+      await Deno.mkdir(`${path}.copy`);
+      await Deno.writeTextFile(`${path}.copy/export.kv`, "half of it");
+    };
+    await abandon();
+    (await openCopy(path, NO_FLOOR)).close();
+    assertEquals((await filesIn(folder)).includes("export.kv.copy"), false);
+    await abandon();
+    await removeAbandonedCopy(path);
+    assertEquals((await filesIn(folder)).includes("export.kv.copy"), false);
+    close();
+  }));
+
+Deno.test("a start leaves alone what is being copied, and makes no lock where nothing is", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "export.kv");
+    await removeAbandonedCopy(path);
+    assertEquals(await filesIn(folder), []);
+    await Deno.mkdir(`${path}.copy`);
+    using lock = await Deno.open(`${path}.copy.lock`, { create: true, write: true });
+    await lock.lock(true);
+    await removeAbandonedCopy(path);
+    assertEquals(await filesIn(folder), ["export.kv.copy", "export.kv.copy.lock"]);
+  }));
+
+for (const [signal, code] of [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`${signal} ends a copying process when it has cleaned up, with ${code}`, () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "export.kv");
+      const { kv, close } = await openStore(path);
+      await kv.set(["entry", 1], "kept");
+      // Whoever holds the lock decides how long the copy takes.
+      const lock = await Deno.open(`${path}.copy.lock`, { create: true, write: true });
+      await lock.lock(true);
+      const source = `import { openCopy } from ${
+        JSON.stringify(new URL("../../src/machine/store_copy.ts", import.meta.url).href)
+      };
+        const opening = openCopy(${JSON.stringify(path)}, 0);
+        setTimeout(() => console.log("waits"), 0);
+        await opening;
+        console.log("goes on");`;
+      const script = join(folder, "copy.ts");
+      await Deno.writeTextFile(script, source);
+      const config = new URL("../../deno.json", import.meta.url).pathname;
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", `--config=${config}`, "--allow-read", "--allow-write", "--allow-sys", script],
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      assertEquals((await reader.read()).value?.trim(), "waits");
+      child.kill(signal);
+      lock.close();
+      assertEquals((await child.status).code, code);
+      assertEquals((await reader.read()).done, true);
+      assertEquals((await filesIn(folder)).includes("export.kv.copy"), false);
+      close();
+    }));
+}

@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { openExistingStore, openStore, StoreError } from "../../src/machine/store_file.ts";
+import { openStore, requireStore, StoreError } from "../../src/machine/store_file.ts";
 
 async function withTempDir(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -73,13 +73,13 @@ Deno.test("once closed, a store opens again with all that was in it", async () =
 Deno.test("where a store must be there, none is made, and the message says what to set", async () => {
   await withTempDir(async (folder) => {
     const path = join(folder, "data", "export.kv");
-    const error = await assertRejects(() => openExistingStore(path), StoreError);
+    const error = await assertRejects(() => requireStore(path), StoreError);
     assertStringIncludes(error.message, `There is no store at "${path}"; set EXPORT_KV_PATH`);
     assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
     (await openStore(path)).close();
-    (await openExistingStore(path)).close();
+    await requireStore(path);
     const beyond = join(path, "export.kv");
-    await assertRejects(() => openExistingStore(beyond), StoreError, "Cannot open the store");
+    await assertRejects(() => requireStore(beyond), StoreError, "Cannot open the store");
   });
 });
 

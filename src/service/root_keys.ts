@@ -1,6 +1,6 @@
 /**
- * What tokens are verified with: the secret that is given, or those that an arbiter tells, which is
- * asked from here on.
+ * What tokens are verified with: root keys of the secret that is given, or of those that an arbiter
+ * tells, which is asked from here on.
  */
 import { createAskArbiter } from "../arbiter/ask_arbiter.ts";
 import {
@@ -8,7 +8,7 @@ import {
   ARBITER_BACKOFF_CAP_MS,
   FORMER_SECRETS_MAX,
 } from "../arbiter/arbiter_limits.ts";
-import { RootKeys } from "../arbiter/root_keys.ts";
+import { ArbiterSecrets } from "../arbiter/arbiter_secrets.ts";
 import { deriveRootKey, type RootKey } from "../authorise/macaroon.ts";
 import type { Clock } from "../clock.ts";
 import type { RootKeyRing } from "../http/guard.ts";
@@ -16,26 +16,28 @@ import { KvSecrets } from "../ledger/kv_secrets.ts";
 import type { Log } from "../log.ts";
 import type { SecretSource } from "../machine/secret_source.ts";
 
-/** The keys of the moment. */
-export interface Secrets {
+export interface RootKeySource {
   readonly ring: () => RootKeyRing;
+  /** Ends asking the arbiter. */
   stop(): Promise<void>;
 }
 
-export interface SecretsParts {
+export interface RootKeySourceParts {
   /** Where secrets of the arbiter are kept. */
   readonly kv: Deno.Kv;
   readonly clock: Clock;
+  /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: Log;
   /** How long a former secret is good. */
   readonly graceMs: number;
 }
 
-export async function openSecrets(
+/** @throws if the secrets that are kept cannot be read */
+export async function openRootKeys(
   source: SecretSource,
-  { kv, clock, random, log, graceMs }: SecretsParts,
-): Promise<Secrets> {
+  { kv, clock, random, log, graceMs }: RootKeySourceParts,
+): Promise<RootKeySource> {
   if (source.kind !== "arbiter") {
     const ring = { keys: [deriveRootKey(source.secret)], complete: true };
     return { ring: () => ring, stop: () => Promise.resolve() };
@@ -50,7 +52,7 @@ export async function openSecrets(
     randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
     clock,
   });
-  const rootKeys = new RootKeys({
+  const secrets = new ArbiterSecrets({
     fetchSecret: ask,
     store: new KvSecrets(kv),
     clock,
@@ -63,18 +65,18 @@ export async function openSecrets(
       backoffCapMs: ARBITER_BACKOFF_CAP_MS,
     },
   });
-  await rootKeys.start();
+  await secrets.start();
   const keys = new Map<string, RootKey>();
-  // The same key each time: what it has verified is known by it.
+  // Memoised: verified tokens are remembered by the identity of their key.
   const keyOf = (secret: string) => {
     const key = keys.get(secret) ?? deriveRootKey(secret);
     keys.set(secret, key);
     return key;
   };
   return {
-    ring: () => ({ keys: rootKeys.secrets().map(keyOf), complete: rootKeys.ready }),
+    ring: () => ({ keys: secrets.secrets().map(keyOf), complete: secrets.ready }),
     async stop() {
-      await rootKeys.stop();
+      await secrets.stop();
       client?.close();
     },
   };

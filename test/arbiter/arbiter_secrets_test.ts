@@ -5,14 +5,14 @@ import { ARBITER_BACKOFF_CAP_MS, FORMER_SECRETS_MAX } from "../../src/arbiter/ar
 import { failed, type FetchedSecret } from "../../src/arbiter/fetched_secret.ts";
 import type { KeptSecret } from "../../src/arbiter/kept_secrets.ts";
 import { DEFAULTS } from "../../src/limits.ts";
-import type { RootKeysParts } from "../../src/arbiter/root_keys.ts";
+import type { ArbiterSecretsParts } from "../../src/arbiter/arbiter_secrets.ts";
 import { KvSecrets } from "../../src/ledger/kv_secrets.ts";
 import { keys } from "../../src/ledger/keys.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, faultyKv } from "../fakes/faulty_kv.ts";
 import { AskingService } from "./asking_service.ts";
 
-type Answer = RootKeysParts["fetchSecret"];
+type Answer = ArbiterSecretsParts["fetchSecret"];
 
 const telling = (secret: string): Answer => () => Promise.resolve({ kind: "secret", secret });
 const failing: Answer = () => Promise.resolve(failed("unavailable", "The arbiter answered 163"));

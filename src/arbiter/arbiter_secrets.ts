@@ -16,7 +16,7 @@ export interface SecretStore {
   keep(secrets: readonly KeptSecret[]): Promise<void>;
 }
 
-export interface RootKeysParts {
+export interface ArbiterSecretsParts {
   /** Asks the arbiter once, within a time limit of its own; a failure is a value. */
   readonly fetchSecret: (signal: AbortSignal) => Promise<FetchedSecret>;
   readonly store: SecretStore;
@@ -35,8 +35,8 @@ interface Failure {
   readonly detail: string;
 }
 
-export class RootKeys {
-  readonly #parts: RootKeysParts;
+export class ArbiterSecrets {
+  readonly #parts: ArbiterSecretsParts;
   readonly #stopping = new AbortController();
   #kept: readonly KeptSecret[] = [];
   /** Fetched but not yet kept; a second question would make it worthless. */
@@ -44,7 +44,7 @@ export class RootKeys {
   #ready = false;
   #obtaining: Promise<void> = Promise.resolve();
 
-  constructor(parts: RootKeysParts) {
+  constructor(parts: ArbiterSecretsParts) {
     this.#parts = parts;
   }
 
@@ -120,7 +120,7 @@ export class RootKeys {
 
 /** Anything up to a bound that doubles with each failure: services started together drift apart. */
 function fullJitterMs(
-  { backoffBaseMs, backoffCapMs }: RootKeysParts["policy"],
+  { backoffBaseMs, backoffCapMs }: ArbiterSecretsParts["policy"],
   failures: number,
   chance: number,
 ): number {

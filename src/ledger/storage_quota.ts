@@ -1,0 +1,77 @@
+/**
+ * How many bytes the exports of an owner may leave in the store: a leaky bucket that holds a day's and
+ * drains at that rate. While it is over-full nothing more is accepted; what was accepted goes in
+ * whatever it takes. In memory only: a start begins anew.
+ */
+import type { LedgerEntry } from "../exports/ledger_entry.ts";
+import type { OverQuota } from "./ledger.ts";
+import { ENTRY_BYTES, RECORD_AND_KEYS_BYTES } from "./store_limits.ts";
+
+const DAY_MS = 86_400_000;
+/** Owners whose buckets are empty are forgotten this often. */
+const SWEEP_MS = 60_000;
+
+interface Level {
+  readonly bytes: number;
+  /** When that many were in the bucket. */
+  readonly at: number;
+}
+
+export class StorageQuota {
+  readonly #bytesPerDay: number;
+  /** Who is not in it has an empty bucket. */
+  readonly #levels = new Map<string, Level>();
+  #sweptAt = 0;
+
+  constructor(bytesPerDay: number) {
+    this.#bytesPerDay = bytesPerDay;
+  }
+
+  /** How many owners are remembered. */
+  get owners(): number {
+    return this.#levels.size;
+  }
+
+  /** What is to be said to an owner whose bucket is over-full at `now`. */
+  exceeded(owner: string, now: number): OverQuota | undefined {
+    const bytesPerDay = this.#bytesPerDay;
+    const excess = this.#bytes(owner, now) - bytesPerDay;
+    return excess > 0
+      ? { kind: "over_quota", bytesPerDay, waitMs: excess * DAY_MS / bytesPerDay }
+      : undefined;
+  }
+
+  /** The exports of `owner` leave `bytes` more; fewer, if that is below zero. */
+  add(owner: string, bytes: number, now: number): void {
+    this.#sweep(now);
+    this.#levels.set(owner, { bytes: Math.max(0, this.#bytes(owner, now) + bytes), at: now });
+  }
+
+  /** How many bytes are in the bucket; a clock that is put back neither fills nor drains it. */
+  #bytes(owner: string, now: number): number {
+    const { bytes, at } = this.#levels.get(owner) ?? { bytes: 0, at: now };
+    const drained = Math.max(0, now - at) * this.#bytesPerDay / DAY_MS;
+    return Math.max(0, bytes - drained);
+  }
+
+  #sweep(now: number): void {
+    if (Math.abs(now - this.#sweptAt) < SWEEP_MS) return;
+    this.#sweptAt = now;
+    for (const owner of this.#levels.keys()) {
+      if (this.#bytes(owner, now) === 0) this.#levels.delete(owner);
+    }
+  }
+}
+
+/** About what an acceptance leaves in the store: its record, its keys and its entries. */
+export function bytesOfAcceptance(uri: string, entries: readonly LedgerEntry[]): number {
+  return RECORD_AND_KEYS_BYTES + uri.length + bytesOfEntries(entries);
+}
+
+/** About what entries take in the ledger, for ever. */
+export function bytesOfEntries(entries: readonly LedgerEntry[]): number {
+  return entries.reduce(
+    (sum, entry) => sum + ENTRY_BYTES + ("path" in entry ? entry.path.length : 0),
+    0,
+  );
+}
