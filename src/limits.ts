@@ -147,6 +147,8 @@ export const STAGING_MAX_MS = 10 * MINUTE;
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Owners who have that bound to themselves in a minute; more share that of strangers. */
 export const REFUSED_OWNERS_PER_MINUTE = 16;
+/** Lines of the log a minute that tell who met which limit: more are only in the metrics. */
+export const LIMITS_LOGGED_PER_MINUTE = 60;
 /** Largest floor of free space that can be asked for: 1 TiB. */
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
 /** Characters kept of a refused destination's host: the longest name of DNS, and a port. */
@@ -155,6 +157,8 @@ export const REFUSED_HOST_CHARS_MAX = 260;
 export const READY_TIMEOUT_MS = 2 * SECOND;
 /** How long that answer is given to whoever asks: it takes a commit, and asking takes no token. */
 export const READY_WORTH_MS = 1 * SECOND;
+/** How often the log says why the store does not take writes, however often it is asked. */
+export const NOT_READY_LOG_MS = MINUTE;
 
 // Stopping.
 

@@ -13,11 +13,25 @@ export interface Gauges {
   waitingPolls(): number;
   openSockets(): number;
   unreachableHosts(): number;
+  /** Bytes that may be written before the store is full; as many as can be for one in memory. */
+  roomBytes(): Promise<number>;
   /** Resident memory of the process, bytes. */
   memoryBytes(): number;
 }
 
 const PREFIX = "databox_export_";
+/** Told from the start, since an increase shows only from a first value on. */
+const ALARMS = [
+  "delivery.lapsed",
+  "host.unreachable",
+  "lane.failed",
+  "listener.failed",
+  "request.failed",
+  "request.limited",
+  "root_key.failed",
+  "sockets.dropped",
+  "store.failed",
+];
 /** From a destination on the same network to the longest `EXPORT_ATTEMPT_TIMEOUT`. */
 const ATTEMPT_SECONDS = [0.005, 0.02, 0.1, 0.5, 2, 10, 30, 120, 600];
 /** From an export that goes straight through to one that is given up after a day. */
@@ -44,6 +58,10 @@ export class Metrics {
     EXPORT_SECONDS,
   );
 
+  constructor() {
+    for (const event of ALARMS) this.#events.inc({ event }, 0);
+  }
+
   /** `log`, with each of its lines counted. */
   countingLog(log: Log): Log {
     return (event) => {
@@ -64,8 +82,7 @@ export class Metrics {
   }
 
   register(gauges: Gauges): void {
-    const add = (name: string, help: string, read: () => number) =>
-      this.#gauge(PREFIX + name, help, read);
+    const add = (name: string, help: string, read: Read) => this.#gauge(PREFIX + name, help, read);
     add("open_exports", "Exports accepted and not finished.", () => gauges.open().exports);
     add("open_bytes", "Bytes that they have to deliver.", () => gauges.open().bytes);
     add("waiting_polls", "Polls that wait for a change.", gauges.waitingPolls);
@@ -75,6 +92,7 @@ export class Metrics {
       "Destination hosts that cannot be reached at present.",
       gauges.unreachableHosts,
     );
+    add("room_bytes", "What is left for the store, on its disk and in its file.", gauges.roomBytes);
     // As every dashboard calls it.
     this.#gauge("process_resident_memory_bytes", "Resident memory.", gauges.memoryBytes);
   }
@@ -121,17 +139,19 @@ export class Metrics {
     return new Histogram({ name: PREFIX + name, help, buckets, labelNames, registers });
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
+  #gauge(name: string, help: string, read: Read): void {
     new Gauge({
       name,
       help,
       registers: [this.#registry],
-      collect() {
-        this.set(read());
+      async collect() {
+        this.set(await read());
       },
     });
   }
 }
+
+type Read = () => number | Promise<number>;
 
 /** The class of an answer's status, such as `2xx`, or the code of a failure. */
 function outcomeOf({ kind, status, code }: LogEvent): string {

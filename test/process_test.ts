@@ -15,6 +15,12 @@ function token(destination: string, path = "/lp/export"): string {
   return mintToken(SECRET, { caveats });
 }
 
+function socketToken(destination: string): string {
+  const path = "/ws/export";
+  const caveats = exportCaveats({ target: "export-service", path, method: "GET", destination });
+  return mintToken(SECRET, { caveats });
+}
+
 /** Asks as an app does: plain fetch, one JSON body. */
 async function ask(
   service: ServiceProcess,
@@ -382,10 +388,69 @@ Deno.test("with a token of the operator's the service shows figures, and they na
     assertMatch(figures, /^databox_export_responses_total\{status="200"\} [1-9]/m);
     assertMatch(figures, /^databox_export_open_exports 0$/m);
     assertMatch(figures, /^process_resident_memory_bytes [1-9]\d{6}/m);
+    assertMatch(figures, /^databox_export_room_bytes [1-9]\d{6}/m);
     for (const name of [id, "a-path-of-its-own", "localhost", "127.0.0.1"]) {
       assert(!figures.includes(name), name);
     }
     assert(!service.lines.join("\n").includes(metricsToken));
+  }));
+
+Deno.test("metrics tell who waits, each of its kind", () =>
+  withFolder(async (folder) => {
+    const answer = Promise.withResolvers<Response>();
+    await using destination = new DestinationServer(() => answer.promise);
+    await using service = await startProcess({
+      folder,
+      env: { ...env, EXPORT_METRICS_TOKEN: "0123456789abcdef" },
+    });
+    const uri = destination.uri();
+    const { id } = await ask(service, { id: "", uri, data: "[1,2,3]" });
+    await service.logged("export.accepted");
+    const states = [await ask(service, { id, uri, data: "{}" }, "/lp/export?timeout=0.5")];
+    assertEquals(states[0]?.state, "Processing");
+    const socket = new WebSocket(`ws://127.0.0.1:${service.port}/ws/export`, {
+      headers: { "x-api-key": socketToken(uri) },
+    });
+    await new Promise((resolve) => socket.onopen = resolve);
+    const polls = [1, 2, 3].map(() =>
+      ask(service, { id, uri, data: "{}" }, "/lp/export?timeout=60")
+    );
+    const wanted = [
+      "databox_export_waiting_polls 3",
+      "databox_export_open_sockets 1",
+      "databox_export_open_exports 1",
+      "databox_export_open_bytes 7",
+    ];
+    let metrics = "";
+    while (!wanted.every((line) => metrics.includes(`\n${line}\n`))) {
+      const response = await fetch(`http://127.0.0.1:${service.port}/metrics`, {
+        headers: { authorization: "Bearer 0123456789abcdef" },
+      });
+      metrics = await response.text();
+    }
+    answer.resolve(new Response("ok"));
+    assertEquals((await Promise.all(polls)).map(({ state }) => state), Array(3).fill("Finished"));
+    const closed = new Promise((resolve) => socket.onclose = resolve);
+    socket.close();
+    await closed;
+  }));
+
+Deno.test("an owner's exports may leave in the store what the setting says", () =>
+  withFolder(async (folder) => {
+    await using destination = new DestinationServer();
+    await using service = await startProcess({
+      folder,
+      env: { ...env, EXPORT_STORED_PER_DAY: "1MiB" },
+    });
+    const uri = destination.uri();
+    const statuses = [];
+    while (statuses.at(-1) !== 429 && statuses.length < 1_000) {
+      statuses.push((await ask(service, { id: "", uri, data: "{}" }, "/export")).status);
+    }
+    const { code } = await service.logged("request.limited");
+    assertEquals(code, "storage_quota_exceeded");
+    // Some 2.2 KB each.
+    assert(statuses.length > 350 && statuses.length < 700, `${statuses.length}`);
   }));
 
 Deno.test("whoever takes every connection there can be does not end the service: it listens again", () =>

@@ -199,9 +199,10 @@ const OWNER_BYTES = 16;
 
 /**
  * Identifier and destination, because arbiters mint one identifier for everybody. Path and method
- * do not count, so that an export made at one endpoint can be polled at the other.
+ * do not count, so that an export made at one endpoint can be polled at the other. Log and ledger name
+ * an owner by this.
  */
-function ownerOf(identifier: string, destination: string | undefined): string {
+export function ownerOf(identifier: string, destination: string | undefined): string {
   const hash = createHash("sha256");
   const texts = [OWNER_VERSION, identifier];
   for (const text of destination === undefined ? texts : [...texts, destination]) {

@@ -3,6 +3,7 @@
  * with. For standalone use; in a Databox, tokens come from the arbiter.
  */
 import { systemClock } from "../clock.ts";
+import { ownerOf } from "../authorise/authorise.ts";
 import { exportCaveats, mintToken } from "../authorise/mint.ts";
 import type { Config } from "../config.ts";
 import { checkSpelling } from "../egress/spelling.ts";
@@ -21,10 +22,11 @@ const USAGE = `Usage: deno task token --destination URL [options]
   --target NAME       the service's name (else DATABOX_LOCAL_NAME, else export-service)
   --identifier TEXT   who the bearer is; tokens of one identifier share their exports
   --expires DURATION  how long the token holds, e.g. 1h (default: for ever)
-  --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)`;
+  --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)
+  --owner             print what log and ledger call the bearer instead`;
 
 /** What the bearer of a token is to be permitted, as the command line says it. */
-export type TokenOptions = ReturnType<typeof tokenOptions>;
+export type TokenOptions = Omit<ReturnType<typeof tokenOptions>, "owner">;
 
 /** @throws {UsageError} if `args` ask for nonsense, or name no destination */
 export function tokenOptions(args: readonly string[]) {
@@ -77,6 +79,7 @@ function flagsIn(args: readonly string[]) {
     identifier: { type: "string", default: "" },
     expires: { type: "string" },
     "max-bytes": { type: "string" },
+    owner: { type: "boolean", default: false },
   } as const;
   const { values } = flagsOf({ args: [...args], options }, USAGE);
   return { ...values, method: values.method ?? (values.path === "/ws/export" ? "GET" : "POST") };
@@ -103,7 +106,8 @@ async function ownSecret(config: Config): Promise<string | undefined> {
 
 if (import.meta.main) {
   await runCommand(async (print) => {
-    const options = tokenOptions(Deno.args);
+    const { owner, ...options } = tokenOptions(Deno.args);
+    if (owner) return print(ownerOf(options.identifier, options.destination));
     const config = readSettings();
     const { EXPORT_KV_PATH, DATABOX_LOCAL_NAME } = config;
     const secret = config.EXPORT_SECRET ?? await ownSecret(config);

@@ -152,8 +152,9 @@ export class Conversation implements Talk {
       .catch((error): Reply => ({ kind: "problem", code: this.#failed(error) }));
     // In the order of the frames: only that tells an app which of its submissions was refused.
     this.#lastAnswer = Promise.all([reply, this.#lastAnswer]).then(([reply]) => {
-      if (reply.kind === "export") this.#tell(newer(reply.record, known?.record));
-      else this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
+      if (reply.kind === "export") return this.#tell(newer(reply.record, known?.record));
+      this.#parts.limitLog.note(reply.code, this.#opener.owner);
+      this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
     });
     await this.#lastAnswer;
     forget();

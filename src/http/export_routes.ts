@@ -21,7 +21,8 @@ import {
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
 import { paced } from "./paced.ts";
-import { problem, problemFor, type ProblemReply } from "./problem.ts";
+import type { LimitLog } from "./limit_log.ts";
+import { problemFor, type ProblemReply } from "./problem.ts";
 import {
   type ExportRequest,
   parseExportRequest,
@@ -31,6 +32,7 @@ import {
 
 export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "headBounds" | "rate"> {
   readonly waiters: Waiters<ExportRecord | undefined>;
+  readonly limitLog: LimitLog;
 }
 
 type GuardedContext = Context<Guarded>;
@@ -58,7 +60,7 @@ async function answer(
   }
   const { id } = reply.record;
   const leave = parts.polls.take(owner);
-  if (leave === undefined) return problem("too_many_polls");
+  if (leave === undefined) return refuse(TOO_MANY_POLLS, owner, parts);
   const state = wireState(reply.record);
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
   try {
@@ -125,6 +127,8 @@ function isOpen(reply: Reply): reply is Extract<Reply, { kind: "export" }> {
 }
 
 const TOO_MANY_BODIES: ProblemReply = { kind: "problem", code: "too_many_bodies" };
+const TOO_MANY_POLLS: ProblemReply = { kind: "problem", code: "too_many_polls" };
+const TOO_MANY_ANSWERS: ProblemReply = { kind: "problem", code: "too_many_answers" };
 
 const BROKEN: ProblemReply = {
   kind: "problem",
@@ -141,16 +145,16 @@ function tooSlow(timeoutMs: number): ProblemReply {
 async function respond(
   reply: Reply,
   { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
-  parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger">,
+  parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger" | "limitLog">,
 ): Promise<Response> {
-  if (reply.kind === "problem") return problemFor(reply);
+  if (reply.kind === "problem") return refuse(reply, owner, parts);
   const { record } = reply;
   const bytes = answerBytesOf(record);
   if (bytes <= SMALL_ANSWER_BYTES) return Response.json(await receiptOf(record, parts));
   const { answers, clock } = parts;
   const wait = { clock, timeoutMs: ANSWER_WAIT_MS, signal };
   const leave = await answers.take(owner, bytes * JSON_BYTES_PER_BYTE, wait);
-  if (leave === undefined) return problem("too_many_answers");
+  if (leave === undefined) return refuse(TOO_MANY_ANSWERS, owner, parts);
   try {
     const json = new TextEncoder().encode(JSON.stringify(await receiptOf(record, parts)));
     leave(json.length);
@@ -159,4 +163,13 @@ async function respond(
     leave();
     throw error;
   }
+}
+
+function refuse(
+  reply: ProblemReply,
+  owner: string,
+  { limitLog }: Pick<ExportRoutesParts, "limitLog">,
+): Response {
+  limitLog.note(reply.code, owner);
+  return problemFor(reply);
 }

@@ -14,6 +14,7 @@ import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
 import { faultOfHead, type HeadBounds } from "./head_bounds.ts";
+import type { LimitLog } from "./limit_log.ts";
 import { problemFor, type ProblemReply } from "./problem.ts";
 import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
@@ -34,6 +35,7 @@ export interface RootKeyRing {
 export interface GuardParts {
   readonly clock: Clock;
   readonly refusals: Refusals;
+  readonly limitLog: LimitLog;
   readonly rootKeys: () => RootKeyRing;
   /** This service's name, as the caveat `target` must have it. */
   readonly target: string;
@@ -79,8 +81,11 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
   const { requiredCaveats: required, verify } = parts;
   const authorisation = authorise(token, access, { rootKeys: keys, required, verify });
   if (authorisation.kind === "granted") {
-    const waitMs = parts.rate.admit(authorisation.grant.owner);
-    return waitMs === undefined ? authorisation : tooManyRequests(parts.rate.perSecond, waitMs);
+    const { owner } = authorisation.grant;
+    const waitMs = parts.rate.admit(owner);
+    if (waitMs === undefined) return authorisation;
+    parts.limitLog.note("too_many_requests", owner);
+    return tooManyRequests(parts.rate.perSecond, waitMs);
   }
   const { reason } = authorisation;
   // Signed by nobody known so far, or not tried by all of them: it may yet turn out to be good.

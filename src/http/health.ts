@@ -3,7 +3,8 @@ import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
 import { withinBounds } from "../deadline.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
+import { NOT_READY_LOG_MS, READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
+import type { Log } from "../log.ts";
 import { remembered } from "../remembered.ts";
 import { type HeadBounds, headBounds } from "./head_bounds.ts";
 import { problem } from "./problem.ts";
@@ -15,15 +16,22 @@ export interface HealthParts {
   /** Hosts that cannot be reached at present. */
   readonly unreachableHosts: () => number;
   readonly headBounds: HeadBounds;
+  readonly log: Log;
 }
 
 export function healthRoutes(parts: HealthParts): Hono {
   const { ledger, clock, rootKeys, unreachableHosts } = parts;
+  let toldAt = -Infinity;
+  const tell = (error: unknown) => {
+    if (Math.abs(clock.now() - toldAt) < NOT_READY_LOG_MS) return;
+    toldAt = clock.now();
+    parts.log({ event: "store.failed", error });
+  };
   // Strangers may ask as often as they like.
   const takesWrites = remembered(
     READY_WORTH_MS,
     clock,
-    () => answersInTime(() => ledger.probe(), clock),
+    () => answersInTime(() => ledger.probe(), clock, tell),
   );
   return new Hono()
     .use(headBounds(parts.headBounds))
@@ -38,11 +46,17 @@ export function healthRoutes(parts: HealthParts): Hono {
     });
 }
 
-async function answersInTime(probe: () => Promise<void>, clock: Clock): Promise<boolean> {
+async function answersInTime(
+  probe: () => Promise<void>,
+  clock: Clock,
+  tell: (error: unknown) => void,
+): Promise<boolean> {
   try {
     const bounds = { clock, timeoutMs: READY_TIMEOUT_MS };
-    return (await withinBounds(bounds, probe)).kind === "done";
-  } catch {
-    return false;
+    if ((await withinBounds(bounds, probe)).kind === "done") return true;
+    tell(new Error(`The store did not answer within ${READY_TIMEOUT_MS} ms`));
+  } catch (error) {
+    tell(error);
   }
+  return false;
 }

@@ -1,10 +1,11 @@
 /**
- * `GET /metrics`, for whoever knows the operator's token. Everybody else falls through to the guard and
- * its 401: what all apps do together would tell one app about the others.
+ * `GET /metrics`, for whoever knows the operator's token: what all apps do together would tell one app
+ * about the others. A wrong token asks for nothing that could leave, so it is not entered as a refusal.
  */
 import { Hono } from "hono";
 import { timingSafeEqual } from "hono/utils/buffer";
 import { type HeadBounds, headBounds } from "./head_bounds.ts";
+import { problem } from "./problem.ts";
 
 export interface MetricsRouteParts {
   /** What `Authorization: Bearer` must bring. */
@@ -18,9 +19,9 @@ export interface MetricsRouteParts {
 
 export function metricsRoute(parts: MetricsRouteParts): Hono {
   const { token, metrics } = parts;
-  return new Hono().get("/metrics", headBounds(parts.headBounds), async (c, next) => {
+  return new Hono().get("/metrics", headBounds(parts.headBounds), async (c) => {
     const [, given = ""] = BEARER.exec(c.req.header("authorization") ?? "") ?? [];
-    if (!await timingSafeEqual(given, token)) return await next();
+    if (!await timingSafeEqual(given, token)) return problem("metrics_token_wrong");
     return c.text(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
 }

@@ -25,6 +25,12 @@ const table = {
     detail: "Use a token for this path, method and destination that still holds.",
     headers: { "www-authenticate": "Macaroon" },
   },
+  metrics_token_wrong: {
+    status: 401,
+    title: "The token does not permit this request",
+    detail: "Send what EXPORT_METRICS_TOKEN is, as `Authorization: Bearer`.",
+    headers: { "www-authenticate": "Bearer" },
+  },
   destination_refused: { status: 403, title: "Nothing may be sent to this destination" },
   no_such_route: {
     status: 404,
@@ -113,6 +119,19 @@ export interface ProblemReply {
   /** Besides those of the table. */
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** Whether `code` is said to who wants more than there is for them at the moment. */
+export function isLimit(code: ProblemCode): boolean {
+  return PROBLEMS[code].status === 429 || LIMITS_OF_ALL.includes(code);
+}
+
+/** These may also be met where others have taken what there is. */
+const LIMITS_OF_ALL: readonly ProblemCode[] = [
+  "too_many_polls",
+  "too_many_bodies",
+  "too_many_answers",
+  "too_many_sockets",
+];
 
 /** The response for `code`; see {@link ProblemReply}. */
 export function problem(

@@ -29,6 +29,8 @@ export class Refusals {
   /** Of this minute, by owner. */
   #entered = new Counts();
   readonly #omitted = new Map<string, number>();
+  /** Until the end of the minute, while there are any. */
+  #cancelTelling = () => {};
   /** What the ledger has not taken yet. */
   readonly #entering = new Set<Promise<void>>();
 
@@ -48,6 +50,7 @@ export class Refusals {
     }
     const who = this.#nameOf(refusal.owner);
     if (this.#entered.of(who) >= REFUSALS_LEDGERED_PER_MINUTE) {
+      if (this.#omitted.size === 0) this.#tellAt((minute + 1) * MINUTE_MS - at);
       this.#omitted.set(who, 1 + (this.#omitted.get(who) ?? 0));
       return;
     }
@@ -68,8 +71,14 @@ export class Refusals {
     return isKnown || this.#entered.size < REFUSED_OWNERS_PER_MINUTE ? owner : STRANGERS;
   }
 
+  /** Enters the count of a minute as soon as that is over, whether or not somebody comes then. */
+  #tellAt(ms: number): void {
+    this.#cancelTelling = this.#parts.clock.after(ms, () => this.#enterOmitted());
+  }
+
   #enterOmitted(): void {
     const { clock, log } = this.#parts;
+    this.#cancelTelling();
     for (const [who, count] of this.#omitted) {
       const omitted = { count, ...(who !== STRANGERS && { owner: who }) };
       log({ event: "refusals.omitted", ...omitted });

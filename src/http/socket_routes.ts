@@ -14,7 +14,10 @@ export function socketRoutes(parts: ConversationParts, sockets: Sockets): Hono<G
       return problem("upgrade_required", "Open a WebSocket, version 13, by GET.");
     }
     const { owner } = c.get("grant");
-    if (sockets.isFullFor(owner)) return problem("too_many_sockets");
+    if (sockets.isFullFor(owner)) {
+      parts.limitLog.note("too_many_sockets", owner);
+      return problem("too_many_sockets");
+    }
     const call = callOf(c.req);
     // From here on nobody may touch the request: it ends with the upgrade.
     const begin = (socket: ServerSocket) => new Conversation(socket, { call, owner }, parts);

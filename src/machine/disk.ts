@@ -18,8 +18,12 @@ const LOOK_AGAIN_MS = 1_000;
 export interface Disk {
   /** The state once `bytes` more are written, by a look of at most {@link LOOK_MS} ago. */
   state(bytes?: number): Promise<StorageState>;
+  /** Bytes that are left for the store, on its disk and in its own file; none if it is gone. */
+  roomBytes(): Promise<number>;
   close(): void;
 }
+
+const NO_ROOM = { diskBytes: 0, reusableBytes: 0 };
 
 /** What a look sees; `undefined` if the store's file is not there. */
 type Look = { readonly diskBytes: number; readonly reusableBytes: number } | undefined;
@@ -35,7 +39,11 @@ export async function watchDisk(
   clock: Pick<Clock, "now">,
 ): Promise<Disk> {
   if (path === ":memory:") {
-    return { state: () => Promise.resolve({ kind: "well" }), close: () => {} };
+    return {
+      state: () => Promise.resolve({ kind: "well" }),
+      roomBytes: () => Promise.resolve(Infinity),
+      close: () => {},
+    };
   }
   const opened = await Deno.stat(path);
   const file = new StoreFile(path);
@@ -54,6 +62,10 @@ export async function watchDisk(
       if (seen === undefined) return { kind: "lost" };
       return roomState(seen.diskBytes - takenBytes, seen.reusableBytes, floorBytes);
     },
+    async roomBytes() {
+      const { diskBytes, reusableBytes } = await lastLook().seen ?? NO_ROOM;
+      return diskBytes + reusableBytes;
+    },
     close: () => file.close(),
   };
 }
@@ -63,7 +75,7 @@ export async function watchDisk(
  * meets a full disk, so the queue is not asked before there is room.
  */
 export function onceWell(
-  disk: Disk,
+  disk: Pick<Disk, "state">,
   clock: Pick<Clock, "after">,
   action: () => void,
 ): { stop(): void } {

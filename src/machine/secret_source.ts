@@ -60,7 +60,13 @@ async function zestAccess(
   if (token === undefined || serverKey === undefined) {
     return [...missed(ZEST_TOKEN, token), ...missed(ZEST_SERVER_KEY, serverKey)];
   }
-  return { kind: "zest", endpoint, name, token, serverKey: new TextDecoder().decode(serverKey) };
+  return {
+    kind: "zest",
+    endpoint,
+    name,
+    token,
+    serverKey: new TextDecoder().decode(serverKey).trim(),
+  };
 }
 
 async function httpsAccess(

@@ -29,14 +29,16 @@ export interface RootKeySourceParts {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: Log;
-  /** How long a former secret is good. */
-  readonly graceMs: number;
 }
 
-/** @throws if the secrets that are kept cannot be read */
+/**
+ * @param graceMs how long a former secret is good
+ * @throws if the secrets that are kept cannot be read
+ */
 export async function openRootKeys(
   source: SecretSource,
-  { kv, clock, random, log, graceMs }: RootKeySourceParts,
+  { kv, clock, random, log }: RootKeySourceParts,
+  graceMs: number,
 ): Promise<RootKeySource> {
   if (source.kind !== "arbiter") {
     const ring = { keys: [deriveRootKey(source.secret)], complete: true };

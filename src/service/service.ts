@@ -11,6 +11,7 @@ import { createEgress, type Egress } from "../egress/egress.ts";
 import { systemResolve } from "../egress/guard.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { createApp } from "../http/app.ts";
+import { LimitLog } from "../http/limit_log.ts";
 import { Refusals } from "../http/refusals.ts";
 import { Sockets } from "../http/sockets.ts";
 import { instanceOf } from "../ledger/instance.ts";
@@ -72,12 +73,11 @@ export async function startService(
   const scraped = await openMetrics(config);
   const log = scraped?.metrics.countingLog(given) ?? given;
   const egress = await openEgress(config);
-  const { kv, bell, disk, ledger, instance, close } = await openLedger(config);
+  const { kv, bell, disk, ledger, instance, close } = await openLedger(config, log);
   const worker = createWorker(config, { ledger, send: egress.send, instance, log });
   const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
-  const keyParts = { kv, clock, random, log, graceMs: config.EXPORT_SECRET_GRACE };
-  const rootKeys = await openRootKeys(source, keyParts);
+  const keys = await openRootKeys(source, { kv, clock, random, log }, config.EXPORT_SECRET_GRACE);
   const memory = new SocketMemory({ clock, log, bytesMax: socketsMemoryMax(config) });
   const sockets = new Sockets(webSockets(clock, memory), socketBounds(config));
   const app = createApp({
@@ -85,10 +85,11 @@ export async function startService(
     accept: worker.accept,
     waiters,
     refusals,
+    limitLog: new LimitLog(log, clock),
     clock,
     newId,
     log,
-    rootKeys: rootKeys.ring,
+    rootKeys: keys.ring,
     checkDestination: egress.checkDestination,
     unreachableHosts: () => worker.unreachableHosts,
     sockets,
@@ -100,9 +101,9 @@ export async function startService(
     waitingPolls: () => waiters.size,
     openSockets: () => sockets.size,
     unreachableHosts: () => worker.unreachableHosts,
+    roomBytes: disk.roomBytes,
     memoryBytes: () => Deno.memoryUsage().rss,
   });
-  const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   bell.onRing((lanes) => worker.wake(lanes));
   const alarm = onceWell(disk, clock, () => bell.listen());
   const handler = scraped?.metrics.countingResponses(app.fetch) ?? app.fetch;
@@ -111,14 +112,13 @@ export async function startService(
   return {
     port: listener.port,
     async stop(graceMs) {
-      sweeper.stop();
       alarm.stop();
       waiters.close();
       await Promise.all([
         listener.stop(graceMs),
         sockets.close(),
         worker.stop(graceMs),
-        rootKeys.stop(),
+        keys.stop(),
       ]);
       egress.close();
       await refusals.close();
@@ -128,7 +128,7 @@ export async function startService(
 }
 
 /** The store, and what stands on it directly. */
-async function openLedger(config: Config) {
+async function openLedger(config: Config, log: Log) {
   const store = await openStore(config.EXPORT_KV_PATH);
   await removeAbandonedCopy(config.EXPORT_KV_PATH);
   const { kv } = store;
@@ -142,7 +142,9 @@ async function openLedger(config: Config) {
     openMax: openBounds(config),
     storedBytesPerDay: config.EXPORT_STORED_PER_DAY,
   });
+  const sweeper = repeat(STAGING_MAX_MS, () => ledger.sweep(), log);
   const close = async () => {
+    sweeper.stop();
     await ledger.close();
     disk.close();
     store.close();

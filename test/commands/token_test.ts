@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type Access, type Grant } from "../../src/authorise/authorise.ts";
+import { type Access, type Grant, ownerOf } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { tokenFor, tokenOptions } from "../../src/commands/token.ts";
 import { UsageError } from "../../src/machine/flags.ts";
@@ -83,6 +83,21 @@ Deno.test("a token of another secret is refused", () => {
     kind: "refused",
     reason: "signature_wrong",
   });
+});
+
+Deno.test("the owner of a token can be asked for by what the token says", () => {
+  const asked = (...args: string[]) => {
+    const { owner, identifier, destination } = tokenOptions([
+      "--destination",
+      DESTINATION,
+      ...args,
+    ]);
+    return owner && ownerOf(identifier, destination);
+  };
+  assertEquals(asked(), false);
+  assertEquals(asked("--owner"), grantOf().owner);
+  const named = ["--identifier", "steps"];
+  assertEquals(asked("--owner", ...named), grantOf(...named).owner);
 });
 
 Deno.test("without a destination there is no token, but how to ask for one", () => {

@@ -411,6 +411,19 @@ Deno.test("a store that fails is a 503 that says when to come back, and nothing 
   assertEquals(await service.entries(), []);
 });
 
+Deno.test("why the store takes no writes is in the log once a minute, however often it is asked", async () => {
+  await using service = await openTestService();
+  const told = () => service.log.filter(({ event }) => event === "store.failed");
+  service.ledger.probe = () => Promise.reject(new Error("The disk is full"));
+  for (let second = 0; second < 60; second++) {
+    await (await service.app.request("/health/ready")).body?.cancel();
+    service.clock.advance(1_000);
+  }
+  assertEquals(told().map(({ error }) => String(error)), ["Error: The disk is full"]);
+  await (await service.app.request("/health/ready")).body?.cancel();
+  assertEquals(told().length, 2);
+});
+
 Deno.test("however many ask whether it is ready, the store is written to once a second", async () => {
   await using service = await openTestService();
   let probes = 0;

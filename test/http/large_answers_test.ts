@@ -198,6 +198,8 @@ Deno.test("so much is on its way at once; the next waits 5 s for its turn, then 
   const refused = await third;
   assertEquals([refused.status, refused.headers.get("retry-after")], [503, "5"]);
   assertMatch((await refused.json()).type, /:too_many_answers$/);
+  const limited = service.log.filter(({ event }) => event === "request.limited");
+  assertEquals(limited.map(({ code }) => code), ["too_many_answers"]);
 
   const fourth = poll();
   await until(() => service.clock.untilNext === WAIT_MS);

@@ -131,6 +131,7 @@ Deno.test("bodies that come at once are bounded, and those that have come do not
   const refused = await ask(5_000, "");
   assertEquals(refused.headers.get("retry-after"), "5");
   assertEquals((await told(refused)).code, "too_many_bodies");
+  assertEquals(limitsIn(service), ["too_many_bodies"]);
   assertEquals((await ask(30_000, "other")).status, 503, "all together");
   assertEquals((await ask(20_000, "other")).status, 200);
   service.clock.advance(30_000);
@@ -187,6 +188,7 @@ Deno.test("polls that wait are bounded for one owner and for all; who finds no p
   const refused = await first();
   assertEquals(refused.headers.get("retry-after"), "5");
   assertEquals((await told(refused)).code, "too_many_polls");
+  assertEquals(limitsIn(service), ["too_many_polls"]);
   assertEquals(
     (await first("/lp/export?timeout=0")).status,
     200,
@@ -207,6 +209,7 @@ Deno.test("one owner cannot open all the sockets", async () => {
   const refused = await server.ask({ "x-api-key": server.token() });
   assertEquals(refused.headers.get("retry-after"), "5");
   assertEquals((await told(refused)).code, "too_many_sockets");
+  assertEquals(limitsIn(service), ["too_many_sockets"]);
   clients.push(await server.client(server.token({ identifier: "other" })));
   const third = server.token({ identifier: "third" });
   assertEquals((await server.ask({ "x-api-key": third })).status, 503);
@@ -229,6 +232,7 @@ Deno.test("requests over the rate are 429, say when to come back, and cost only 
     detail: "2 requests a second are served. Try again in 1 s.",
     fields: ["1", `"requests";q=2;w=1`, `"requests";r=0;t=1`],
   });
+  assertEquals(limitsIn(service), ["too_many_requests"]);
   assertEquals((await ask("other")).status, 200);
   assertEquals((await service.app.request("/lp/export", { method: "POST" })).status, 401);
   service.clock.advance(500);
@@ -242,10 +246,16 @@ Deno.test("frames on sockets count as requests do", async () => {
   assertEquals((await client.ask("nonsense")).status, 400);
   const refused = await client.ask("nonsense");
   assertEquals([refused.status, refused.detail?.slice(-17)], [429, "Try again in 1 s."]);
+  assertEquals(limitsIn(service), ["too_many_requests"]);
   service.clock.advance(1_000);
   assertEquals((await client.ask("nonsense")).status, 400);
   await client.close();
 });
+
+/** What the log tells of limits so far. */
+function limitsIn({ log }: TestService): unknown[] {
+  return log.filter(({ event }) => event === "request.limited").map(({ code }) => code);
+}
 
 async function full(service: TestService, init: { data?: string; identifier?: string } = {}) {
   const { data = "{}", identifier = "" } = init;
@@ -265,10 +275,26 @@ Deno.test("exports accepted and not finished are bounded for each owner", async 
       "Try again when some of them are delivered.",
     fields: ["30", `"open-exports";q=2`, `"open-exports";r=0`],
   });
+  assertEquals(limitsIn(service), ["too_much_open"]);
   assertEquals((await full(service, { identifier: "other" })).status, 200);
   speak();
   await service.worker.idle();
   assertEquals((await full(service)).status, 200);
+});
+
+Deno.test("on a socket they are bounded too, and the log tells of it", async () => {
+  const { destination, speak } = silent();
+  const openMax = { exports: 1, bytes: MIB };
+  await using service = await openTestService({ destination, openMax });
+  await using server = new SocketServer(service);
+  const client = await server.client();
+  const frames = [await client.ask(JSON.stringify(NEW)), await client.ask(JSON.stringify(NEW))];
+  // Processing comes when it comes.
+  frames.push(await client.next());
+  assertEquals(frames.filter(({ status }) => status === 429).length, 1);
+  assertEquals(limitsIn(service), ["too_much_open"]);
+  await client.close();
+  speak();
 });
 
 Deno.test("their bytes are bounded too, and a smaller one may still find room", async () => {

@@ -11,6 +11,7 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   idempotency_conflict: [409, "The Idempotency-Key was used for an earlier export"],
   too_large: [413, "The request is too large"],
   url_too_long: [414, "The URL is too long"],
+  metrics_token_wrong: [401, "The token does not permit this request"],
   upgrade_required: [426, "Only WebSockets are served here"],
   too_many_requests: [429, "Too many requests"],
   storage_quota_exceeded: [429, "The owner's storage quota is used up"],
@@ -63,7 +64,8 @@ for (const code of codes) {
     assertEquals(Object.fromEntries(response.headers), {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
-      ...(status === 401 && { "www-authenticate": "Macaroon" }),
+      ...(code === "unauthorised" && { "www-authenticate": "Macaroon" }),
+      ...(code === "metrics_token_wrong" && { "www-authenticate": "Bearer" }),
       ...((status === 408 || status === 413) && { connection: "close" }),
       ...(status === 426 && { upgrade: "websocket", connection: "upgrade" }),
       ...(status === 503 && { "retry-after": "5" }),

@@ -89,6 +89,21 @@ Deno.test("what was only counted is entered with the first refusal of another mi
   ]);
 });
 
+Deno.test("at the end of its minute, though nobody comes any more", async () => {
+  const { refusals, note, clock, entries } = refusalsWith();
+  clock.advance(20_000);
+  note(BOUND + 7);
+  const untilEnd = MINUTE - clock.now() % MINUTE;
+  clock.advance(untilEnd - 1);
+  assertEquals(entries.length, BOUND);
+  clock.advance(1);
+  assertEquals(entries.slice(BOUND), [{ kind: "refusals.omitted", at: clock.now(), count: 7 }]);
+  note(BOUND + 1);
+  await refusals.close();
+  assertEquals(clock.pending, 0);
+  assertEquals(entries.at(-1), { kind: "refusals.omitted", at: clock.now(), count: 1 });
+});
+
 Deno.test("no owner's refusals are hidden by those of strangers or of another owner", () => {
   const { refusals, note, clock, entries } = refusalsWith();
   const noteOf = (owner: string, times: number) => {
@@ -124,7 +139,7 @@ Deno.test("every minute has its own bound", () => {
     note(BOUND + 1);
     clock.advance(MINUTE);
   }
-  assertEquals(kinds(entries), { "export.refused": 3 * BOUND, "refusals.omitted": 2 });
+  assertEquals(kinds(entries), { "export.refused": 3 * BOUND, "refusals.omitted": 3 });
 });
 
 Deno.test("a clock that is set back loses no refusal", () => {

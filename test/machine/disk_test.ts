@@ -100,7 +100,7 @@ function waiting(looks: (StorageState | Error)[]) {
     return look instanceof Error ? Promise.reject(look) : Promise.resolve(look);
   };
   let calls = 0;
-  const alarm = onceWell({ state, close: () => {} }, clock, () => calls++);
+  const alarm = onceWell({ state }, clock, () => calls++);
   const rest = () => new Promise((resolve) => setTimeout(resolve));
   const second = async () => {
     await rest();

@@ -63,7 +63,7 @@ Deno.test("the files of the arbiter are used to the last byte, line ends and all
     endpoint: new URL("tcp://arbiter:4444"),
     name: "exports",
     token: ascii(" token\n"),
-    serverKey: "key\n",
+    serverKey: "key",
   });
 });
 

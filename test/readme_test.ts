@@ -1,0 +1,65 @@
+/** The client that README shows, as it stands there. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
+import { DestinationServer } from "./fakes/destination_server.ts";
+import { defined } from "./fakes/expect.ts";
+import { withFolder } from "./fakes/folder.ts";
+import { startProcess } from "./fakes/service_process.ts";
+
+const SECRET = "a secret of the tests";
+
+type ExportData = (service: string, token: string, uri: string, data: unknown) => Promise<unknown>;
+
+async function exportDataOfReadme(): Promise<ExportData> {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const blocks = [...readme.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code = ""]) => code);
+  const code = defined(blocks.find((block) => block.includes("async function exportData(")));
+  const { exportData } = await import(
+    `data:text/javascript,${encodeURIComponent(`${code}export { exportData };`)}`
+  );
+  return exportData;
+}
+
+function token(destination: string): string {
+  const [target, path, method] = ["export-service", "/lp/export", "POST"];
+  return mintToken(SECRET, { caveats: exportCaveats({ target, path, method, destination }) });
+}
+
+Deno.test("README's client exports once and learns the outcome, or what was wrong", () =>
+  withFolder(async (folder) => {
+    const exportData = await exportDataOfReadme();
+    await using destination = new DestinationServer();
+    await using service = await startProcess({ folder, env: { EXPORT_SECRET: SECRET } });
+    const uri = destination.uri("/in");
+    const base = `http://127.0.0.1:${service.port}`;
+    const outcome = await exportData(base, token(uri), uri, { steps: 8_211 });
+    assertEquals(outcome, { status: "200 OK", body: "ok" });
+    assertEquals(destination.arrivals.map(({ body }) => body), [`{"steps":8211}`]);
+    const other = destination.uri("/elsewhere");
+    await assertRejects(
+      () => exportData(base, token(uri), other, {}),
+      Error,
+      "Use a token for this path, method and destination",
+    );
+  }));
+
+Deno.test("README's client tries again where it is told to, with the same key", async () => {
+  const exportData = await exportDataOfReadme();
+  const asked: { readonly id: string; readonly key: string | null }[] = [];
+  const answers = [
+    new Response("{}", { status: 503, headers: { "retry-after": "0" } }),
+    new Response("{}", { status: 429, headers: { "retry-after": "0" } }),
+    Response.json({ id: "1", state: "Pending", ext_response: {} }),
+    Response.json({ id: "1", state: "Processing", ext_response: {} }),
+    Response.json({ id: "1", state: "Finished", ext_response: { status: "204 No Content" } }),
+  ];
+  await using server = Deno.serve({ port: 0, onListen: () => {} }, async (request) => {
+    const { id } = await request.json();
+    asked.push({ id, key: request.headers.get("idempotency-key") });
+    return defined(answers.shift());
+  });
+  const outcome = await exportData(`http://127.0.0.1:${server.addr.port}`, "token", "uri", []);
+  assertEquals(outcome, { status: "204 No Content" });
+  assertEquals(asked.map(({ id }) => id), ["", "", "", "1", "1"]);
+  assertEquals(new Set(asked.map(({ key }) => key)).size, 1);
+});
