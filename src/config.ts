@@ -77,7 +77,7 @@ const settings = z.object({
       context.addIssue(`must name caveats, with commas between: ${CAVEAT_NAMES.join(", ")}`);
       return z.NEVER;
     }),
-  EXPORT_BODY_LIMIT: size(DEFAULTS.bodyBytes),
+  EXPORT_BODY_LIMIT: size(DEFAULTS.payloadBytesMax),
   EXPORT_RESPONSE_LIMIT: size(DEFAULTS.answerBytes),
   EXPORT_RETENTION: duration(DEFAULTS.retentionMs, 1_000, 365 * DAY_MS),
   EXPORT_ATTEMPT_TIMEOUT: duration(DEFAULTS.attemptTimeoutMs, 100, 600_000),
@@ -161,7 +161,7 @@ function isCaveatName(name: string): name is CaveatName {
   return CAVEAT_NAMES.some((known) => known === name);
 }
 
-/** Entries with commas between, each fault told; none only where that is the preset too. */
+/** Comma-separated entries; every fault is told. An empty list only where that is the default. */
 function list<T>(read: (text: string) => Entry<T>, preset: readonly T[]) {
   return z.string().default(preset.join()).transform((text, context): readonly T[] => {
     const entries = entriesOf(text).map(read);

@@ -4,32 +4,33 @@
  */
 import type { Clock } from "./clock.ts";
 
-/** What bounds an attempt. */
-export interface Bounds {
+/** When an attempt is no longer waited for. */
+export interface Deadline {
   readonly clock: Pick<Clock, "after">;
   readonly timeoutMs: number;
   /** Ends the attempt before its time. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export type Bounded<T> =
+/** What came of an attempt with a deadline. */
+export type Timed<T> =
   | { readonly kind: "done"; readonly value: T }
   | { readonly kind: "timed_out" }
   | { readonly kind: "stopped" };
 
 /** Runs `attempt`, whose signal aborts as soon as nobody waits for it any more. */
-export async function withinBounds<T>(
-  { clock, timeoutMs, signal }: Bounds,
+export async function withDeadline<T>(
+  { clock, timeoutMs, signal }: Deadline,
   attempt: (signal: AbortSignal) => Promise<T>,
-): Promise<Bounded<T>> {
+): Promise<Timed<T>> {
   if (signal?.aborted) return { kind: "stopped" };
-  const ended = Promise.withResolvers<Bounded<T>>();
+  const ended = Promise.withResolvers<Timed<T>>();
   const given = new AbortController();
   const stop = () => ended.resolve({ kind: "stopped" });
   signal?.addEventListener("abort", stop);
   const cancel = clock.after(timeoutMs, () => ended.resolve({ kind: "timed_out" }));
   try {
-    const done = attempt(given.signal).then((value): Bounded<T> => ({ kind: "done", value }));
+    const done = attempt(given.signal).then((value): Timed<T> => ({ kind: "done", value }));
     return await Promise.race([ended.promise, done]);
   } finally {
     cancel();
@@ -45,5 +46,5 @@ export async function pause(
   signal: AbortSignal,
 ): Promise<void> {
   const never = new Promise<never>(() => {});
-  await withinBounds({ clock, timeoutMs: ms, signal }, () => never);
+  await withDeadline({ clock, timeoutMs: ms, signal }, () => never);
 }

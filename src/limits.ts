@@ -130,7 +130,7 @@ export const PAYLOAD_RETRY_MS = 5 * SECOND;
 export const STORE_RETRIES_PER_LINE = 60;
 /** Lanes looked at at once: more would wait for the store, and keep hands from what is submitted. */
 export const LOOKS_MAX = 16;
-/** So often it is asked, while a lane waits, whether the clock was changed. */
+/** How often, while a lane waits, it is checked whether the clock was changed. */
 export const LOOK_AGAIN_MAX_MS = MINUTE;
 /** A clock that differs by more from what a timer says was changed; a busy process is late by less. */
 export const CLOCK_CHANGE_MS = 2 * SECOND;
@@ -173,7 +173,7 @@ export const STOP_GRACE_MS = 8 * SECOND;
 /** Defaults of what an operator may change; how far, say `config.ts` and `limit_settings.ts`. */
 export const DEFAULTS = {
   port: 8_080,
-  bodyBytes: MIB,
+  payloadBytesMax: MIB,
   answerBytes: MIB,
   retentionMs: DAY,
   /** What the lanes worked at once can still need: an answer each, at their default limit. */
@@ -215,12 +215,12 @@ export const DEFAULTS = {
 /** Frames not answered and exports not finished on one socket; a watch of an export takes 12 KB. */
 export const SOCKET_EXPORTS_MAX = 256;
 /**
- * So many times what may be received at once the process may grow, outside of its script, while sockets
- * are open: bodies that come take twice as much. Beyond that clients of sockets are taken to send
+ * While sockets are open the process may grow, outside its heap, by this many times what may be received
+ * at once: bodies that come take twice as much. Beyond that clients of sockets are taken to send
  * messages without an end, and all are ended.
  */
 export const SOCKETS_MEMORY_FACTOR = 3;
-/** So often it is looked at: on one machine 30 MB can come within this. */
+/** How often that is looked at: on one machine 30 MB can come within this. */
 export const SOCKET_MEMORY_LOOK_MS = 100;
 /** Frames of one socket in progress at once: enough for them to share a commit. */
 export const SOCKET_FRAMES_IN_PROGRESS_MAX = 16;

@@ -1,6 +1,6 @@
 /** The limit over an attempt, on a clock that stands still: whoever loses is left without a trace. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { pause, withinBounds } from "../src/deadline.ts";
+import { pause, withDeadline } from "../src/deadline.ts";
 import { FakeClock } from "./fakes/fake_clock.ts";
 
 const LIMIT_MS = 1_000;
@@ -14,7 +14,7 @@ function setUp() {
     given.push(signal);
     return held.promise;
   };
-  const run = () => withinBounds({ clock, timeoutMs: LIMIT_MS, signal: stopping.signal }, attempt);
+  const run = () => withDeadline({ clock, timeoutMs: LIMIT_MS, signal: stopping.signal }, attempt);
   return { clock, stopping, given, held, run };
 }
 
@@ -72,7 +72,7 @@ Deno.test("an attempt that throws before it begins to wait leaves nothing either
   const bounds = { clock, timeoutMs: LIMIT_MS, signal: new AbortController().signal };
   await assertRejects(
     () =>
-      withinBounds(bounds, () => {
+      withDeadline(bounds, () => {
         throw new Error("at once");
       }),
     Error,
@@ -123,7 +123,7 @@ Deno.test("a signal to stop that comes after the end finds nothing to do", async
 
 Deno.test("an attempt that nobody can stop has its limit all the same", async () => {
   const { clock, held } = setUp();
-  const running = withinBounds({ clock, timeoutMs: LIMIT_MS }, () => held.promise);
+  const running = withDeadline({ clock, timeoutMs: LIMIT_MS }, () => held.promise);
   clock.advance(LIMIT_MS);
   assertEquals(await running, { kind: "timed_out" });
   assertEquals(clock.pending, 0);

@@ -64,7 +64,7 @@ function arbitraryToken(service: TestService) {
 async function openStory() {
   // Time stands still, so the rate must not count.
   const service = await openTestService({
-    bodyBytes: BODY_BYTES,
+    payloadBytesMax: BODY_BYTES,
     storedBytesPerDay: 1e12,
     openMax: { exports: 1e9, bytes: 1e12 },
     bounds: { requestsPerSecond: 1e9 },

@@ -198,7 +198,7 @@ Deno.test("answers of up to 10 MiB come back whole, and payloads of up to 10 MiB
   const ten = 10 * 1_048_576;
   const answer = new Uint8Array(ten).fill(97);
   await using service = await openTestService({
-    bodyBytes: ten,
+    payloadBytesMax: ten,
     destination: () => ({
       kind: "answered",
       status: 200,

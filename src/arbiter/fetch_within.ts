@@ -1,12 +1,12 @@
 /** One question within its bounds: whatever ends it, there is a value that says so. Never asks twice. */
-import { type Bounds, withinBounds } from "../deadline.ts";
+import { type Deadline, withDeadline } from "../deadline.ts";
 import { failed, type FetchedSecret } from "./fetched_secret.ts";
 
 export async function fetchWithin(
-  bounds: Bounds,
+  bounds: Deadline,
   ask: (signal: AbortSignal) => Promise<FetchedSecret>,
 ): Promise<FetchedSecret> {
-  const bounded = await withinBounds(bounds, ask);
+  const bounded = await withDeadline(bounds, ask);
   switch (bounded.kind) {
     case "done":
       return bounded.value;

@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { ARBITER_TOKEN_BYTES_MAX, HTTPS_ANSWER_BYTES_MAX } from "./arbiter_limits.ts";
-import type { Bounds } from "../deadline.ts";
+import type { Deadline } from "../deadline.ts";
 import { fetchWithin } from "./fetch_within.ts";
 import {
   type ArbiterFault,
@@ -21,7 +21,7 @@ export type HttpsFetch = (url: URL, init: {
   readonly signal: AbortSignal;
 }) => Promise<Response>;
 
-export interface HttpsQuestion extends Bounds {
+export interface HttpsQuestion extends Deadline {
   readonly fetch: HttpsFetch;
   /** `https://host:port` */
   readonly endpoint: URL;
@@ -78,7 +78,7 @@ async function readResponse(response: Response): Promise<FetchedSecret> {
   if (body.length === 0) return failed("secret_missing", "The arbiter answered no secret");
   const secret = readSecret(body);
   return secret === undefined
-    ? failed("answer_malformed", "What the arbiter answered is no secret")
+    ? failed("answer_malformed", "What the arbiter answered is not a secret")
     : { kind: "secret", secret };
 }
 

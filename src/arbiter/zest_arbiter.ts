@@ -8,7 +8,7 @@ import type { Duplex } from "../zmtp/duplex.ts";
 import { requestOnce } from "../zmtp/req_client.ts";
 import { decodeZ85 } from "../zmtp/z85.ts";
 import { ZmtpError } from "../zmtp/zmtp_error.ts";
-import type { Bounds } from "../deadline.ts";
+import type { Deadline } from "../deadline.ts";
 import { fetchWithin } from "./fetch_within.ts";
 import { detailOf, failed, type FetchedSecret, readSecret } from "./fetched_secret.ts";
 import { decodeAnswer, encodeGetSecret } from "./zest.ts";
@@ -20,7 +20,7 @@ export type Connect = (to: {
   readonly signal: AbortSignal;
 }) => Promise<Duplex>;
 
-export interface ZestQuestion extends Bounds {
+export interface ZestQuestion extends Deadline {
   readonly connect: Connect;
   /** `tcp://host:port` */
   readonly endpoint: URL;
@@ -97,6 +97,6 @@ function secretOf(reply: Uint8Array): FetchedSecret {
   }
   const secret = readSecret(answer.payload);
   return secret === undefined
-    ? failed("answer_malformed", "What the arbiter answered is no secret")
+    ? failed("answer_malformed", "What the arbiter answered is not a secret")
     : { kind: "secret", secret };
 }

@@ -1,5 +1,5 @@
 /**
- * Tokens whose signature was verified lately, so that an app that comes again is not hashed again.
+ * Tokens whose signature was verified recently, so that an app that comes again is not hashed again.
  * What a token says of the request and of time is judged at every one all the same; and a token is
  * good only as long as the key that signed it is. Never remembers a token that was refused: it costs
  * as much each time, so that only so much a second is spent on trying former keys.

@@ -53,7 +53,7 @@ export class Worker {
     signal: this.#abort.signal,
     pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
     isWanted: (host) => this.#isWanted(host),
-    learn: (...what) => this.#learn(...what),
+    learn: (host, lane, outcome) => this.#learn(host, lane, outcome),
     lookAgain: (lane, ms) => this.#resting.lookAgain(lane, ms),
   };
   /** Heads of lanes being read. */
@@ -114,13 +114,15 @@ export class Worker {
   };
 
   /** What was not accepted, as far as the store tells, may be there all the same: its lane is looked at. */
-  async #acceptOnly(...what: Parameters<Ledger["accept"]>): Promise<Acceptance> {
+  async #acceptOnly(
+    ...[change, payload, options]: Parameters<Ledger["accept"]>
+  ): Promise<Acceptance> {
     let acceptance: Acceptance | undefined;
     try {
-      return acceptance = await this.#parts.ledger.accept(...what);
+      return acceptance = await this.#parts.ledger.accept(change, payload, options);
     } finally {
       if (acceptance?.kind === "accepted") this.#store.end();
-      else this.wake([what[0].record.lane]);
+      else this.wake([change.record.lane]);
     }
   }
 
@@ -173,7 +175,7 @@ export class Worker {
     }
     this.#active.delete(lane);
     const next = this.#hosts.free(lane);
-    this.wake(next === undefined ? [] : [next]);
+    if (next !== undefined) this.wake([next]);
     this.#begin();
   }
 

@@ -27,7 +27,7 @@ export function judgeAddress(
   own: readonly string[],
 ): AddressVerdict {
   const address = parseAddress(text);
-  if (address === undefined) return closed(`${text} is no plain IP address`);
+  if (address === undefined) return closed(`${text} is not a plain IP address`);
   const range = rangeOf(address);
   const carried = translated(address, range, policy);
   if (carried === undefined) {

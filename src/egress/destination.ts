@@ -75,7 +75,7 @@ function nameStep(url: URL, policy: EgressPolicy): Step {
   const special = specialNameOf(host);
   if (!isWellFormed(host)) {
     const rule = special === undefined ? "host" : "special_name";
-    return { rule, holds: false, because: `${host} is no host name` };
+    return { rule, holds: false, because: `${host} is not a host name` };
   }
   if (special === undefined && !isSingleLabel(host)) {
     return { rule: "host", holds: true, because: `${host} is a full host name` };

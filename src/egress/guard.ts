@@ -5,7 +5,7 @@
  */
 import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
-import { withinBounds } from "../deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import { DESTINATION_CHARS_MAX, VERDICTS_MAX } from "../limits.ts";
 import { isAddress } from "./cidr.ts";
 import { checkAddresses, checkDestination, type Ground, type Verdict } from "./destination.ts";
@@ -83,7 +83,7 @@ export function createGuard(parts: GuardParts): Guard {
   async function resolveInTime(host: string, signal?: AbortSignal) {
     try {
       const bounds = { clock, timeoutMs: resolveTimeoutMs, signal };
-      const resolved = await withinBounds(bounds, () => resolve(host));
+      const resolved = await withDeadline(bounds, () => resolve(host));
       if (resolved.kind !== "done") return "timed_out";
       return resolved.value.length === 0 ? "dns_error" : resolved.value;
     } catch {

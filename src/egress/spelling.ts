@@ -18,11 +18,11 @@ export function checkSpelling(uri: string): Spelling {
     return misspelt("url", "it has a space, a backslash, a control or an invisible character");
   }
   const [, scheme, rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/i.exec(uri) ?? [];
-  if (scheme === undefined) return misspelt("url", "it is no absolute URL");
+  if (scheme === undefined) return misspelt("url", "it is not an absolute URL");
   if (!/^https?$/i.test(scheme)) return misspelt("scheme", `${scheme} is neither https nor http`);
   const authority = /^\/\/([^/?#]+)/.exec(rest)?.[1];
   const url = URL.parse(uri);
-  if (authority === undefined || url === null) return misspelt("url", "it is no absolute URL");
+  if (authority === undefined || url === null) return misspelt("url", "it is not an absolute URL");
   if (authority.includes("@")) return misspelt("userinfo", "it has a user name before its host");
   // Reads as a user name to parsers that do not stop at `#`.
   if (url.hash.includes("@")) return misspelt("userinfo", "it has an @ in its fragment");

@@ -78,7 +78,7 @@ export class Conversation implements Talk {
     if (this.#leaving.signal.aborted) return;
     if (typeof data !== "string") return void this.leave(NOT_TEXT);
     const frame = new TextEncoder().encode(data);
-    const bytesMax = requestBytesMax(this.#parts.bodyBytes);
+    const bytesMax = requestBytesMax(this.#parts.payloadBytesMax);
     if (frame.length > bytesMax) return void this.leave(TOO_BIG);
     const forget = this.#parts.bodies.take(this.#opener.owner, frame.length);
     if (forget === undefined) return void this.leave(TOO_MUCH);
@@ -119,7 +119,7 @@ export class Conversation implements Talk {
   /** Does what can be done now: begins frames, or says goodbye. */
   #proceed(): void {
     while (this.#inProgress < SOCKET_FRAMES_IN_PROGRESS_MAX && !this.#largeInProgress) {
-      // Who does not read is not served.
+      // A client that does not read is not served.
       const received = this.#outbox.slow ? undefined : this.#frames.shift();
       if (received === undefined) break;
       this.#waitingBytes -= received.frame.length;
@@ -129,7 +129,7 @@ export class Conversation implements Talk {
     if (!this.#isClosing) void this.#close(this.#farewell);
   }
 
-  /** What was said before goes out first, or it may be lost; for who does not read nobody waits. */
+  /** What was said before goes out first, or it may be lost; a client that does not read is not waited for. */
   async #close({ code, reason }: Farewell): Promise<void> {
     this.#isClosing = true;
     const { slow } = this.#outbox;

@@ -46,7 +46,7 @@ export interface ExchangeParts {
   /** Says at once what can be said without asking a name server. */
   readonly checkDestination: (uri: string) => DestinationVerdict;
   /** Largest payload, bytes. */
-  readonly bodyBytes: number;
+  readonly payloadBytesMax: number;
   readonly giveUpAfterMs: number;
 }
 
@@ -87,7 +87,7 @@ async function submit(
 ): Promise<Reply> {
   const { clock, log } = parts;
   const { grant, idempotencyKey: key } = caller;
-  if (payload.byteLength > parts.bodyBytes) return tooLarge(parts);
+  if (payload.byteLength > parts.payloadBytesMax) return tooLarge(parts);
   if (!permitsBytes(grant, payload.byteLength)) return refuse(caller, parts, "too_many_bytes", uri);
   const verdict = parts.checkDestination(uri);
   if (verdict.kind === "malformed") return no("malformed_request", verdict.detail);
@@ -148,8 +148,10 @@ export function found(id: string, record: ExportRecord | undefined): Reply {
 }
 
 /** The reply to what is over the limit. */
-export function tooLarge({ bodyBytes }: Pick<ExchangeParts, "bodyBytes">): ProblemReply {
-  return no("too_large", `\`data\` may take ${bodyBytes} bytes at most, as UTF-8.`);
+export function tooLarge(
+  { payloadBytesMax }: Pick<ExchangeParts, "payloadBytesMax">,
+): ProblemReply {
+  return no("too_large", `\`data\` may take ${payloadBytesMax} bytes at most, as UTF-8.`);
 }
 
 /** The caller was shown this export already, or has opened it. */
@@ -162,10 +164,10 @@ export const SHOWN_BEFORE: MayRead = () => true;
  */
 export function lookUp(
   id: string,
-  { ledger, clock }: Pick<ExchangeParts, "ledger" | "clock">,
+  { ledger }: Pick<ExchangeParts, "ledger">,
   mayRead: MayRead,
 ): Promise<ExportRecord | undefined> {
-  return fromStore(ledger.find(id, clock.now(), mayRead));
+  return fromStore(ledger.find(id, mayRead));
 }
 
 /**

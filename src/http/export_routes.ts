@@ -81,7 +81,7 @@ interface Heard {
 
 /** Reads a request and hears it; its body is held until its payload is accepted. */
 async function receive(c: GuardedContext, parts: ExportRoutesParts): Promise<Heard> {
-  const bytesMax = requestBytesMax(parts.bodyBytes);
+  const bytesMax = requestBytesMax(parts.payloadBytesMax);
   const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
   const forget = parts.bodies.take(c.get("grant").owner, bytes);
   if (forget === undefined) return { reply: TOO_MANY_BODIES, isPoll: false };
@@ -141,7 +141,7 @@ function tooSlow(timeoutMs: number): ProblemReply {
   return { kind: "problem", code: "too_slow", detail };
 }
 
-/** Small answers go out at once; of large ones only so much, or who does not read takes all memory. */
+/** Small answers go out at once; large ones are rationed, or clients that do not read would take all memory. */
 async function respond(
   reply: Reply,
   { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },

@@ -1,7 +1,7 @@
 /** `GET /health/live` and `GET /health/ready`, for whoever runs the container. They need no token. */
 import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
-import { withinBounds } from "../deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { NOT_READY_LOG_MS, READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
@@ -53,7 +53,7 @@ async function answersInTime(
 ): Promise<boolean> {
   try {
     const bounds = { clock, timeoutMs: READY_TIMEOUT_MS };
-    if ((await withinBounds(bounds, probe)).kind === "done") return true;
+    if ((await withDeadline(bounds, probe)).kind === "done") return true;
     tell(new Error(`The store did not answer within ${READY_TIMEOUT_MS} ms`));
   } catch (error) {
     tell(error);

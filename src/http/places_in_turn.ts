@@ -2,7 +2,7 @@
  * Places that are waited for, first come, first served, for a while: for what takes them only for
  * moments. Whoever waits for others of their own owner keeps nobody else waiting.
  */
-import { type Bounds, withinBounds } from "../deadline.ts";
+import { type Deadline, withDeadline } from "../deadline.ts";
 import { type GiveBack, type PlaceBounds, Places } from "./places.ts";
 
 interface Waiting {
@@ -34,10 +34,10 @@ export class PlacesInTurn {
 
   /**
    * Takes `count` places for `owner` as soon as there are so many, and returns how to give them back;
-   * nothing if there are none in time, or too many wait. Who wants more than an owner may have takes
+   * nothing if there are none in time, or too many wait. Whoever wants more than an owner may have takes
    * all of these.
    */
-  async take(owner: string, count: number, wait: Bounds): Promise<GiveBack | undefined> {
+  async take(owner: string, count: number, wait: Deadline): Promise<GiveBack | undefined> {
     const leaveLine = this.#linePlaces.take(owner);
     if (leaveLine === undefined) return undefined;
     const turn = Promise.withResolvers<void>();
@@ -46,9 +46,9 @@ export class PlacesInTurn {
     this.#line.add(waiting);
     // Without room for this one nobody ahead of it has any more than before.
     if (this.#places.has(owner, waiting.count)) this.#serve();
-    await withinBounds(wait, () => turn.promise);
+    await withDeadline(wait, () => turn.promise);
     leaveLine();
-    // Who gives up at the head of the line may have been all that the next ones waited for.
+    // Whoever gives up at the head of the line may have been all that the next ones waited for.
     if (this.#line.delete(waiting)) this.#serve();
     return waiting.leave;
   }

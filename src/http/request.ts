@@ -89,9 +89,9 @@ function parseJson(text: Uint8Array | string): { readonly value: unknown } | und
 const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Bytes that a request may take, so that any payload of `bodyBytes` fits in. */
-export function requestBytesMax(bodyBytes: number): number {
-  return BODY_ESCAPE_FACTOR * bodyBytes + BODY_ENVELOPE_BYTES;
+/** Bytes that a request may take, so that any payload of `payloadBytesMax` fits in. */
+export function requestBytesMax(payloadBytesMax: number): number {
+  return BODY_ESCAPE_FACTOR * payloadBytesMax + BODY_ENVELOPE_BYTES;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Change } from "../exports/export.ts";
 import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import { Acceptor } from "./acceptor.ts";
+import type { Batch } from "./batch.ts";
 import type { Bell } from "./bell.ts";
 import { changeOf, UNFINISHED } from "./changing.ts";
 import { expiries } from "./expiries.ts";
@@ -99,8 +100,8 @@ export class KvLedger implements Ledger {
     return await this.#acceptor.accept(change, payload, options);
   }
 
-  find(id: string, now: number, mayRead: MayRead): Promise<ExportRecord | undefined> {
-    return findExport(this.#kv, this.#recent, id, { now, mayRead });
+  find(id: string, mayRead: MayRead): Promise<ExportRecord | undefined> {
+    return findExport(this.#kv, this.#recent, id, { now: this.#clock.now(), mayRead });
   }
 
   async payload(held: Held): Promise<Uint8Array> {
@@ -148,26 +149,10 @@ export class KvLedger implements Ledger {
       : UNFINISHED;
     // Who comes later wakes the lane on their own.
     const isLast = record.state === "finished" && this.#open.isAlone(lane);
-    let committed: Committed;
-    try {
-      committed = await this.#commits.commit(
-        changeOf(held, change, { finish, follower, isLast }),
-      );
-    } finally {
-      if (committed === undefined) {
-        this.#recent.lose(id);
-        if (follower !== undefined) this.#recent.lose(follower.claim.record.id);
-      }
-    }
-    // It may have held all the same, now or at an earlier try: then the export is open no longer.
-    const isOver = record.state === "finished" && !this.#finished.has(held) &&
-      (committed !== undefined || await isStored(this.#kv, record));
-    if (isOver) {
-      this.#finished.add(held);
-      this.#open.remove(record);
-      this.#ready.advance(lane, stored.order);
-      if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
-    }
+    const batch = changeOf(held, change, { finish, follower, isLast });
+    const ids = follower === undefined ? [id] : [id, follower.claim.record.id];
+    const committed = await this.#commit(batch, ids);
+    if (record.state === "finished") await this.#noteEnd(held, record, committed);
     if (committed === undefined) return undefined;
     this.#fill(record.owner, change.entries, answer);
     this.#recent.note(record, answer);
@@ -177,6 +162,27 @@ export class KvLedger implements Ledger {
     this.#recent.note(follower.claim.record);
     const next = heldAfter(follower.claim, follower.held.stored, committed);
     return { ...changed, follower: next };
+  }
+
+  /** Commits, and forgets what the exports of these ids were where that may or may not have held. */
+  async #commit(batch: Batch, ids: readonly string[]): Promise<Committed> {
+    let committed: Committed;
+    try {
+      return committed = await this.#commits.commit(batch);
+    } finally {
+      if (committed === undefined) { for (const id of ids) this.#recent.lose(id); }
+    }
+  }
+
+  /** What is finished is open no longer; what was denied may have held, now or at an earlier try. */
+  async #noteEnd(held: Held, record: Finished, committed: Committed): Promise<void> {
+    if (this.#finished.has(held)) return;
+    if (committed === undefined && !await isStored(this.#kv, record)) return;
+    const { lane } = record;
+    this.#finished.add(held);
+    this.#open.remove(record);
+    this.#ready.advance(lane, held.stored.order);
+    if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
   }
 
   /** Counts what a change has left in the store. */

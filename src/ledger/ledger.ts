@@ -26,7 +26,7 @@ export interface Layout {
   readonly parts: number;
 }
 
-/** How, and as of when. */
+/** A layout, and the versions that it was read at. */
 export interface Stored extends Layout {
   readonly versions: { readonly record: string; readonly lease: string | null };
 }
@@ -109,10 +109,10 @@ export interface Ledger {
     options?: AcceptOptions,
   ): Promise<Acceptance>;
   /**
-   * The export of that id, unless unknown, past its retention at `now`, or not for the reader. Time
-   * does not tell which of these it was.
+   * The export of that id, unless unknown, past its retention, or not for the reader. Time does not
+   * tell which of these it was.
    */
-  find(id: string, now: number, mayRead: MayRead): Promise<ExportRecord | undefined>;
+  find(id: string, mayRead: MayRead): Promise<ExportRecord | undefined>;
   /** The bytes to deliver of what is held; kept until the export is finished. */
   payload(held: Held): Promise<Uint8Array>;
   /** The destination's answer. */

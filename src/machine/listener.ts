@@ -3,7 +3,7 @@
  * left for one more connection, which anybody may bring about. Never looks at a request.
  */
 import type { Clock } from "../clock.ts";
-import { withinBounds } from "../deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import type { Log } from "../log.ts";
 import { UsageError } from "./flags.ts";
 
@@ -63,7 +63,7 @@ export function listen({ port, tls, handler, clock, log }: ListenOptions): Liste
     async stop(graceMs) {
       stopped = true;
       cancel();
-      await withinBounds({ clock, timeoutMs: graceMs }, () => {
+      await withDeadline({ clock, timeoutMs: graceMs }, () => {
         // Of a server that has failed this is rejected; it has nothing left to answer.
         return server.shutdown().catch(() => {});
       });

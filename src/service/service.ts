@@ -216,7 +216,7 @@ function requestPolicy(config: Config) {
   return {
     target: config.DATABOX_LOCAL_NAME,
     requiredCaveats: config.EXPORT_REQUIRE_CAVEATS,
-    bodyBytes: config.EXPORT_BODY_LIMIT,
+    payloadBytesMax: config.EXPORT_BODY_LIMIT,
     giveUpAfterMs: config.EXPORT_GIVE_UP_AFTER,
     bounds: requestBounds(config),
   };

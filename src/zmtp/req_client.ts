@@ -182,7 +182,7 @@ class Channel {
   async #answerPing({ more, body }: Message): Promise<void> {
     const context = body.subarray(PING_HEAD_BYTES);
     if (more || !startsWith(body, PING) || body.length < PING_HEAD_BYTES) {
-      throw new ZmtpError("command_unexpected", "The server sends a command that is no PING");
+      throw new ZmtpError("command_unexpected", "The server sends a command that is not a PING");
     }
     if (context.length > PING_CONTEXT_BYTES_MAX) {
       throw new ZmtpError("command_malformed", "A PING of the server is too long");

@@ -146,7 +146,7 @@ for (
 Deno.test("a destination that no service would take is refused, with the reason", () => {
   for (
     const [destination, why] of [
-      ["notaurl", "no absolute URL"],
+      ["notaurl", "not an absolute URL"],
       ["https://a b/", "space"],
       ["https://u:p@a.example/", "user name"],
     ] as const

@@ -64,7 +64,7 @@ export interface TestServiceOptions {
   readonly destination?: Destination;
   /** The way out to real destinations; without one, nothing leaves. */
   readonly egress?: Egress;
-  readonly bodyBytes?: number;
+  readonly payloadBytesMax?: number;
   readonly requiredCaveats?: readonly ("target" | "path" | "method" | "destination")[];
   readonly secrets?: readonly string[];
   readonly retryStatuses?: readonly number[];
@@ -302,7 +302,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     target: "export-service",
     requiredCaveats: options.requiredCaveats ?? ["target", "path", "method", "destination"],
     checkDestination: egress.checkDestination,
-    bodyBytes: options.bodyBytes ?? 1_048_576,
+    payloadBytesMax: options.payloadBytesMax ?? 1_048_576,
     giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
     sockets,
     bounds: { ...BOUNDS, ...options.bounds },

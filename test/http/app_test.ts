@@ -290,7 +290,7 @@ Deno.test("a poll must name the destination that its token is for", async () => 
 });
 
 Deno.test("data of the limit is accepted, a byte more is 413", async () => {
-  await using service = await openTestService({ bodyBytes: 100 });
+  await using service = await openTestService({ payloadBytesMax: 100 });
   const data = (bytes: number) => JSON.stringify(["x".repeat(bytes - 4)]);
   assertEquals((await service.submit(data(100))).state, "Pending");
   const over = await problemIn(await service.ask("/lp/export", { ...NEW, data: data(101) }));

@@ -99,7 +99,7 @@ Deno.test("a body that drips is 408 after its time, and its client is told to cl
 });
 
 Deno.test("a body over the limit is 413 before it is sent, told by its length or not", async () => {
-  await using service = await openTestService({ bodyBytes: 1_000 });
+  await using service = await openTestService({ payloadBytesMax: 1_000 });
   await using server = new SocketServer(service);
   const token = service.token();
   for (const body of ["Content-Length: 20000\r\n", "Transfer-Encoding: chunked\r\n"]) {
@@ -113,7 +113,7 @@ Deno.test("a body over the limit is 413 before it is sent, told by its length or
 
 Deno.test("bodies that come at once are bounded, and those that have come do not count", async () => {
   const bodies = { total: 60_000, perOwner: 40_000 };
-  await using service = await openTestService({ bodyBytes: 10_000, bounds: { bodies } });
+  await using service = await openTestService({ payloadBytesMax: 10_000, bounds: { bodies } });
   await using server = new SocketServer(service);
   using client = await connect(server);
   // Of unknown length: as large as a body may be, 36,384 bytes.
@@ -144,7 +144,7 @@ Deno.test("a store that fails keeps no place of a body or of a poll", async () =
   await using service = await openTestService({
     destination,
     bounds: { bodies: { total: 300_000, perOwner: 300_000 }, polls: { total: 1, perOwner: 1 } },
-    bodyBytes: 10_000,
+    payloadBytesMax: 10_000,
   });
   const { ledger } = service;
   const { accept, find } = ledger;

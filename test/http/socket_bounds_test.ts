@@ -274,7 +274,7 @@ Deno.test("nobody looks at a slow client that is gone", async () => {
 
 Deno.test("frames that wait for a slow client are bounded in number and in bytes", async () => {
   for (const [frame, bound] of [["{}", 256], [`"${"x".repeat(18_000)}"`, 8]] as const) {
-    const { service, open } = await heldService({ bodyBytes: 1_000 });
+    const { service, open } = await heldService({ payloadBytesMax: 1_000 });
     await using _ = service;
     const socket = await open();
     socket.bufferedAmount = 2 * MIB;

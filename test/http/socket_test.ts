@@ -167,7 +167,7 @@ Deno.test("an unknown id and another owner's are the same problem, which names t
 });
 
 Deno.test("every frame is judged like a request: destination, bytes, size, form", async () => {
-  await using service = await openTestService({ bodyBytes: 100 });
+  await using service = await openTestService({ payloadBytesMax: 100 });
   await using server = new SocketServer(service);
   const client = await server.client(server.token({ caveats: ["max_bytes = 50"] }));
   const local = await server.client(server.token({ destination: "https://127.0.0.1/" }));
@@ -282,7 +282,7 @@ Deno.test("past the last socket the next is told 503 and to come back", async ()
 });
 
 Deno.test("binary frames end the socket with 1003, oversize ones with 1009", async () => {
-  await using service = await openTestService({ bodyBytes: 1_000 });
+  await using service = await openTestService({ payloadBytesMax: 1_000 });
   await using server = new SocketServer(service);
   const binary = await server.client();
   binary.send(new Uint8Array([123, 125]));
