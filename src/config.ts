@@ -102,7 +102,7 @@ export type SettingName = keyof Config;
 /** Names of the environment variables that are read; the only ones the process needs to see. */
 export const SETTING_NAMES = settings.keyof().options;
 
-/** Settings that are secrets: they may be files, and nobody needs them but the service. */
+/** Settings that are secrets: printed as set or unset, and may be files. */
 export const SECRET_NAMES = SETTING_NAMES.filter((name) =>
   shown.get(settings.shape[name]) === SECRET
 );

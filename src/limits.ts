@@ -147,7 +147,7 @@ export const STAGING_MAX_MS = 10 * MINUTE;
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Owners who have that bound to themselves in a minute; more share that of strangers. */
 export const REFUSED_OWNERS_PER_MINUTE = 16;
-/** Lines of the log a minute that tell who met which limit: more are only in the metrics. */
+/** Lines of the log a minute that tell who met which limit; the rest shows as 429 and 503 in metrics. */
 export const LIMITS_LOGGED_PER_MINUTE = 60;
 /** Largest floor of free space that can be asked for: 1 TiB. */
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
@@ -202,7 +202,7 @@ export const DEFAULTS = {
   /** Bytes of them: a few busy owners fit on a small disk. */
   openBytes: 256 * MIB,
   /**
-   * Bytes that an owner's exports leave in the store in a day: 700,000 small ones, or 2,000 answers of
+   * Bytes that an owner's exports leave in the store in a day: 900,000 small ones, or 2,000 answers of
    * 1 MiB; weeks until a disk of 64 GB is full.
    */
   storedBytesPerDay: 2_048 * MIB,

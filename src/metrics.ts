@@ -13,15 +13,15 @@ export interface Gauges {
   waitingPolls(): number;
   openSockets(): number;
   unreachableHosts(): number;
-  /** Bytes that may be written before the store is full; as many as can be for one in memory. */
-  roomBytes(): Promise<number>;
+  /** What is free for the store; `Infinity` for one in memory. */
+  freeSpaceBytes(): Promise<number>;
   /** Resident memory of the process, bytes. */
   memoryBytes(): number;
 }
 
 const PREFIX = "databox_export_";
 /** Told from the start, since an increase shows only from a first value on. */
-const ALARMS = [
+const SHOWN_AT_ZERO = [
   "delivery.lapsed",
   "host.unreachable",
   "lane.failed",
@@ -59,7 +59,7 @@ export class Metrics {
   );
 
   constructor() {
-    for (const event of ALARMS) this.#events.inc({ event }, 0);
+    for (const event of SHOWN_AT_ZERO) this.#events.inc({ event }, 0);
   }
 
   /** `log`, with each of its lines counted. */
@@ -92,7 +92,11 @@ export class Metrics {
       "Destination hosts that cannot be reached at present.",
       gauges.unreachableHosts,
     );
-    add("room_bytes", "What is left for the store, on its disk and in its file.", gauges.roomBytes);
+    add(
+      "free_space_bytes",
+      "What is free for the store, on its disk and in its file.",
+      gauges.freeSpaceBytes,
+    );
     // As every dashboard calls it.
     this.#gauge("process_resident_memory_bytes", "Resident memory.", gauges.memoryBytes);
   }

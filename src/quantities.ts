@@ -19,7 +19,7 @@ export function duration(preset: number, min: number, max: number) {
 export function size(preset: number, min = 1, max = PAYLOAD_BYTES_CEILING) {
   return quantity(parseSize, formatSize, {
     ...{ preset, min, max },
-    what: "a number with its unit, B, KiB, MiB or GiB, such as 512KiB or 1MiB",
+    what: "a number with its unit, B, KiB, MiB, GiB, kB or MB, such as 512KiB or 1MiB",
   }).register(shown, { show: (value) => formatSize(Number(value)) });
 }
 

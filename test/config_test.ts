@@ -179,7 +179,7 @@ const refused: readonly (readonly [name: keyof Config, texts: readonly string[],
     [
       "EXPORT_BODY_LIMIT",
       ["", "1", "-1B", "1TiB"],
-      /unit, B, KiB, MiB or GiB, such as 512KiB or 1MiB/,
+      /unit, B, KiB, MiB, GiB, kB or MB, such as 512KiB or 1MiB/,
     ],
     ["EXPORT_BODY_LIMIT", ["0B", "10485761B", "11MiB"], /between 1B and 10MiB/],
     ["EXPORT_RESPONSE_LIMIT", ["0B", "11MiB"], /between 1B and 10MiB/],

@@ -123,7 +123,7 @@ Deno.test("what is so at the moment is asked at each look", async () => {
     waitingPolls: () => now * 100,
     openSockets: () => now * 1_000,
     unreachableHosts: () => now * 10_000,
-    roomBytes: () => Promise.resolve(now * 1_000_000),
+    freeSpaceBytes: () => Promise.resolve(now * 1_000_000),
     memoryBytes: () => now * 100_000,
   });
   const first = await figuresOf(metrics);
@@ -133,7 +133,7 @@ Deno.test("what is so at the moment is asked at each look", async () => {
     waiting_polls: 100,
     open_sockets: 1_000,
     unreachable_hosts: 10_000,
-    room_bytes: 1_000_000,
+    free_space_bytes: 1_000_000,
     process_resident_memory_bytes: 100_000,
   });
   now = 2;
@@ -149,7 +149,7 @@ Deno.test("README tells every metric, and no other", async () => {
     waitingPolls: none,
     openSockets: none,
     unreachableHosts: none,
-    roomBytes: () => Promise.resolve(0),
+    freeSpaceBytes: () => Promise.resolve(0),
     memoryBytes: none,
   });
   const all = [...(await metrics.text()).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);

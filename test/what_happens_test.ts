@@ -41,8 +41,11 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "an attempt ends the process": [
     ["deliver/lapse_test.ts", "an attempt that ends the process is made again at once three times"],
-    ["deliver/lapse_test.ts", "meanwhile other exports are delivered, at every start"],
-    ["deliver/lapse_test.ts", "at its give-up age it is finished"],
+    [
+      "deliver/lapse_test.ts",
+      "while one export ends every process, others are delivered at every start",
+    ],
+    ["deliver/lapse_test.ts", "what ends every process is finished at its give-up age"],
   ],
   "the service is stopped (`SIGTERM`)": [
     ["process_test.ts", "SIGTERM answers who waits, finishes what is in flight, and exits 0"],

@@ -43,9 +43,9 @@ export function createAskArbiter(
 ): (signal: AbortSignal) => Promise<FetchedSecret> {
   const { connect, fetch, randomBytes, clock } = network;
   return (signal) => {
-    const bounds = { clock, signal, timeoutMs: ARBITER_TIMEOUT_MS };
+    const deadline = { clock, signal, timeoutMs: ARBITER_TIMEOUT_MS };
     return access.kind === "zest"
-      ? fetchSecretByZest({ ...access, ...bounds, connect, randomBytes })
-      : fetchSecretByHttps({ ...access, ...bounds, fetch });
+      ? fetchSecretByZest({ ...access, ...deadline, connect, randomBytes })
+      : fetchSecretByHttps({ ...access, ...deadline, fetch });
   };
 }

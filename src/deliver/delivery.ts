@@ -1,6 +1,7 @@
 /**
  * What a hand does with a claimed export: attempt → settle, and then the same with the one behind it,
- * claimed in the commit that settles. Never chooses a lane, and never begins without a claim.
+ * claimed in the commit that settles; and how an export ends that lapsed too often. Never chooses a
+ * lane, and never begins an attempt without a claim.
  */
 import type { Clock } from "../clock.ts";
 import { claimExport, type Turn, type TurnFacts } from "../exports/claim.ts";
@@ -14,9 +15,10 @@ import {
   type Ledger,
   StoreFailed,
 } from "../ledger/ledger.ts";
-import { PAYLOAD_RETRY_MS, STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
+import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { attemptExport, type Send } from "./attempt.ts";
+import { type Behind, lookBehind } from "./payload.ts";
 
 export interface DeliveryParts {
   readonly ledger: Ledger;
@@ -121,25 +123,6 @@ function ageMs({ acceptedAt }: Facts, now: number): number {
   return Math.max(0, now - acceptedAt);
 }
 
-/**
- * What is to be delivered, read before it is claimed: what cannot be read was not attempted. It may be
- * damaged, so its lane alone waits, and the log names it.
- */
-export async function payloadOf(
-  held: Held,
-  { ledger, log }: DeliveryParts,
-  around: Pick<Surroundings, "lookAgain">,
-): Promise<Uint8Array | undefined> {
-  const { id, lane } = held.record;
-  try {
-    return await ledger.payload(held);
-  } catch (error) {
-    log({ event: "store.failed", id, lane, error });
-    around.lookAgain(lane, PAYLOAD_RETRY_MS);
-    return undefined;
-  }
-}
-
 /** Tells the log of an attempt whose end nobody knows: its process was killed, or its lease ran out. */
 export function logLapse(
   record: Facts,
@@ -150,23 +133,6 @@ export function logLapse(
   const { host } = hostAndPathOf(uri);
   const age = ageMs(record, clock.now());
   log({ event: "delivery.lapsed", id, owner, host, attempt, ageMs: age, next });
-}
-
-/** What stands behind in a lane, and its bytes. */
-interface Behind {
-  readonly held: Held;
-  readonly payload: Uint8Array;
-}
-
-/** Reads what stands behind in the lane while the one before it is on its way. */
-async function lookBehind(claimed: Held, { ledger }: DeliveryParts): Promise<Behind | undefined> {
-  try {
-    const held = await ledger.behind(claimed);
-    return held && { held, payload: await ledger.payload(held) };
-  } catch {
-    // Its turn comes when the lane is woken.
-    return undefined;
-  }
 }
 
 /** Settles as `settlement` says, and claims what is `next` in the same commit, if it is its turn. */

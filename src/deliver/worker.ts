@@ -15,14 +15,8 @@ import {
 } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
 import { LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
-import {
-  deliver,
-  type DeliveryParts,
-  giveUp,
-  logLapse,
-  payloadOf,
-  type Surroundings,
-} from "./delivery.ts";
+import { deliver, type DeliveryParts, giveUp, logLapse, type Surroundings } from "./delivery.ts";
+import { payloadOf } from "./payload.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
 import { StoreRest } from "./store_rest.ts";

@@ -82,8 +82,8 @@ export function createGuard(parts: GuardParts): Guard {
   /** A resolver cannot be stopped, only no longer waited for. */
   async function resolveInTime(host: string, signal?: AbortSignal) {
     try {
-      const bounds = { clock, timeoutMs: resolveTimeoutMs, signal };
-      const resolved = await withDeadline(bounds, () => resolve(host));
+      const deadline = { clock, timeoutMs: resolveTimeoutMs, signal };
+      const resolved = await withDeadline(deadline, () => resolve(host));
       if (resolved.kind !== "done") return "timed_out";
       return resolved.value.length === 0 ? "dns_error" : resolved.value;
     } catch {

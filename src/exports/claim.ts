@@ -109,7 +109,8 @@ function restUntil(
   { now, backoff }: TurnFacts,
 ): number {
   const rests = lapses - LAPSES_BY_CHANCE;
-  if (lease === undefined || rests <= 0) return now;
+  if (lease?.since === undefined || rests <= 0) return now;
+  // By the id, not by chance: the lane is looked at again and again, and must rest as long each time.
   const chance = createHash("sha256").update(`${id} ${attempts}`).digest().readUInt32BE() / 2 ** 32;
   const until = lease.since + backoffMs(backoff, rests, chance);
   return isPlannedBefore(until, now, backoff) ? now : until;

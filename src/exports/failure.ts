@@ -47,8 +47,8 @@ const table = {
   },
   interrupted: {
     status: 502,
-    detail: "The service ended in the middle of each of the last attempts; whether the " +
-      "destination got the data is not known.",
+    detail: "The service ended in the middle of the last attempts; whether the destination got " +
+      "the data is not known.",
     final: false,
   },
   destination_refused: {

@@ -95,7 +95,7 @@ export interface Lease {
   readonly id: string;
   readonly claimant: Claimant;
   /** When it was taken; not in leases of before there were `lapses`. */
-  readonly since: number;
+  readonly since?: number;
   readonly until: number;
   /** Attempts just before this one, in a row, of which nobody knows how they ended; none if absent. */
   readonly lapses?: number;

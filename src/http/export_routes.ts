@@ -60,7 +60,7 @@ async function answer(
   }
   const { id } = reply.record;
   const leave = parts.polls.take(owner);
-  if (leave === undefined) return refuse(TOO_MANY_POLLS, owner, parts);
+  if (leave === undefined) return respondProblem(TOO_MANY_POLLS, owner, parts);
   const state = wireState(reply.record);
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
   try {
@@ -147,14 +147,14 @@ async function respond(
   { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
   parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger" | "limitLog">,
 ): Promise<Response> {
-  if (reply.kind === "problem") return refuse(reply, owner, parts);
+  if (reply.kind === "problem") return respondProblem(reply, owner, parts);
   const { record } = reply;
   const bytes = answerBytesOf(record);
   if (bytes <= SMALL_ANSWER_BYTES) return Response.json(await receiptOf(record, parts));
   const { answers, clock } = parts;
   const wait = { clock, timeoutMs: ANSWER_WAIT_MS, signal };
   const leave = await answers.take(owner, bytes * JSON_BYTES_PER_BYTE, wait);
-  if (leave === undefined) return refuse(TOO_MANY_ANSWERS, owner, parts);
+  if (leave === undefined) return respondProblem(TOO_MANY_ANSWERS, owner, parts);
   try {
     const json = new TextEncoder().encode(JSON.stringify(await receiptOf(record, parts)));
     leave(json.length);
@@ -165,7 +165,7 @@ async function respond(
   }
 }
 
-function refuse(
+function respondProblem(
   reply: ProblemReply,
   owner: string,
   { limitLog }: Pick<ExportRoutesParts, "limitLog">,

@@ -21,18 +21,16 @@ export interface HealthParts {
 
 export function healthRoutes(parts: HealthParts): Hono {
   const { ledger, clock, rootKeys, unreachableHosts } = parts;
-  let toldAt = -Infinity;
-  const tell = (error: unknown) => {
-    if (Math.abs(clock.now() - toldAt) < NOT_READY_LOG_MS) return;
-    toldAt = clock.now();
-    parts.log({ event: "store.failed", error });
-  };
+  let fault: unknown;
+  const tellFault = remembered(NOT_READY_LOG_MS, clock, () => {
+    parts.log({ event: "store.failed", error: fault });
+  });
   // Strangers may ask as often as they like.
-  const takesWrites = remembered(
-    READY_WORTH_MS,
-    clock,
-    () => answersInTime(() => ledger.probe(), clock, tell),
-  );
+  const takesWrites = remembered(READY_WORTH_MS, clock, async () => {
+    fault = await faultOf(() => ledger.probe(), clock);
+    if (fault !== undefined) tellFault();
+    return fault === undefined;
+  });
   return new Hono()
     .use(headBounds(parts.headBounds))
     .get("/live", (c) => c.json({ status: "live" }))
@@ -46,17 +44,13 @@ export function healthRoutes(parts: HealthParts): Hono {
     });
 }
 
-async function answersInTime(
-  probe: () => Promise<void>,
-  clock: Clock,
-  tell: (error: unknown) => void,
-): Promise<boolean> {
+/** What is wrong with the store; `undefined` if it takes writes. */
+async function faultOf(probe: () => Promise<void>, clock: Clock): Promise<unknown> {
   try {
-    const bounds = { clock, timeoutMs: READY_TIMEOUT_MS };
-    if ((await withDeadline(bounds, probe)).kind === "done") return true;
-    tell(new Error(`The store did not answer within ${READY_TIMEOUT_MS} ms`));
+    const deadline = { clock, timeoutMs: READY_TIMEOUT_MS };
+    if ((await withDeadline(deadline, probe)).kind === "done") return undefined;
+    return new Error(`The store did not answer within ${READY_TIMEOUT_MS} ms`);
   } catch (error) {
-    tell(error);
+    return error;
   }
-  return false;
 }

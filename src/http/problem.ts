@@ -9,6 +9,8 @@ interface Problem {
   /** What to do about it, where that is always the same. */
   readonly detail?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether it is said to whom there is no more for at the moment. */
+  readonly limit?: true;
 }
 
 /** Seconds after which a caller may find the service well again. */
@@ -54,9 +56,13 @@ const table = {
     title: "Only WebSockets are served here",
     headers: { upgrade: "websocket", connection: "upgrade" },
   },
-  too_many_requests: { status: 429, title: "Too many requests" },
-  too_much_open: { status: 429, title: "Too much is not delivered yet" },
-  storage_quota_exceeded: { status: 429, title: "The owner's storage quota is used up" },
+  too_many_requests: { status: 429, title: "Too many requests", limit: true },
+  too_much_open: { status: 429, title: "Too much is not delivered yet", limit: true },
+  storage_quota_exceeded: {
+    status: 429,
+    title: "The owner's storage quota is used up",
+    limit: true,
+  },
   headers_too_large: {
     status: 431,
     title: "The headers are too large",
@@ -84,24 +90,28 @@ const table = {
     title: "No further poll can wait",
     detail: "Poll with `timeout=0`, or try again.",
     headers: SOON,
+    limit: true,
   },
   too_many_bodies: {
     status: 503,
     title: "Too much is being received",
     detail: "Send fewer bodies at once, or try again.",
     headers: SOON,
+    limit: true,
   },
   too_many_answers: {
     status: 503,
     title: "Too much is being sent",
     detail: "Read the answers that are on their way, and try again.",
     headers: SOON,
+    limit: true,
   },
   too_many_sockets: {
     status: 503,
     title: "No further WebSocket can be served",
     detail: "Use the one that is open, or try again.",
     headers: SOON,
+    limit: true,
   },
   not_ready: { status: 503, title: "The service is not ready", headers: SOON },
 } satisfies Readonly<Record<string, Problem>>;
@@ -120,18 +130,10 @@ export interface ProblemReply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Whether `code` is said to who wants more than there is for them at the moment. */
+/** Whether `code` is said to whom there is no more for at the moment. */
 export function isLimit(code: ProblemCode): boolean {
-  return PROBLEMS[code].status === 429 || LIMITS_OF_ALL.includes(code);
+  return PROBLEMS[code].limit ?? false;
 }
-
-/** These may also be met where others have taken what there is. */
-const LIMITS_OF_ALL: readonly ProblemCode[] = [
-  "too_many_polls",
-  "too_many_bodies",
-  "too_many_answers",
-  "too_many_sockets",
-];
 
 /** The response for `code`; see {@link ProblemReply}. */
 export function problem(

@@ -29,7 +29,7 @@ export class Refusals {
   /** Of this minute, by owner. */
   #entered = new Counts();
   readonly #omitted = new Map<string, number>();
-  /** Until the end of the minute, while there are any. */
+  /** Cancels the timer that enters the omitted ones at the end of their minute. */
   #cancelTelling = () => {};
   /** What the ledger has not taken yet. */
   readonly #entering = new Set<Promise<void>>();
@@ -50,7 +50,7 @@ export class Refusals {
     }
     const who = this.#nameOf(refusal.owner);
     if (this.#entered.of(who) >= REFUSALS_LEDGERED_PER_MINUTE) {
-      if (this.#omitted.size === 0) this.#tellAt((minute + 1) * MINUTE_MS - at);
+      if (this.#omitted.size === 0) this.#tellAfter((minute + 1) * MINUTE_MS - at);
       this.#omitted.set(who, 1 + (this.#omitted.get(who) ?? 0));
       return;
     }
@@ -72,7 +72,7 @@ export class Refusals {
   }
 
   /** Enters the count of a minute as soon as that is over, whether or not somebody comes then. */
-  #tellAt(ms: number): void {
+  #tellAfter(ms: number): void {
     this.#cancelTelling = this.#parts.clock.after(ms, () => this.#enterOmitted());
   }
 

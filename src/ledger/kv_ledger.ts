@@ -87,7 +87,7 @@ export class KvLedger implements Ledger {
   }
 
   /** What is accepted and not finished. */
-  open(): OpenBounds {
+  openTotal(): OpenBounds {
     return this.#open.total();
   }
 
@@ -154,11 +154,11 @@ export class KvLedger implements Ledger {
     const committed = await this.#commit(batch, ids);
     if (record.state === "finished") await this.#noteEnd(held, record, committed);
     if (committed === undefined) return undefined;
-    this.#fill(record.owner, change.entries, answer);
+    this.#countStored(record.owner, change.entries, answer);
     this.#recent.note(record, answer);
     const changed = heldAfter(change, stored, committed);
     if (follower === undefined) return changed;
-    this.#fill(record.owner, follower.claim.entries);
+    this.#countStored(record.owner, follower.claim.entries);
     this.#recent.note(follower.claim.record);
     const next = heldAfter(follower.claim, follower.held.stored, committed);
     return { ...changed, follower: next };
@@ -186,7 +186,11 @@ export class KvLedger implements Ledger {
   }
 
   /** Counts what a change has left in the store. */
-  #fill(owner: string, entries: readonly LedgerEntry[], answer: Uint8Array = NO_ANSWER): void {
+  #countStored(
+    owner: string,
+    entries: readonly LedgerEntry[],
+    answer: Uint8Array = NO_ANSWER,
+  ): void {
     this.#quota.add(owner, bytesOfEntries(entries) + answer.byteLength, this.#clock.now());
   }
 

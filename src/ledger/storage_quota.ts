@@ -17,6 +17,8 @@ interface Level {
   readonly at: number;
 }
 
+const EMPTY: Level = { bytes: 0, at: 0 };
+
 export class StorageQuota {
   readonly #bytesPerDay: number;
   /** Who is not in it has an empty bucket. */
@@ -47,9 +49,10 @@ export class StorageQuota {
     this.#levels.set(owner, { bytes: Math.max(0, this.#bytes(owner, now) + bytes), at: now });
   }
 
-  /** How many bytes are in the bucket; a clock that is put back neither fills nor drains it. */
+  /** How many bytes are in the bucket. Where the clock was put back it drains from the new time on. */
   #bytes(owner: string, now: number): number {
-    const { bytes, at } = this.#levels.get(owner) ?? { bytes: 0, at: now };
+    const { bytes, at } = this.#levels.get(owner) ?? EMPTY;
+    if (now < at) this.#levels.set(owner, { bytes, at: now });
     const drained = Math.max(0, now - at) * this.#bytesPerDay / DAY_MS;
     return Math.max(0, bytes - drained);
   }

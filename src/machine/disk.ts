@@ -18,8 +18,8 @@ const LOOK_AGAIN_MS = 1_000;
 export interface Disk {
   /** The state once `bytes` more are written, by a look of at most {@link LOOK_MS} ago. */
   state(bytes?: number): Promise<StorageState>;
-  /** Bytes that are left for the store, on its disk and in its own file; none if it is gone. */
-  roomBytes(): Promise<number>;
+  /** Bytes that are free for the store, on its disk and in its own file; none if that is gone. */
+  freeSpaceBytes(): Promise<number>;
   close(): void;
 }
 
@@ -41,7 +41,7 @@ export async function watchDisk(
   if (path === ":memory:") {
     return {
       state: () => Promise.resolve({ kind: "well" }),
-      roomBytes: () => Promise.resolve(Infinity),
+      freeSpaceBytes: () => Promise.resolve(Infinity),
       close: () => {},
     };
   }
@@ -50,8 +50,7 @@ export async function watchDisk(
   const look = async (): Promise<Look> => {
     const now = await Deno.stat(path).catch(() => undefined);
     if (now?.ino !== opened.ino || now.dev !== opened.dev) return undefined;
-    const { bavail, bsize } = await statfs(dirname(path));
-    return { diskBytes: bavail * bsize, reusableBytes: file.reusableBytes() };
+    return { diskBytes: await freeBytesAt(path), reusableBytes: file.reusableBytes() };
   };
   const lastLook = remembered(LOOK_MS, clock, () => ({ seen: look(), takenBytes: 0 }));
   return {
@@ -62,12 +61,18 @@ export async function watchDisk(
       if (seen === undefined) return { kind: "lost" };
       return roomState(seen.diskBytes - takenBytes, seen.reusableBytes, floorBytes);
     },
-    async roomBytes() {
+    async freeSpaceBytes() {
       const { diskBytes, reusableBytes } = await lastLook().seen ?? NO_ROOM;
       return diskBytes + reusableBytes;
     },
     close: () => file.close(),
   };
+}
+
+/** Bytes that are free on the disk that `path` lies on. */
+export async function freeBytesAt(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  return bavail * bsize;
 }
 
 /**

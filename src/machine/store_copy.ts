@@ -2,10 +2,10 @@
  * Opens a copy of a store to read from, as it is at one moment. SQLite makes it, also while a service
  * goes on with the store itself, which is neither held nor changed.
  */
-import { statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { formatSize } from "../units.ts";
+import { freeBytesAt } from "./disk.ts";
 import { type OpenStore, requireStore, StoreError } from "./store_file.ts";
 
 /**
@@ -24,7 +24,7 @@ export async function openCopy(path: string, floorBytes: number): Promise<OpenSt
     const folder = folderOf(path);
     try {
       await removeFolder(folder);
-      await assertRoom(path, floorBytes);
+      assertRoom(await bytesOf(path), await freeBytesAt(path), floorBytes);
       await Deno.mkdir(folder, { mode: 0o700 });
       return await copyInto(join(folder, "export.kv"), path);
     } finally {
@@ -68,13 +68,18 @@ async function copyInto(copy: string, path: string): Promise<OpenStore> {
 
 const ALL_PAGES = -1;
 
-/** A full disk would stop the service. */
-async function assertRoom(path: string, floorBytes: number): Promise<void> {
-  // SQLite's log holds what is not in the file yet.
+/** What the copy takes: the store's file, and what is in SQLite's log and not in the file yet. */
+async function bytesOf(path: string): Promise<number> {
   const [file = 0, log = 0] = await Promise.all([path, `${path}-wal`].map(sizeOf));
-  const bytes = file + log;
-  const { bavail, bsize } = await statfs(dirname(path));
-  const freeBytes = bavail * bsize;
+  return file + log;
+}
+
+/**
+ * Where a copy would leave less than the floor there is none: a full disk would stop the service.
+ *
+ * @throws {StoreError}
+ */
+export function assertRoom(bytes: number, freeBytes: number, floorBytes: number): void {
   if (freeBytes - bytes >= floorBytes) return;
   const [needed, free] = [bytes, freeBytes].map((each) => `${Math.ceil(each / MIB)} MiB`);
   throw new StoreError(

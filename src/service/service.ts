@@ -97,11 +97,11 @@ export async function startService(
     ...requestPolicy(config),
   });
   scraped?.metrics.register({
-    open: () => ledger.open(),
+    open: () => ledger.openTotal(),
     waitingPolls: () => waiters.size,
     openSockets: () => sockets.size,
     unreachableHosts: () => worker.unreachableHosts,
-    roomBytes: disk.roomBytes,
+    freeSpaceBytes: disk.freeSpaceBytes,
     memoryBytes: () => Deno.memoryUsage().rss,
   });
   bell.onRing((lanes) => worker.wake(lanes));

@@ -40,14 +40,14 @@ async function withKv(test: (kv: Deno.Kv) => Promise<void>): Promise<void> {
 Deno.test("the secret is asked for once, kept, and good for ever", () =>
   withKv(async (kv) => {
     await using service = new AskingService(kv, answering(telling("present")));
-    await service.keys.start();
-    assertEquals(service.keys.ready, false);
+    await service.secrets.start();
+    assertEquals(service.secrets.ready, false);
     const { event, attempt, former } = await service.line(1);
     assertEquals([event, attempt, former], ["root_key.obtained", 1, 0]);
-    assertEquals([service.keys.ready, service.keys.secrets()], [true, ["present"]]);
+    assertEquals([service.secrets.ready, service.secrets.secrets()], [true, ["present"]]);
     assertEquals(await service.kept(), [{ secret: "present" }]);
     service.clock.advance(10 * DEFAULTS.secretGraceMs);
-    assertEquals(service.keys.secrets(), ["present"]);
+    assertEquals(service.secrets.secrets(), ["present"]);
     assertEquals([service.asked, service.clock.pending], [1, 0]);
   }));
 
@@ -55,14 +55,14 @@ Deno.test("after each failure it is asked again, never before the delay is over"
   withKv(async (kv) => {
     const answers = [...Array(7).fill(failing), telling("at last")];
     await using service = new AskingService(kv, answering(...answers));
-    await service.keys.start();
+    await service.secrets.start();
     const delays: unknown[] = [];
     for (let failures = 1; failures <= 7; failures++) {
       const { event, attempt, code, detail, retryMs } = await service.line(failures);
       assertEquals([event, attempt, code], ["root_key.failed", failures, "unavailable"]);
       assertEquals(detail, "The arbiter answered 163");
       delays.push(retryMs);
-      assertEquals([service.asked, service.keys.ready], [failures, false]);
+      assertEquals([service.asked, service.secrets.ready], [failures, false]);
       service.clock.advance(Number(retryMs) - 1);
       assertEquals(service.clock.pending, 1);
       service.clock.advance(1);
@@ -70,7 +70,7 @@ Deno.test("after each failure it is asked again, never before the delay is over"
     // Half of a bound that doubles up to its cap.
     assertEquals(delays, [250, 500, 1_000, 2_000, 2_500, 2_500, 2_500]);
     assertEquals((await service.line(8)).attempt, 8);
-    assertEquals([service.keys.secrets(), service.clock.pending], [["at last"], 0]);
+    assertEquals([service.secrets.secrets(), service.clock.pending], [["at last"], 0]);
   }));
 
 Deno.test("whatever chance says, a delay is within its bound, and after a thousand failures at most the cap", () =>
@@ -83,14 +83,14 @@ Deno.test("whatever chance says, a delay is within its bound, and after a thousa
           let rolls = 0;
           const random = () => chances[rolls++ % chances.length] ?? 0;
           await using service = new AskingService(kv, answering(failing), { random });
-          await service.keys.start();
+          await service.secrets.start();
           for (let failure = 1; failure <= failures; failure++) {
             const retryMs = Number((await service.line(failure)).retryMs);
             const bound = Math.min(ARBITER_BACKOFF_CAP_MS, 500 * 2 ** (failure - 1));
             assert(Number.isInteger(retryMs) && retryMs >= 0 && retryMs <= bound, `${retryMs}`);
             if (failure < failures) service.passDelay();
           }
-          await service.keys.stop();
+          await service.secrets.stop();
           assertEquals([service.asked, service.clock.pending], [failures, 0]);
         },
       ),
@@ -105,7 +105,7 @@ Deno.test("an attempt that throws is a failure like any other, and its message i
       throw new RangeError("sesame");
     };
     await using service = new AskingService(kv, answering(throwing, atOnce, telling("present")));
-    await service.keys.start();
+    await service.secrets.start();
     for (const [count, detail] of [[1, "TypeError"], [2, "RangeError"]] as const) {
       const line = await service.line(count);
       assertEquals([line.code, line.detail], ["unexpected", detail]);
@@ -123,15 +123,15 @@ for (const [kind, nth] of [["fails", 2], ["fails", 3], ["lies", 3]] as const) {
       const store = new KvSecrets(faultyKv(kv, fault));
       const answers = answering(telling("first"), telling("second"));
       await using service = new AskingService(kv, answers, { store });
-      await service.keys.start();
+      await service.secrets.start();
       const { event, code, detail } = await service.line(1);
       assertEquals([event, code, detail], ["root_key.failed", "store_failed", "TypeError"]);
       // What is not kept would be forgotten by a crash, and its tokens with it.
-      assertEquals([service.keys.ready, service.keys.secrets()], [false, []]);
+      assertEquals([service.secrets.ready, service.secrets.secrets()], [false, []]);
       service.passDelay();
       assertEquals((await service.line(2)).attempt, 2);
-      assertEquals([service.asked, service.keys.ready], [1, true]);
-      assertEquals(service.keys.secrets(), ["first"]);
+      assertEquals([service.asked, service.secrets.ready], [1, true]);
+      assertEquals(service.secrets.secrets(), ["first"]);
       assertEquals(await service.kept(), [{ secret: "first" }]);
     }));
 }
@@ -140,8 +140,8 @@ Deno.test("a store that cannot be read stops the start: nothing is asked, nothin
   withKv(async (kv) => {
     await using service = new AskingService(kv, answering(telling("present")));
     await kv.set(keys.secrets(), "something else");
-    await assertRejects(() => service.keys.start(), Error, "Cannot read the former secrets");
-    await service.keys.stop();
+    await assertRejects(() => service.secrets.start(), Error, "Cannot read the former secrets");
+    await service.secrets.stop();
     assertEquals([service.asked, service.lines], [0, []]);
     assertEquals((await kv.get(keys.secrets())).value, "something else");
   }));
@@ -159,12 +159,12 @@ Deno.test("from start to start the former secrets stay good, first those of befo
     ) {
       const answer = Promise.withResolvers<FetchedSecret>();
       await using service = new AskingService(kv, answering(() => answer.promise), { clock });
-      await service.keys.start();
-      assertEquals([service.keys.ready, service.keys.secrets()], [false, [...before]]);
+      await service.secrets.start();
+      assertEquals([service.secrets.ready, service.secrets.secrets()], [false, [...before]]);
       answer.resolve({ kind: "secret", secret });
       assertEquals((await service.line(1)).former, after.length - 1);
-      assertEquals(service.keys.secrets(), [...after]);
-      await service.keys.stop();
+      assertEquals(service.secrets.secrets(), [...after]);
+      await service.secrets.stop();
       clock.advance(1_000);
     }
   }));
@@ -174,26 +174,26 @@ Deno.test("a former secret is good to the end of its grace, also while the servi
     await using service = new AskingService(kv, answering(telling("present")));
     const formerSince = service.clock.now() - 1_000;
     await new KvSecrets(kv).keep([{ secret: "before" }, { secret: "earlier", formerSince }]);
-    await service.keys.start();
+    await service.secrets.start();
     await service.line(1);
     service.clock.advance(DEFAULTS.secretGraceMs - 1_001);
-    assertEquals(service.keys.secrets(), ["present", "before", "earlier"]);
+    assertEquals(service.secrets.secrets(), ["present", "before", "earlier"]);
     service.clock.advance(1);
-    assertEquals(service.keys.secrets(), ["present", "before"]);
+    assertEquals(service.secrets.secrets(), ["present", "before"]);
     service.clock.advance(1_000);
-    assertEquals(service.keys.secrets(), ["present"]);
+    assertEquals(service.secrets.secrets(), ["present"]);
   }));
 
 Deno.test("there are never more former secrets than the most, in the store and out of it", () =>
   withKv(async (kv) => {
     for (let start = 0; start < FORMER_SECRETS_MAX + 3; start++) {
       await using service = new AskingService(kv, answering(telling(`secret ${start}`)));
-      await service.keys.start();
+      await service.secrets.start();
       await service.line(1);
-      await service.keys.stop();
+      await service.secrets.stop();
       const most = Math.min(start, FORMER_SECRETS_MAX) + 1;
-      assertEquals([service.keys.secrets().length, (await service.kept()).length], [most, most]);
-      assertEquals(service.keys.secrets()[0], `secret ${start}`);
+      assertEquals([service.secrets.secrets().length, (await service.kept()).length], [most, most]);
+      assertEquals(service.secrets.secrets()[0], `secret ${start}`);
     }
   }));
 
@@ -201,12 +201,12 @@ Deno.test("stopped while it asks or waits, it leaves neither a timer nor a line"
   withKv(async (kv) => {
     for (const [answer, lines] of [[silent, 0], [failing, 1]] as const) {
       await using service = new AskingService(kv, answering(answer));
-      await service.keys.start();
+      await service.secrets.start();
       await service.line(lines);
-      await service.keys.stop();
+      await service.secrets.stop();
       assertEquals([service.clock.pending, service.asked, service.lines.length], [0, 1, lines]);
       service.clock.advance(ARBITER_BACKOFF_CAP_MS);
-      await service.keys.stop();
+      await service.secrets.stop();
       assertEquals([service.asked, service.lines.length], [1, lines]);
     }
   }));
@@ -215,18 +215,18 @@ Deno.test("stopped before it starts, it asks nothing, and has what was kept", ()
   withKv(async (kv) => {
     await using service = new AskingService(kv, answering(telling("present")));
     await new KvSecrets(kv).keep([{ secret: "before" }]);
-    await service.keys.stop();
-    await service.keys.start();
-    assertEquals([service.asked, service.keys.ready], [0, false]);
-    assertEquals(service.keys.secrets(), ["before"]);
+    await service.secrets.stop();
+    await service.secrets.start();
+    assertEquals([service.asked, service.secrets.ready], [0, false]);
+    assertEquals(service.secrets.secrets(), ["before"]);
   }));
 
 Deno.test("a secret that comes just as it stops is kept before it has stopped", () =>
   withKv(async (kv) => {
     const answer = Promise.withResolvers<FetchedSecret>();
     await using service = new AskingService(kv, answering(() => answer.promise));
-    await service.keys.start();
-    const stopped = service.keys.stop();
+    await service.secrets.start();
+    const stopped = service.secrets.stop();
     answer.resolve({ kind: "secret", secret: "just now" });
     await stopped;
     assertEquals(await service.kept(), [{ secret: "just now" }]);
@@ -247,12 +247,12 @@ Deno.test("no line has a secret in it, whatever failed", () =>
     const throwing: Answer = () => Promise.reject(new Error("sesame"));
     const answers = answering(throwing, failing, telling("sesame"));
     await using service = new AskingService(kv, answers, { store });
-    await service.keys.start();
+    await service.secrets.start();
     for (const count of [1, 2, 3]) {
       await service.line(count);
       service.passDelay();
     }
     assertEquals((await service.line(4)).event, "root_key.obtained");
-    assertEquals(service.keys.secrets(), ["sesame"]);
+    assertEquals(service.secrets.secrets(), ["sesame"]);
     assertFalse(JSON.stringify(service.lines).includes("sesame"));
   }));

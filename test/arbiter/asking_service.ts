@@ -24,7 +24,7 @@ const POLICY: ArbiterSecretsParts["policy"] = {
 
 export class AskingService implements AsyncDisposable {
   readonly clock = new FakeClock();
-  readonly keys: ArbiterSecrets;
+  readonly secrets: ArbiterSecrets;
   /** What was logged so far. */
   readonly lines: Record<string, unknown>[] = [];
   readonly #kv: Deno.Kv;
@@ -41,7 +41,7 @@ export class AskingService implements AsyncDisposable {
       this.#onLine();
     };
     this.#kv = kv;
-    this.keys = new ArbiterSecrets({
+    this.secrets = new ArbiterSecrets({
       fetchSecret: (signal) => {
         this.#asked++;
         return fetchSecret(signal);
@@ -79,6 +79,6 @@ export class AskingService implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.keys.stop();
+    await this.secrets.stop();
   }
 }

@@ -188,8 +188,8 @@ const failures: Record<FailureCode, readonly [status: string, detail: string]> =
   invalid_answer: ["502 Bad Gateway", "The destination's answer was not valid HTTP."],
   interrupted: [
     "502 Bad Gateway",
-    "The service ended in the middle of each of the last attempts; whether the destination got " +
-    "the data is not known.",
+    "The service ended in the middle of the last attempts; whether the destination got the data " +
+    "is not known.",
   ],
   destination_refused: [
     "403 Forbidden",

@@ -282,7 +282,7 @@ Deno.test("exports accepted and not finished are bounded for each owner", async 
   assertEquals((await full(service)).status, 200);
 });
 
-Deno.test("on a socket they are bounded too, and the log tells of it", async () => {
+Deno.test("open exports of an owner are bounded on a socket too, and the log tells of it", async () => {
   const { destination, speak } = silent();
   const openMax = { exports: 1, bytes: MIB };
   await using service = await openTestService({ destination, openMax });

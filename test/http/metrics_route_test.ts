@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { openTestService } from "../fakes/test_service.ts";
 
-const TOKEN = "the operator's own".replaceAll(/\W/g, "-");
+const TOKEN = "the-operator-s-own";
 const METRICS = "databox_export_open_exports 7\n";
 const TEXT = "text/plain; version=0.0.4; charset=utf-8";
 const metrics = {

@@ -89,7 +89,7 @@ Deno.test("what was only counted is entered with the first refusal of another mi
   ]);
 });
 
-Deno.test("at the end of its minute, though nobody comes any more", async () => {
+Deno.test("refusals only counted are entered at the end of their minute, though nobody comes any more", async () => {
   const { refusals, note, clock, entries } = refusalsWith();
   clock.advance(20_000);
   note(BOUND + 7);

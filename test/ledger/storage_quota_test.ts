@@ -37,6 +37,8 @@ for (const [what, of, waitMs] of WAITS) {
       : { kind: "over_quota", bytesPerDay: PER_DAY, waitMs };
     assertEquals(of.exceeded("owner", NOW), expected as ReturnType<StorageQuota["exceeded"]>);
     assertEquals(of.exceeded("another owner", NOW), undefined);
+    // What was announced holds.
+    assertEquals(of.exceeded("owner", NOW + (waitMs ?? 0)), undefined);
   });
 }
 

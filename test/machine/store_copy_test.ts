@@ -1,8 +1,13 @@
 /** Reading the store of a service that runs: as of one moment, beside it, and gone afterwards. */
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { join } from "node:path";
-import { statfs } from "node:fs/promises";
-import { openCopy, removeAbandonedCopy } from "../../src/machine/store_copy.ts";
+import { assertRoom, openCopy, removeAbandonedCopy } from "../../src/machine/store_copy.ts";
 import { openStore, StoreError } from "../../src/machine/store_file.ts";
 import { withFolder } from "../fakes/folder.ts";
 
@@ -70,24 +75,27 @@ Deno.test("several may read at once", () =>
     close();
   }));
 
-Deno.test("a copy is refused where it would leave less room than the floor, and says what to do", () =>
+Deno.test("a copy may leave the floor and no less, and the message says what to do", () => {
+  const mib = 1_048_576;
+  assertRoom(3 * mib, 10 * mib, 7 * mib);
+  const error = assertThrows(() => assertRoom(3 * mib, 10 * mib, 7 * mib + 1_024), StoreError);
+  for (const part of ["takes 3 MiB", "10 MiB are free", "EXPORT_FREE_SPACE_FLOOR keeps 7169KiB"]) {
+    assertStringIncludes(String(error), part);
+  }
+});
+
+Deno.test("where there is no room, nothing is copied, and what the log holds counts too", () =>
   withFolder(async (folder) => {
     const path = join(folder, "export.kv");
     const { kv, close } = await openStore(path);
-    // In the file and in its log are some MiB each.
-    for (let n = 0; n < 200; n++) await kv.set(["entry", n], new Uint8Array(60_000));
+    for (let n = 0; n < 100; n++) await kv.set(["entry", n], new Uint8Array(60_000));
     const sizes = await Promise.all([path, `${path}-wal`].map((each) => Deno.stat(each)));
-    const bytes = sizes.reduce((sum, { size }) => sum + size, 0);
-    const { bavail, bsize } = await statfs(folder);
-    // Others use the disk meanwhile, too; less than half of what the copy takes.
-    const error = await assertRejects(
-      () => openCopy(path, bavail * bsize - bytes / 2),
-      StoreError,
-    );
-    for (const part of [`takes ${Math.ceil(bytes / 1_048_576)} MiB`, "EXPORT_FREE_SPACE_FLOOR"]) {
-      assertStringIncludes(String(error), part);
-    }
-    (await openCopy(path, bavail * bsize - bytes * 2)).close();
+    const [file = 0, log = 0] = sizes.map(({ size }) => size);
+    const needed = Math.ceil((file + log) / 1_048_576);
+    assertNotEquals(needed, Math.ceil(file / 1_048_576));
+    const error = await assertRejects(() => openCopy(path, 2 ** 60), StoreError);
+    assertStringIncludes(String(error), `takes ${needed} MiB`);
+    assertEquals((await filesIn(folder)).includes("export.kv.copy"), false);
     close();
   }));
 

@@ -250,17 +250,17 @@ const LIVES: Record<string, (folder: string, settings: Settings) => Promise<void
     await before.end();
     await withService(before, async (start) => {
       await using service = start();
-      await service.keys.start();
+      await service.secrets.start();
       for (const failures of [1, 2]) {
         assertEquals((await service.line(failures)).code, "connect_failed");
-        assertEquals(service.keys.ready, false);
+        assertEquals(service.secrets.ready, false);
         if (failures === 1) service.passDelay();
       }
       await using arbiter = await before.again();
       service.passDelay();
       const { secret = "" } = await arbiter.heard();
       assertEquals((await service.line(3)).event, "root_key.obtained");
-      assertEquals([service.keys.ready, service.keys.secrets()], [true, [secret]]);
+      assertEquals([service.secrets.ready, service.secrets.secrets()], [true, [secret]]);
     });
   },
 
@@ -271,22 +271,22 @@ const LIVES: Record<string, (folder: string, settings: Settings) => Promise<void
     await using first = await Arbiter.start(folder, settings);
     await withService(first, async (start) => {
       await using service = start();
-      await service.keys.start();
+      await service.secrets.start();
       const { secret: before = "" } = await first.heard();
       await service.line(1);
       await first.end();
       await using second = await first.again();
       service.clock.advance(PLENTY_MS);
-      assertEquals([service.keys.ready, service.keys.secrets()], [true, [before]]);
+      assertEquals([service.secrets.ready, service.secrets.secrets()], [true, [before]]);
       assertEquals([service.asked, service.clock.pending], [1, 0]);
-      await service.keys.stop();
+      await service.secrets.stop();
 
       await using restarted = start();
-      await restarted.keys.start();
-      assertEquals(restarted.keys.secrets(), [before]);
+      await restarted.secrets.start();
+      assertEquals(restarted.secrets.secrets(), [before]);
       const { secret: present = "" } = await second.heard();
       await restarted.line(1);
-      assertEquals(restarted.keys.secrets(), [present, before]);
+      assertEquals(restarted.secrets.secrets(), [present, before]);
       assertEquals(restarted.asked, 1);
     });
   },
@@ -296,7 +296,7 @@ const LIVES: Record<string, (folder: string, settings: Settings) => Promise<void
     await first.behave({ silent: true });
     await withService(first, async (start) => {
       await using service = start();
-      await service.keys.start();
+      await service.secrets.start();
       await first.heard();
       await first.end();
       assertEquals((await service.line(1)).code, "connection_lost");
@@ -304,7 +304,7 @@ const LIVES: Record<string, (folder: string, settings: Settings) => Promise<void
       service.passDelay();
       const { secret = "" } = await second.heard();
       await service.line(2);
-      assertEquals(service.keys.secrets(), [secret]);
+      assertEquals(service.secrets.secrets(), [secret]);
     });
   },
 };
