@@ -147,8 +147,8 @@ export const STAGING_MAX_MS = 10 * MINUTE;
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Owners who have that bound to themselves in a minute; more share that of strangers. */
 export const REFUSED_OWNERS_PER_MINUTE = 16;
-/** Lines of the log a minute that tell who met which limit; the rest shows as 429 and 503 in metrics. */
-export const LIMITS_LOGGED_PER_MINUTE = 60;
+/** Lines of the log a minute that clients bring about without a bound of their own, each another one. */
+export const PACED_LINES_PER_MINUTE = 60;
 /** Largest floor of free space that can be asked for: 1 TiB. */
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
 /** Characters kept of a refused destination's host: the longest name of DNS, and a port. */

@@ -149,7 +149,8 @@ export class Metrics {
       help,
       registers: [this.#registry],
       async collect() {
-        this.set(await read());
+        // What cannot be read must not hide the others.
+        this.set(await Promise.try(read).catch(() => NaN));
       },
     });
   }

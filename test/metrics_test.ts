@@ -80,7 +80,11 @@ for (const [what, line, figures] of LINES) {
 
 Deno.test("what may be worth an alarm is there from the start, so that its first increase shows", async () => {
   const text = await new Metrics().text();
-  for (const event of ["store.failed", "lane.failed", "host.unreachable", "request.limited"]) {
+  const alarms = [
+    ...["store.failed", "lane.failed", "request.failed", "listener.failed", "root_key.failed"],
+    ...["host.unreachable", "request.limited", "sockets.dropped", "delivery.lapsed"],
+  ];
+  for (const event of alarms) {
     assertMatch(text, new RegExp(`^databox_export_events_total\\{event="${event}"\\} 0$`, "m"));
   }
 });
@@ -139,6 +143,25 @@ Deno.test("what is so at the moment is asked at each look", async () => {
   now = 2;
   const doubled = Object.entries(first).map(([name, value]) => [name, 2 * value]);
   assertEquals(await figuresOf(metrics), Object.fromEntries(doubled));
+});
+
+Deno.test("a gauge that cannot be read hides no other", async () => {
+  const metrics = new Metrics();
+  const fails = () => {
+    throw new Error("Cannot look");
+  };
+  metrics.register({
+    open: () => ({ exports: 3, bytes: 0 }),
+    waitingPolls: () => 1,
+    openSockets: () => 2,
+    unreachableHosts: fails,
+    freeSpaceBytes: () => Promise.reject(new Error("Cannot look")),
+    memoryBytes: () => 4,
+  });
+  const text = await metrics.text();
+  for (const line of ["open_exports 3", "free_space_bytes Nan", "unreachable_hosts Nan"]) {
+    assertMatch(text, new RegExp(`^databox_export_${line}$`, "m"));
+  }
 });
 
 Deno.test("README tells every metric, and no other", async () => {

@@ -108,7 +108,9 @@ export async function giveUp(
   around: Surroundings,
 ): Promise<Work | undefined> {
   const { clock, claimant, policy } = parts;
-  const next = await lookBehind(held, parts);
+  const behind = await lookBehind(held, parts);
+  const { host } = hostAndPathOf(held.record.uri);
+  const next = around.isWanted(host) ? undefined : behind;
   const facts = { now: clock.now(), claimant, ...policy, lapsesBefore: lapses };
   const end = { settlement: change, answer: NO_ANSWER, next, facts };
   const { isSettled, work } = await settleAndFollow(held, end, parts, around);

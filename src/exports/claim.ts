@@ -48,12 +48,11 @@ export function turnOf(record: ExportRecord, lease: Lease | undefined, facts: Tu
       : { kind: "wait", until: record.dueAt };
   }
   const lapses = 1 + (lease?.lapses ?? 0);
-  if (lapses >= LAPSES_MAX && facts.now >= record.giveUpAt) {
-    return { kind: "give_up", change: giveUp(record, facts), lapses };
-  }
   const until = restUntil(record, lease, lapses, facts);
-  return until > facts.now
-    ? { kind: "wait", until }
+  if (until > facts.now) return { kind: "wait", until };
+  // One that began with the lapses of the one before it has as many attempts of its own.
+  return Math.min(lapses, record.attempts) >= LAPSES_MAX && facts.now >= record.giveUpAt
+    ? { kind: "give_up", change: giveUp(record, facts), lapses }
     : { kind: "claim", change: claim(record, lapses, facts) };
 }
 

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { rememberTokens } from "../authorise/verified_tokens.ts";
 import { type Bounded, boundedBy, type RequestBounds } from "./bounds.ts";
-import { failure } from "./exchange.ts";
+import { noteFailure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
 import { guard, type GuardParts } from "./guard.ts";
 import { type HealthParts, healthRoutes } from "./health.ts";
@@ -30,9 +30,7 @@ export function createApp({ bounds, sockets, metrics, ...more }: AppParts): Hono
   app.notFound(() => problem("no_such_route"));
   app.onError((error, c) => {
     const { method, path } = c.req;
-    const { code, line } = failure(error);
-    parts.log({ ...line, method, path });
-    return problem(code);
+    return problem(noteFailure(error, { method, path }, parts));
   });
   return app;
 }

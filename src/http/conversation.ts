@@ -15,11 +15,12 @@ import {
   SOCKET_WATCH_MS,
   STORE_RETRY_MS,
 } from "../limits.ts";
-import { exchange, failure, lookUp, receiptOf, type Reply, SHOWN_BEFORE } from "./exchange.ts";
+import { exchange, lookUp, noteFailure, receiptOf, type Reply, SHOWN_BEFORE } from "./exchange.ts";
 import type { ExportRoutesParts } from "./export_routes.ts";
 import { admit, type Call, type GuardParts } from "./guard.ts";
 import { type Followed, Outbox } from "./outbox.ts";
 import type { GiveBack } from "./places.ts";
+import { noteLimit } from "./paced_log.ts";
 import { type ProblemCode, problemText } from "./problem.ts";
 import { type ExportRequest, parseExportRequest, requestBytesMax } from "./request.ts";
 import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
@@ -96,7 +97,7 @@ export class Conversation implements Talk {
       this.#stop();
       if (farewell.code !== 1001) {
         const { owner } = this.#opener;
-        this.#parts.log({ event: "socket.refused", owner, ...farewell });
+        this.#parts.pacedLog({ event: "socket.refused", owner, ...farewell });
       }
       this.#proceed();
     }
@@ -153,7 +154,7 @@ export class Conversation implements Talk {
     // In the order of the frames: only that tells an app which of its submissions was refused.
     this.#lastAnswer = Promise.all([reply, this.#lastAnswer]).then(([reply]) => {
       if (reply.kind === "export") return this.#tell(newer(reply.record, known?.record));
-      this.#parts.limitLog.note(reply.code, this.#opener.owner);
+      noteLimit(reply.code, this.#opener.owner, this.#parts.pacedLog);
       this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
     });
     await this.#lastAnswer;
@@ -222,10 +223,8 @@ export class Conversation implements Talk {
 
   /** Logs what went wrong as it would be over HTTP; returns what to call it to the client. */
   #failed(error: unknown): ProblemCode {
-    const { code, line } = failure(error);
     const { method, path } = this.#opener.call;
-    this.#parts.log({ ...line, method, path });
-    return code;
+    return noteFailure(error, { method, path }, this.#parts);
   }
 }
 

@@ -23,7 +23,7 @@ import {
   StoreFailed,
 } from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
-import { framesOf, type Log, type LogEvent } from "../log.ts";
+import { framesOf, type Log } from "../log.ts";
 import type { ProblemCode, ProblemReply } from "./problem.ts";
 import { storageQuotaExceeded, tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
@@ -184,11 +184,18 @@ export async function receiptOf(
     : openReceipt(record);
 }
 
-/** What a caller is told of something thrown, and what the log is. */
-export function failure(error: unknown): { readonly code: ProblemCode; readonly line: LogEvent } {
-  return error instanceof StoreFailed
-    ? { code: "store_unavailable", line: { event: "store.failed", error: error.cause } }
-    : { code: "internal", line: { event: "request.failed", error, frames: framesOf(error) } };
+/** Tells the log of something thrown at a request; returns what the caller is told. */
+export function noteFailure(
+  error: unknown,
+  where: { readonly method: string; readonly path: string },
+  { log, pacedLog }: { readonly log: Log; readonly pacedLog: Log },
+): ProblemCode {
+  if (error instanceof StoreFailed) {
+    pacedLog({ event: "store.failed", error: error.cause, ...where });
+    return "store_unavailable";
+  }
+  log({ event: "request.failed", error, frames: framesOf(error), ...where });
+  return "internal";
 }
 
 const KEY_RULE = "`Idempotency-Key` must be 1 to 255 visible ASCII characters, such as a UUID.";

@@ -21,7 +21,8 @@ import {
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
 import { paced } from "./paced.ts";
-import type { LimitLog } from "./limit_log.ts";
+import type { Log } from "../log.ts";
+import { noteLimit } from "./paced_log.ts";
 import { problemFor, type ProblemReply } from "./problem.ts";
 import {
   type ExportRequest,
@@ -32,7 +33,7 @@ import {
 
 export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "headBounds" | "rate"> {
   readonly waiters: Waiters<ExportRecord | undefined>;
-  readonly limitLog: LimitLog;
+  readonly pacedLog: Log;
 }
 
 type GuardedContext = Context<Guarded>;
@@ -145,7 +146,7 @@ function tooSlow(timeoutMs: number): ProblemReply {
 async function respond(
   reply: Reply,
   { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
-  parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger" | "limitLog">,
+  parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger" | "pacedLog">,
 ): Promise<Response> {
   if (reply.kind === "problem") return respondProblem(reply, owner, parts);
   const { record } = reply;
@@ -168,8 +169,8 @@ async function respond(
 function respondProblem(
   reply: ProblemReply,
   owner: string,
-  { limitLog }: Pick<ExportRoutesParts, "limitLog">,
+  { pacedLog }: Pick<ExportRoutesParts, "pacedLog">,
 ): Response {
-  limitLog.note(reply.code, owner);
+  noteLimit(reply.code, owner, pacedLog);
   return problemFor(reply);
 }

@@ -14,7 +14,8 @@ import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
 import { faultOfHead, type HeadBounds } from "./head_bounds.ts";
-import type { LimitLog } from "./limit_log.ts";
+import type { Log } from "../log.ts";
+import { noteLimit } from "./paced_log.ts";
 import { problemFor, type ProblemReply } from "./problem.ts";
 import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
@@ -35,7 +36,8 @@ export interface RootKeyRing {
 export interface GuardParts {
   readonly clock: Clock;
   readonly refusals: Refusals;
-  readonly limitLog: LimitLog;
+  /** For what may happen without end. */
+  readonly pacedLog: Log;
   readonly rootKeys: () => RootKeyRing;
   /** This service's name, as the caveat `target` must have it. */
   readonly target: string;
@@ -84,7 +86,7 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
     const { owner } = authorisation.grant;
     const waitMs = parts.rate.admit(owner);
     if (waitMs === undefined) return authorisation;
-    parts.limitLog.note("too_many_requests", owner);
+    noteLimit("too_many_requests", owner, parts.pacedLog);
     return tooManyRequests(parts.rate.perSecond, waitMs);
   }
   const { reason } = authorisation;

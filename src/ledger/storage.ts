@@ -25,10 +25,14 @@ export function roomState(
   reusableBytes: number,
   floorBytes: number,
 ): StorageState {
-  const roomBytes = diskBytes + reusableBytes;
-  const holds = (floor: number) => roomBytes >= floor && diskBytes >= floor * LOG_SHARE;
-  if (holds(floorBytes)) return { kind: "well" };
-  return { kind: holds(floorBytes / 2) ? "low" : "exhausted", roomBytes };
+  const roomBytes = roomFor(diskBytes, reusableBytes);
+  if (roomBytes >= floorBytes) return { kind: "well" };
+  return { kind: roomBytes >= floorBytes / 2 ? "low" : "exhausted", roomBytes };
+}
+
+/** What counts against the floor. */
+export function roomFor(diskBytes: number, reusableBytes: number): number {
+  return Math.min(diskBytes + reusableBytes, diskBytes / LOG_SHARE);
 }
 
 /** Of the default floor 16 MiB: SQLite's log is copied into the file whenever it passes 4 MiB. */

@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
 import { remembered } from "../remembered.ts";
-import { roomState, type StorageState } from "../ledger/storage.ts";
+import { roomFor, roomState, type StorageState } from "../ledger/storage.ts";
 
 /** A look is worth this long; what the store itself takes meanwhile is counted. */
 const LOOK_MS = 250;
@@ -18,7 +18,7 @@ const LOOK_AGAIN_MS = 1_000;
 export interface Disk {
   /** The state once `bytes` more are written, by a look of at most {@link LOOK_MS} ago. */
   state(bytes?: number): Promise<StorageState>;
-  /** Bytes that are free for the store, on its disk and in its own file; none if that is gone. */
+  /** What is free for the store, as it counts against the floor; nothing if its file is gone. */
   freeSpaceBytes(): Promise<number>;
   close(): void;
 }
@@ -63,7 +63,7 @@ export async function watchDisk(
     },
     async freeSpaceBytes() {
       const { diskBytes, reusableBytes } = await lastLook().seen ?? NO_ROOM;
-      return diskBytes + reusableBytes;
+      return roomFor(diskBytes, reusableBytes);
     },
     close: () => file.close(),
   };

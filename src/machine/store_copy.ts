@@ -13,14 +13,14 @@ import { type OpenStore, requireStore, StoreError } from "./store_file.ts";
  * free again however the process ends.
  *
  * @param floorBytes what the copy must leave free on the disk
- * @throws {StoreError} if there is no store, or no room for a copy of it
+ * @throws {StoreError} if there is no store, no room for a copy of it, or another user's in the way
  */
 export async function openCopy(path: string, floorBytes: number): Promise<OpenStore> {
   await requireStore(path);
+  // One copy at a time: two would both find the room for one.
+  using lock = await Deno.open(path, { read: true });
+  await lock.lock(true);
   return await deferringSignals(async () => {
-    // One copy at a time: two would both find the room for one.
-    using lock = await Deno.open(lockOf(path), { create: true, write: true });
-    await lock.lock(true);
     const folder = folderOf(path);
     try {
       await removeFolder(folder);
@@ -33,15 +33,16 @@ export async function openCopy(path: string, floorBytes: number): Promise<OpenSt
   });
 }
 
-/** Removes what a copy left that was cut off, unless one is being made. */
+/**
+ * Removes what a copy left that was cut off, unless one is being made. Before the store is opened: to
+ * close its file would drop the locks that this process has on it.
+ *
+ * @throws {StoreError} if it is another user's
+ */
 export async function removeAbandonedCopy(path: string): Promise<void> {
   if (await sizeOf(folderOf(path)) === undefined) return;
-  using lock = await Deno.open(lockOf(path), { create: true, write: true });
+  using lock = await Deno.open(path, { read: true });
   if (await lock.tryLock(true)) await removeFolder(folderOf(path));
-}
-
-function lockOf(path: string): string {
-  return `${path}.copy.lock`;
 }
 
 function folderOf(path: string): string {
@@ -50,7 +51,9 @@ function folderOf(path: string): string {
 
 async function removeFolder(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return;
+    const advice = "a copy that was cut off; remove it as the user who made it";
+    throw new StoreError(`Cannot remove "${path}", ${advice}: ${error.message}`, { cause: error });
   });
 }
 

@@ -11,7 +11,7 @@ import { createEgress, type Egress } from "../egress/egress.ts";
 import { systemResolve } from "../egress/guard.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { createApp } from "../http/app.ts";
-import { LimitLog } from "../http/limit_log.ts";
+import { pacedLog } from "../http/paced_log.ts";
 import { Refusals } from "../http/refusals.ts";
 import { Sockets } from "../http/sockets.ts";
 import { instanceOf } from "../ledger/instance.ts";
@@ -85,7 +85,7 @@ export async function startService(
     accept: worker.accept,
     waiters,
     refusals,
-    limitLog: new LimitLog(log, clock),
+    pacedLog: pacedLog(log, clock),
     clock,
     newId,
     log,
@@ -129,8 +129,9 @@ export async function startService(
 
 /** The store, and what stands on it directly. */
 async function openLedger(config: Config, log: Log) {
+  await removeAbandonedCopy(config.EXPORT_KV_PATH)
+    .catch(({ message }) => log({ event: "service.warning", detail: message }));
   const store = await openStore(config.EXPORT_KV_PATH);
-  await removeAbandonedCopy(config.EXPORT_KV_PATH);
   const { kv } = store;
   const instance = await instanceOf(kv, crypto.randomUUID());
   const bell = new KvQueueBell(kv, clock);

@@ -102,7 +102,7 @@ Deno.test("an export that was cut off together with it, and takes longer to be a
   assertEquals(state, "Finished");
 });
 
-Deno.test("what ends every process is finished at its give-up age, and the one behind it has its turn, once", async () => {
+Deno.test("what ends every process is finished at its give-up age, and the one behind it has its turn", async () => {
   const { clock, kv, sent, boot } = await boots();
   using _ = kv;
   const first = await boot();
@@ -122,12 +122,8 @@ Deno.test("what ends every process is finished at its give-up age, and the one b
   const { state, ext_response } = await last.service.poll(id, { uri: DEADLY, token });
   const { code, attempts } = { code: "", attempts: 0, ...ext_response.error };
   assertEquals([state, ext_response.status, code], ["Finished", "502 Bad Gateway", "interrupted"]);
-  // The one behind had its turn, and was no better.
-  const next = await last.service.poll(behind.id, { uri: DEADLY, token });
-  assertEquals([next.ext_response.error?.code, next.ext_response.error?.attempts], [
-    "interrupted",
-    1,
-  ]);
+  // The one behind has its turn, and rests as long.
+  assertEquals((await last.service.poll(behind.id, { uri: DEADLY, token })).state, "Processing");
   const entries = (await last.service.entries()).filter((entry) => entry.id === id);
   assertEquals(entries.filter(({ kind }) => kind === "attempt.started").length, attempts);
   const told = lapses.filter((line) => line.id === id).map((line) => line.next);
@@ -135,4 +131,53 @@ Deno.test("what ends every process is finished at its give-up age, and the one b
   assertEquals(entries.at(-1)?.next, "finished");
   await killRuled(last);
   assertEquals(sent.filter(({ uri }) => uri === DEADLY).length > attempts, true);
+});
+
+Deno.test("of those behind it each has as many attempts, and between two of them is a rest", async () => {
+  const { clock, kv, sent, boot } = await boots();
+  using _ = kv;
+  const first = await boot();
+  const token = first.service.token({ path: "/export", destination: DEADLY });
+  const ids: string[] = [];
+  for (let n = 0; n < 3; n++) ids.push((await first.service.submit("[]", { uri: DEADLY })).id);
+  await killRuled(first);
+  // All are past their give-up age when the boots begin.
+  clock.advance(30 * 3_600_000);
+  const attempts = async () => {
+    const world = await boot();
+    const all = ids.map((id) => world.service.poll(id, { uri: DEADLY, token }));
+    const errors = (await Promise.all(all)).map(({ ext_response }) => ext_response.error);
+    await world.pass(60_000);
+    await killRuled(world);
+    return errors.map((error) => error?.code === "interrupted" ? error.attempts : undefined);
+  };
+  let told: (number | undefined)[] = [undefined];
+  for (let boots = 0; boots < 1_000 && !told.every((each) => each !== undefined); boots++) {
+    told = await attempts();
+  }
+  assertEquals(told.slice(1), [5, 5]);
+  const times = sent.filter(({ uri }) => uri === DEADLY).map(({ at }) => at);
+  const short = times.filter((at, n) => n > 4 && at - (times[n - 1] ?? 0) < 4_000);
+  // Each of those behind begins where the one before it was given up, at the end of a rest.
+  assertEquals(short.length, 0, `${times.map((at, n) => at - (times[n - 1] ?? at))}`);
+});
+
+Deno.test("what lapsed is told only where it did, and a give-up only where it held", async () => {
+  const { kv, boot } = await boots();
+  using _ = kv;
+  const world = await boot();
+  await world.service.submit();
+  await world.service.submit("{}", { uri: DEADLY });
+  await world.pass(100);
+  const lapses = (log: readonly LogEvent[]) =>
+    log.filter(({ event }) => event === "delivery.lapsed");
+  assertEquals(lapses(world.service.log), []);
+  await killRuled(world);
+  const next = await boot();
+  await next.pass(100);
+  assertEquals(lapses(next.service.log).map(({ attempt, next }) => [attempt, next]), [[
+    1,
+    "delivering",
+  ]]);
+  await killRuled(next);
 });

@@ -265,19 +265,19 @@ Deno.test("whoever stands behind one that was given up begins with its lapses", 
 
 Deno.test("what was cut off five times in a row ends at the give-up age, and is entered so", () => {
   const { dueAt: _, ...facts } = accepted();
-  assertEquals(turn(delivering(4), lapsed(4, NOW + DAY - 1), NOW + DAY), {
+  assertEquals(turn(delivering(5), lapsed(4, NOW), NOW + DAY), {
     kind: "give_up",
     lapses: 5,
     change: {
       record: {
         ...facts,
-        attempts: 4,
+        attempts: 5,
         state: "finished",
         finishedAt: NOW + DAY,
         expiresAt: NOW + 3 * DAY,
         result: { kind: "failed", code: "interrupted" },
       },
-      entries: [{ kind: "attempt.lapsed", at: NOW + DAY, id: ID, attempt: 4, next: "finished" }],
+      entries: [{ kind: "attempt.lapsed", at: NOW + DAY, id: ID, attempt: 5, next: "finished" }],
     },
   });
 });
@@ -289,18 +289,20 @@ const goingOn: readonly (readonly [
   now: number,
   kind: Turn["kind"],
 ])[] = [
-  ["before its give-up age", delivering(), lapsed(9, NOW), NOW + DAY - 1, "claim"],
-  ["after fewer lapses", delivering(), lapsed(3, NOW), NOW + DAY, "claim"],
+  ["before its give-up age", delivering(9), lapsed(9, NOW), NOW + DAY - 1, "claim"],
+  ["after fewer lapses", delivering(9), lapsed(3, NOW), NOW + DAY, "claim"],
+  ["of others, before as many of its own", delivering(4), lapsed(9, NOW), NOW + DAY, "claim"],
+  ["while it rests", delivering(9), lapsed(9, NOW + DAY - 1), NOW + DAY, "wait"],
   [
     "while somebody has it",
-    delivering(),
+    delivering(9),
     { ...lease(NOW + DAY + 1), lapses: 9 },
     NOW + DAY,
     "wait",
   ],
   ["while it waits", accepted(), lapsed(9, NOW), NOW + DAY, "claim"],
   ["once it has an end", finished(), lapsed(9, NOW), NOW + DAY, "over"],
-  ["without a lease that tells", delivering(), undefined, NOW + DAY, "claim"],
+  ["without a lease that tells", delivering(9), undefined, NOW + DAY, "claim"],
 ];
 
 for (const [when, record, held, now, kind] of goingOn) {

@@ -15,7 +15,7 @@ import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { RequestBounds } from "../../src/http/bounds.ts";
 import type { MetricsRouteParts } from "../../src/http/metrics_route.ts";
-import { LimitLog } from "../../src/http/limit_log.ts";
+import { pacedLog } from "../../src/http/paced_log.ts";
 import { Refusals } from "../../src/http/refusals.ts";
 import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
@@ -294,7 +294,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     accept: worker.accept,
     waiters,
     refusals: new Refusals({ ledger, clock, log }),
-    limitLog: new LimitLog(log, clock),
+    pacedLog: pacedLog(log, clock),
     clock,
     newId: options.newId ?? (() => crypto.randomUUID()),
     log,

@@ -422,6 +422,9 @@ Deno.test("why the store takes no writes is in the log once a minute, however of
   assertEquals(told().map(({ error }) => String(error)), ["Error: The disk is full"]);
   await (await service.app.request("/health/ready")).body?.cancel();
   assertEquals(told().length, 2);
+  service.clock.jump(-3_600_000);
+  await (await service.app.request("/health/ready")).body?.cancel();
+  assertEquals(told().length, 3);
 });
 
 Deno.test("however many ask whether it is ready, the store is written to once a second", async () => {
@@ -458,6 +461,8 @@ Deno.test("a store that does not answer within 2 s is not ready", async () => {
   service.clock.advance(2_000);
   const { status, code } = await problemIn(await answer);
   assertEquals([status, code, service.clock.pending], [503, "not_ready", 0]);
+  const told = service.log.map(({ event, error }) => `${event}: ${error}`);
+  assertEquals(told, ["store.failed: Error: The store did not answer within 2000 ms"]);
 });
 
 Deno.test("no line of the log holds a token, a payload or a query string", async () => {

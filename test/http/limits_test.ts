@@ -1,4 +1,5 @@
 /** The limits as a client meets them: which answer, and what it says on when to come back. */
+import { Fault } from "../fakes/faulty_kv.ts";
 import { assertEquals, assertMatch } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
 import { answered, DESTINATION, openTestService, type TestService } from "../fakes/test_service.ts";
@@ -340,6 +341,36 @@ Deno.test("what an owner's exports leave behind is bounded by the day, answers a
   assertEquals((await service.submit("{}", { headers })).id, id);
   assertEquals((await service.poll(id)).state, "Finished");
   service.clock.advance(seconds * 1_000);
+  assertEquals((await full(service)).status, 200);
+});
+
+Deno.test("what waited in its lane is counted like what went straight through, each entry once", async () => {
+  const { destination, speak } = silent();
+  await using service = await openTestService({ destination, storedBytesPerDay: 3_000 });
+  for (let n = 0; n < 2; n++) assertEquals((await full(service)).status, 200);
+  speak();
+  await service.worker.idle();
+  const bytes = 1_024 + DESTINATION.length + 3 * 384 + 2 * "/in".length + "ok".length;
+  const { code, fields } = await told(await full(service));
+  const seconds = Math.ceil((2 * bytes - 3_000) * 28.8);
+  assertEquals([code, fields[0]], ["storage_quota_exceeded", `${seconds}`]);
+});
+
+Deno.test("what a failing store did not take is not counted", async () => {
+  const wrap = new Fault("crashes", 1);
+  await using service = await openTestService({ wrap, storedBytesPerDay: 2_000 });
+  for (let n = 0; n < 5; n++) assertEquals((await full(service)).status, 503);
+  wrap.disarm();
+  assertEquals((await full(service)).status, 200);
+});
+
+Deno.test("whoever is over their quota takes no place of those for open exports", async () => {
+  const openMax = { exports: 2, bytes: MIB };
+  await using service = await openTestService({ openMax, storedBytesPerDay: 2_000 });
+  assertEquals((await full(service)).status, 200);
+  await service.worker.idle();
+  for (let n = 0; n < 5; n++) assertEquals((await full(service)).status, 429);
+  service.clock.advance(86_400_000);
   assertEquals((await full(service)).status, 200);
 });
 

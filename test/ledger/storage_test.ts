@@ -3,6 +3,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   assertStorage,
+  roomFor,
   roomState,
   StorageError,
   type StorageState,
@@ -101,4 +102,11 @@ Deno.test("the bytes of a payload, and of an answer, are told before they are wr
   await service.submit("[1]");
   await service.worker.idle();
   assertEquals(told, [3, 900]);
+});
+
+Deno.test("what is free counts as far as the disk can take the log before the file", () => {
+  assertEquals(roomFor(100 * MIB, 0), 100 * MIB);
+  assertEquals(roomFor(100 * MIB, 50 * MIB), 150 * MIB);
+  assertEquals(roomFor(30 * MIB, 50_000 * MIB), 120 * MIB);
+  assertEquals(roomFor(0, 50_000 * MIB), 0);
 });

@@ -45,6 +45,18 @@ Deno.test("a store with less room than half of the floor is exhausted, and says 
     assertEquals([kind, Object.keys(rest)], ["exhausted", ["roomBytes"]]);
   }));
 
+Deno.test("what is free for a store is on its disk and in its file, and nothing once that is gone", () =>
+  withStore(1, async (disk, { path, kv, clock }) => {
+    for (let n = 0; n < 50; n++) await kv.set(["entry", n], new Uint8Array(60_000));
+    clock.advance(1_000);
+    const before = await disk.freeSpaceBytes();
+    const { bavail, bsize } = await statfs(join(path, ".."));
+    assert(Math.abs(before - bavail * bsize) < 0.1 * before);
+    await Deno.remove(path);
+    clock.advance(1_000);
+    assertEquals(await disk.freeSpaceBytes(), 0);
+  }));
+
 Deno.test("what is removed from a store is room again, at once", () =>
   withStore(1, async (_disk, { path, kv }) => {
     const file = new StoreFile(path);

@@ -28,7 +28,7 @@ Deno.test("a store that is open is read as of one moment, while it is written to
     for (let n = 0; n < 300; n++) await kv.set(["entry", n], new Uint8Array(1_000));
     const before = await filesIn(folder);
     const copy = await openCopy(path, NO_FLOOR);
-    assertEquals(await filesIn(folder), [...before, "export.kv.copy.lock"].sort());
+    assertEquals(await filesIn(folder), before);
     await kv.set(["entry", 300], "later");
     await kv.delete(["entry", 0]);
     assertEquals([await count(copy.kv), await count(kv)], [300, 300]);
@@ -104,7 +104,7 @@ Deno.test("of what is no store no copy stays behind", () =>
     const path = join(folder, "export.kv");
     await Deno.writeTextFile(path, "no database ".repeat(1_000));
     await assertRejects(() => openCopy(path, NO_FLOOR), Error, "not a database");
-    assertEquals(await filesIn(folder), ["export.kv", "export.kv.copy.lock"]);
+    assertEquals(await filesIn(folder), ["export.kv"]);
     const none = join(folder, "none.kv");
     await assertRejects(() => openCopy(none, NO_FLOOR), StoreError, "There is no store");
   }));
@@ -126,48 +126,78 @@ Deno.test("what a killed copy left is removed by the next one, and by the start 
     close();
   }));
 
-Deno.test("a start leaves alone what is being copied, and makes no lock where nothing is", () =>
+Deno.test("a start leaves alone what is being copied", () =>
   withFolder(async (folder) => {
     const path = join(folder, "export.kv");
     await removeAbandonedCopy(path);
     assertEquals(await filesIn(folder), []);
+    await Deno.writeTextFile(path, "");
     await Deno.mkdir(`${path}.copy`);
-    using lock = await Deno.open(`${path}.copy.lock`, { create: true, write: true });
+    using lock = await Deno.open(path);
     await lock.lock(true);
     await removeAbandonedCopy(path);
-    assertEquals(await filesIn(folder), ["export.kv.copy", "export.kv.copy.lock"]);
+    assertEquals(await filesIn(folder), ["export.kv", "export.kv.copy"]);
   }));
+
+Deno.test("what another user's copy left is named, with what to do", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "export.kv");
+    (await openStore(path)).close();
+    // Whoever is root may remove anything, but no folder from a place that is none.
+    const { remove } = Deno;
+    Deno.remove = () => Promise.reject(new Deno.errors.PermissionDenied("not yours"));
+    try {
+      await Deno.mkdir(`${path}.copy`);
+      const advice = "remove it as the user who made it: not yours";
+      await assertRejects(() => removeAbandonedCopy(path), StoreError, advice);
+      await assertRejects(() => openCopy(path, NO_FLOOR), StoreError, advice);
+    } finally {
+      Deno.remove = remove;
+    }
+  }));
+
+/** Ends a process while it copies: what it waits for in the middle is decided here. */
+async function endedBy(signal: Deno.Signal, folder: string): Promise<[number, boolean]> {
+  const path = join(folder, "export.kv");
+  const script = join(folder, "copy.ts");
+  await Deno.writeTextFile(
+    script,
+    `import { openCopy } from ${
+      JSON.stringify(new URL("../../src/machine/store_copy.ts", import.meta.url).href)
+    };
+    const { mkdir } = Deno;
+    Deno.mkdir = async (...args) => {
+      await mkdir(...args);
+      console.log("copies");
+      // Until somebody says to go on.
+      await Deno.stdin.read(new Uint8Array(1));
+    };
+    await openCopy(${JSON.stringify(path)}, 0);
+    console.log("goes on");`,
+  );
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", `--config=${config}`, "--allow-read", "--allow-write", "--allow-sys", script],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  assertEquals((await reader.read()).value?.trim(), "copies");
+  child.kill(signal);
+  const writer = child.stdin.getWriter();
+  await writer.write(new Uint8Array(1)).catch(() => {});
+  await writer.close().catch(() => {});
+  const { code } = await child.status;
+  const { done } = await reader.read();
+  return [code, done];
+}
 
 for (const [signal, code] of [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`${signal} ends a copying process when it has cleaned up, with ${code}`, () =>
     withFolder(async (folder) => {
-      const path = join(folder, "export.kv");
-      const { kv, close } = await openStore(path);
-      await kv.set(["entry", 1], "kept");
-      // Whoever holds the lock decides how long the copy takes.
-      const lock = await Deno.open(`${path}.copy.lock`, { create: true, write: true });
-      await lock.lock(true);
-      const source = `import { openCopy } from ${
-        JSON.stringify(new URL("../../src/machine/store_copy.ts", import.meta.url).href)
-      };
-        const opening = openCopy(${JSON.stringify(path)}, 0);
-        setTimeout(() => console.log("waits"), 0);
-        await opening;
-        console.log("goes on");`;
-      const script = join(folder, "copy.ts");
-      await Deno.writeTextFile(script, source);
-      const config = new URL("../../deno.json", import.meta.url).pathname;
-      const child = new Deno.Command(Deno.execPath(), {
-        args: ["run", `--config=${config}`, "--allow-read", "--allow-write", "--allow-sys", script],
-        stdout: "piped",
-        stderr: "null",
-      }).spawn();
-      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      assertEquals((await reader.read()).value?.trim(), "waits");
-      child.kill(signal);
-      lock.close();
-      assertEquals((await child.status).code, code);
-      assertEquals((await reader.read()).done, true);
+      const { close } = await openStore(join(folder, "export.kv"));
+      assertEquals(await endedBy(signal, folder), [code, true]);
       assertEquals((await filesIn(folder)).includes("export.kv.copy"), false);
       close();
     }));
