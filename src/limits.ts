@@ -147,7 +147,7 @@ export const STAGING_MAX_MS = 10 * MINUTE;
 export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Owners who have that bound to themselves in a minute; more share that of strangers. */
 export const REFUSED_OWNERS_PER_MINUTE = 16;
-/** Lines of the log a minute that clients bring about without a bound of their own, each another one. */
+/** Lines of the log a minute of one event that clients bring about without a bound of its own. */
 export const PACED_LINES_PER_MINUTE = 60;
 /** Largest floor of free space that can be asked for: 1 TiB. */
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;

@@ -41,6 +41,8 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** Resolves after that time, or when the worker stops. */
   pause(ms: number): Promise<void>;
+  /** Whether nothing more is to be claimed. */
+  isStopping(): boolean;
   /** Whether others need the hand, or a place at this host. */
   isWanted(host: string): boolean;
   /** Hears what an attempt says of its host. */
@@ -108,9 +110,9 @@ export async function giveUp(
   around: Surroundings,
 ): Promise<Work | undefined> {
   const { clock, claimant, policy } = parts;
-  const behind = await lookBehind(held, parts);
-  const { host } = hostAndPathOf(held.record.uri);
-  const next = around.isWanted(host) ? undefined : behind;
+  // Whoever else wants the hand: only with this commit do the lapses come to the one behind.
+  const next = await lookBehind(held, parts);
+  if (around.isStopping()) return undefined;
   const facts = { now: clock.now(), claimant, ...policy, lapsesBefore: lapses };
   const end = { settlement: change, answer: NO_ANSWER, next, facts };
   const { isSettled, work } = await settleAndFollow(held, end, parts, around);

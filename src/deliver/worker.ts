@@ -46,6 +46,7 @@ export class Worker {
   readonly #around: Surroundings = {
     signal: this.#abort.signal,
     pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
+    isStopping: () => this.#stopped,
     isWanted: (host) => this.#isWanted(host),
     learn: (host, lane, outcome) => this.#learn(host, lane, outcome),
     lookAgain: (lane, ms) => this.#resting.lookAgain(lane, ms),

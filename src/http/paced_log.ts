@@ -1,6 +1,6 @@
 /**
- * A log for lines that others may bring about without end: who and what is told once a minute, and only
- * so many a minute. It is not the ledger: nothing of it was refused or has left.
+ * A log for lines that others may bring about without end: each is told once a minute, and of an event
+ * only so many. It is not the ledger: nothing of it was refused or has left.
  */
 import type { Clock } from "../clock.ts";
 import { PACED_LINES_PER_MINUTE } from "../limits.ts";
@@ -9,18 +9,20 @@ import { isLimit, type ProblemCode } from "./problem.ts";
 
 const MINUTE_MS = 60_000;
 
-/** `log`, for the first line of each event, owner and code in a minute. */
+/** `log`, for the first line of each owner, code and error in a minute, and so many of each event. */
 export function pacedLog(log: Log, clock: Pick<Clock, "now">): Log {
   let minute = 0;
-  const told = new Set<string>();
-  return (line) => {
+  const toldByEvent = new Map<string, Set<string>>();
+  return ({ event, ...line }) => {
     const now = Math.floor(clock.now() / MINUTE_MS);
-    if (now !== minute) told.clear();
+    if (now !== minute) toldByEvent.clear();
     minute = now;
-    const which = `${line.event} ${line.owner} ${line.code}`;
+    const told = toldByEvent.get(event) ?? new Set();
+    toldByEvent.set(event, told);
+    const which = `${line.owner} ${line.code} ${line.error}`;
     if (told.has(which) || told.size >= PACED_LINES_PER_MINUTE) return;
     told.add(which);
-    log(line);
+    log({ event, ...line });
   };
 }
 

@@ -15,7 +15,7 @@ import type { Acceptance, AcceptOptions, Layout } from "./ledger.ts";
 import { readStored } from "./look_up.ts";
 import type { OpenExports } from "./open_exports.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
-import { bytesOfAcceptance, type StorageQuota } from "./storage_quota.ts";
+import { bytesOfAcceptance, bytesOfEntries, type StorageQuota } from "./storage_quota.ts";
 import { cut } from "./parts.ts";
 import { abandon } from "./staging.ts";
 import type { Ready } from "./ready.ts";
@@ -50,19 +50,21 @@ export class Acceptor {
     const { record } = change;
     const use = await keyUse(kv, record, idempotency, clock.now());
     if (use.kind !== "new") return use;
-    // Counted before it is committed, as is what it leaves: those who come at the same time must not
-    // all find room.
+    // Counted before it is committed: those who come at the same time must not all find room.
     const refusal = quota.exceeded(record.owner, clock.now()) ?? open.begin(record);
     if (refusal !== undefined) return refusal;
+    let bytes = bytesOfAcceptance(record.uri, change.entries);
+    quota.add(record.owner, bytes, clock.now());
     const { first, parts } = cut(payload, record);
     const place = { first, parts: parts.length, hasPlace: false };
-    let [isAccepted, bytes] = [false, 0];
+    let isAccepted = false;
     try {
       const brought = await bring(kv, record.id, parts, clock.now());
       // Decided no sooner: others may have come to the lane meanwhile.
       const planned = this.#plan(change, { claim, place, more: [brought, use.reservation] });
-      bytes = bytesOfAcceptance(record.uri, planned.batch.entries ?? []);
-      quota.add(record.owner, bytes, clock.now());
+      const claimBytes = bytesOfEntries(planned.claim?.entries ?? []);
+      quota.add(record.owner, claimBytes, clock.now());
+      bytes += claimBytes;
       const committed = await commits.commit(planned.batch);
       isAccepted = committed !== undefined || await this.#wentThrough(record, planned);
       if (committed !== undefined) return this.#takeUp(change, payload, planned, committed);

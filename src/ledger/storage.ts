@@ -32,7 +32,7 @@ export function roomState(
 
 /** What counts against the floor. */
 export function roomFor(diskBytes: number, reusableBytes: number): number {
-  return Math.min(diskBytes + reusableBytes, diskBytes / LOG_SHARE);
+  return Math.max(0, Math.min(diskBytes + reusableBytes, diskBytes / LOG_SHARE));
 }
 
 /** Of the default floor 16 MiB: SQLite's log is copied into the file whenever it passes 4 MiB. */

@@ -1,7 +1,7 @@
 /**
  * How many bytes the exports of an owner may leave in the store: a leaky bucket that holds a day's and
- * drains at that rate. While it is over-full nothing more is accepted, for a day at most; what was
- * accepted goes in whatever it takes. In memory only: a start begins anew.
+ * drains at that rate. While it is over-full nothing more is accepted; what was accepted goes in
+ * whatever it takes. In memory only: a start begins anew.
  */
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import type { OverQuota } from "./ledger.ts";
@@ -46,10 +46,7 @@ export class StorageQuota {
   /** The exports of `owner` leave `bytes` more; fewer, if that is below zero. */
   add(owner: string, bytes: number, now: number): void {
     this.#sweep(now);
-    const level = this.#bytes(owner, now) + bytes;
-    // Answers do not stay longer than their retention, so that no more than another day's is owed.
-    const kept = Math.min(Math.max(0, level), 2 * this.#bytesPerDay);
-    this.#levels.set(owner, { bytes: kept, at: now });
+    this.#levels.set(owner, { bytes: Math.max(0, this.#bytes(owner, now) + bytes), at: now });
   }
 
   /** How many bytes are in the bucket. Where the clock was put back it drains from the new time on. */

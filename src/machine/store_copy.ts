@@ -2,8 +2,9 @@
  * Opens a copy of a store to read from, as it is at one moment. SQLite makes it, also while a service
  * goes on with the store itself, which is neither held nor changed.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
+import { systemClock } from "../clock.ts";
 import { formatSize } from "../units.ts";
 import { freeBytesAt } from "./disk.ts";
 import { type OpenStore, requireStore, StoreError } from "./store_file.ts";
@@ -18,7 +19,7 @@ import { type OpenStore, requireStore, StoreError } from "./store_file.ts";
 export async function openCopy(path: string, floorBytes: number): Promise<OpenStore> {
   await requireStore(path);
   // One copy at a time: two would both find the room for one.
-  using lock = await Deno.open(path, { read: true });
+  using lock = await openFolderOf(path);
   await lock.lock(true);
   return await deferringSignals(async () => {
     const folder = folderOf(path);
@@ -34,15 +35,19 @@ export async function openCopy(path: string, floorBytes: number): Promise<OpenSt
 }
 
 /**
- * Removes what a copy left that was cut off, unless one is being made. Before the store is opened: to
- * close its file would drop the locks that this process has on it.
+ * Removes what a copy left that was cut off, unless one is being made.
  *
  * @throws {StoreError} if it is another user's
  */
 export async function removeAbandonedCopy(path: string): Promise<void> {
   if (await sizeOf(folderOf(path)) === undefined) return;
-  using lock = await Deno.open(path, { read: true });
+  using lock = await openFolderOf(path);
   if (await lock.tryLock(true)) await removeFolder(folderOf(path));
+}
+
+/** What is locked: a file would have to be made, or be one of SQLite's, which has locks of its own there. */
+async function openFolderOf(path: string): Promise<Deno.FsFile> {
+  return await Deno.open(dirname(path), { read: true });
 }
 
 function folderOf(path: string): string {
@@ -107,6 +112,8 @@ async function deferringSignals<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
+    // A signal that has come is heard of in the next turn.
+    await new Promise<void>((resolve) => systemClock.after(0, resolve));
     for (const [signal, note] of listeners) Deno.removeSignalListener(signal, note);
     if (exitCode !== undefined) Deno.exit(exitCode);
   }

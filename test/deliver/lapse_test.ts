@@ -181,3 +181,43 @@ Deno.test("what lapsed is told only where it did, and a give-up only where it he
   ]]);
   await killRuled(next);
 });
+
+Deno.test("a worker that stops while it reads what is behind gives nothing up, and claims nothing", async () => {
+  const { clock, kv, sent, boot } = await boots();
+  using _ = kv;
+  const first = await boot();
+  const token = first.service.token({ path: "/export", destination: DEADLY });
+  const { id } = await first.service.submit("[1]", { uri: DEADLY });
+  await first.service.submit("[2]", { uri: DEADLY });
+  await killRuled(first);
+  for (let n = 0; n < 4; n++) {
+    const world = await boot();
+    await world.pass(3_600_000);
+    await killRuled(world);
+  }
+  clock.advance(86_400_000);
+  const before = sent.length;
+  const world = await openRuled({ kv, clock, destination: hang });
+  const { ledger, worker } = world.service;
+  const behind = ledger.behind.bind(ledger);
+  const [reading, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  ledger.behind = async (held) => {
+    reading.resolve();
+    await gate.promise;
+    return await behind(held);
+  };
+  await worker.wakeAll();
+  await reading.promise;
+  const stopped = worker.stop(8_000);
+  gate.resolve();
+  await stopped;
+  assertEquals((await world.service.poll(id, { uri: DEADLY, token })).state, "Processing");
+  assertEquals(sent.length, before);
+  assertEquals(world.service.sent.length, 0);
+  await killRuled(world);
+  const last = await boot();
+  await last.pass(100);
+  const { ext_response } = await last.service.poll(id, { uri: DEADLY, token });
+  assertEquals(ext_response.error?.code, "interrupted");
+  await killRuled(last);
+});

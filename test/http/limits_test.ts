@@ -356,6 +356,14 @@ Deno.test("what waited in its lane is counted like what went straight through, e
   assertEquals([code, fields[0]], ["storage_quota_exceeded", `${seconds}`]);
 });
 
+Deno.test("those who come at the same time do not all find room in their quota", async () => {
+  await using service = await openTestService({ storedBytesPerDay: 5_000 });
+  const answers = await Promise.all(Array.from({ length: 50 }, () => full(service)));
+  const accepted = answers.filter(({ status }) => status === 200).length;
+  // Some 1.4 KB each, before they are claimed.
+  assertEquals(accepted, 4);
+});
+
 Deno.test("what a failing store did not take is not counted", async () => {
   const wrap = new Fault("crashes", 1);
   await using service = await openTestService({ wrap, storedBytesPerDay: 2_000 });

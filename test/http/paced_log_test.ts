@@ -50,6 +50,17 @@ Deno.test("different events are different lines, whatever else they say", () => 
   ]);
 });
 
+Deno.test("one event does not hide another, nor one error another", () => {
+  const { lines, log } = open();
+  for (let n = 0; n < 1_000; n++) noteLimit("too_many_requests", `owner ${n}`, log);
+  const errors = ["The disk is full", "The disk is full", "The file was removed"];
+  for (const message of errors) log({ event: "store.failed", error: new Error(message) });
+  assertEquals(lines.slice(60).map(({ error }) => String(error)), [
+    "Error: The disk is full",
+    "Error: The file was removed",
+  ]);
+});
+
 Deno.test("ever new owners do not flood the log", () => {
   const { lines, log } = open();
   for (let n = 0; n < 1_000; n++) noteLimit("too_many_requests", `owner ${n}`, log);

@@ -24,7 +24,7 @@ const WAITS: readonly (readonly [string, StorageQuota, waitMs: number | undefine
     undefined,
   ],
   ["a day's, and as much half a day ago", after([1_000, NOW - DAY / 2], [1_000, NOW]), DAY / 2],
-  ["ten times as much", after([10_000, NOW]), DAY],
+  ["ten times as much", after([10_000, NOW]), 9 * DAY],
   ["a day's, by a clock since put back by two", after([1_000, NOW + 2 * DAY]), undefined],
   ["one more, by a clock since put back", after([1_001, NOW + DAY]), DAY / 1_000],
   ["more, of which some was taken back", after([1_500, NOW], [-500, NOW]), undefined],

@@ -131,12 +131,16 @@ Deno.test("a start leaves alone what is being copied", () =>
     const path = join(folder, "export.kv");
     await removeAbandonedCopy(path);
     assertEquals(await filesIn(folder), []);
-    await Deno.writeTextFile(path, "");
     await Deno.mkdir(`${path}.copy`);
-    using lock = await Deno.open(path);
-    await lock.lock(true);
+    {
+      using lock = await Deno.open(folder);
+      await lock.lock(true);
+      await removeAbandonedCopy(path);
+      assertEquals(await filesIn(folder), ["export.kv.copy"]);
+    }
+    // Also where the store is not there any more.
     await removeAbandonedCopy(path);
-    assertEquals(await filesIn(folder), ["export.kv", "export.kv.copy"]);
+    assertEquals(await filesIn(folder), []);
   }));
 
 Deno.test("what another user's copy left is named, with what to do", () =>
@@ -165,6 +169,7 @@ async function endedBy(signal: Deno.Signal, folder: string): Promise<[number, bo
     `import { openCopy } from ${
       JSON.stringify(new URL("../../src/machine/store_copy.ts", import.meta.url).href)
     };
+    Deno.addSignalListener("${signal}", () => console.log("heard"));
     const { mkdir } = Deno;
     Deno.mkdir = async (...args) => {
       await mkdir(...args);
@@ -185,6 +190,7 @@ async function endedBy(signal: Deno.Signal, folder: string): Promise<[number, bo
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   assertEquals((await reader.read()).value?.trim(), "copies");
   child.kill(signal);
+  assertEquals((await reader.read()).value?.trim(), "heard");
   const writer = child.stdin.getWriter();
   await writer.write(new Uint8Array(1)).catch(() => {});
   await writer.close().catch(() => {});
