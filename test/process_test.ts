@@ -219,6 +219,24 @@ Deno.test("the ledger of a running service is shown and verified, and the servic
     assertEquals(files.filter((name) => !name.startsWith("export.kv")), []);
   }));
 
+Deno.test("a copy of the store that was cut off is gone once a service has started", () =>
+  withFolder(async (folder) => {
+    const copy = `${folder}/data/export.kv.copy`;
+    await Deno.mkdir(copy, { recursive: true });
+    await Deno.writeTextFile(`${copy}/export.kv`, "half of it");
+    await using service = await startProcess({ folder, env });
+    await assertRejects(() => Deno.stat(copy), Deno.errors.NotFound);
+    // Whoever copies at that moment is left alone.
+    assertEquals((await service.kill("SIGTERM")).code, 0);
+    await Deno.writeTextFile(copy, "being written");
+    const locked = await Deno.open(`${folder}/data`);
+    await locked.lock(true);
+    await using again = await startProcess({ folder, env });
+    assert(again.port > 0);
+    locked.close();
+    assertEquals((await Deno.stat(copy)).isFile, true);
+  }));
+
 Deno.test("all faults of the settings are told at once, and the exit code is 2", () =>
   withFolder(async (folder) => {
     const faulty = {
