@@ -6,6 +6,7 @@
  * Figures of a noisy machine: what holds elsewhere are the ratios. Fails if an export was lost or
  * arrived twice.
  */
+import { writePicture } from "./picture.ts";
 import { barChart } from "./bars.ts";
 import { measureLanes } from "./lanes.ts";
 import { startSurroundings, type Surroundings } from "./measure.ts";
@@ -98,7 +99,7 @@ async function run(options: Options, stack: AsyncDisposableStack): Promise<boole
     const measurements = await compare(started, surroundings, options);
     console.log(`\n${speedTable(OURS, measurements)}\n`);
     const title = "Exports per second";
-    await Deno.writeTextFile(options.picture, barChart(title, barsOf(measurements)));
+    await writePicture(options.picture, barChart(title, barsOf(measurements)));
   }
   if (has("nature")) {
     const natures: Nature[] = [];

@@ -22,7 +22,7 @@ export const OPTIONS = `deno task bench [options]
                             exports per second; one lane and many; memory and commits
   --rounds 5                of all rivals
   --seconds 2               for each rival and number of clients in a round
-  --picture FILE            bench/comparison.svg by default`;
+  --picture FILE            data/comparison.svg by default`;
 
 export const RIVALS = [
   "ours",
@@ -45,7 +45,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       rivals: { type: "string", default: RIVALS.join() },
       rounds: { type: "string", default: "5" },
       seconds: { type: "string", default: "2" },
-      picture: { type: "string", default: "bench/comparison.svg" },
+      picture: { type: "string", default: "data/comparison.svg" },
       parts: { type: "string", default: PARTS.join() },
       service: { type: "string", multiple: true, default: [] },
       help: { type: "boolean", default: false },

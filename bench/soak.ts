@@ -1,10 +1,11 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * `deno task soak [--minutes 30] [--picture FILE]`: mixed load for a long time. Apps submit to
+ * `deno task soak [--minutes 30] [--picture data/soak.svg]`: mixed load for a long time. Apps submit to
  * destinations that answer, are slow, say no, are down or hang up; they poll, listen on sockets,
  * repeat themselves, come with wrong tokens, and vanish. Every ten seconds memory, open files and the store are
  * looked at; the curves are drawn, and every export must have come to its end.
  */
+import { writePicture } from "./picture.ts";
 import { parseArgs } from "node:util";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import { chart, type Curve } from "./chart.ts";
@@ -125,7 +126,7 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       minutes: { type: "string", default: "30" },
-      picture: { type: "string", default: "bench/soak.svg" },
+      picture: { type: "string", default: "data/soak.svg" },
     },
   });
   await using service = await startService({ env: SETTINGS, counting: `"next":"finished"` });
@@ -145,11 +146,9 @@ if (import.meta.main) {
   const ended = (await Promise.all(apps)).reduce((sum, each) => sum + each, 0);
   clearInterval(sampling);
   sample();
-  await Deno.writeTextFile(
+  await writePicture(
     values.picture,
     chart("The service under mixed load", "minutes", curvesOf(samples)),
   );
-  console.log(
-    `${ended} exports seen to their end, ${service.counted()} finished; ${values.picture}`,
-  );
+  console.log(`${ended} exports seen to their end, ${service.counted()} finished`);
 }
