@@ -121,9 +121,11 @@ export class Metrics {
         return this.#refusals.inc({ reason: String(line.reason) });
       case "refusals.omitted":
         return this.#refusals.inc({ reason: "omitted" }, numberIn(line.count));
-      case "delivery.attempted":
-        this.#attempts.observe({ outcome: outcomeOf(line) }, numberIn(line.ms) / 1_000);
-        return this.#countEnd(outcomeOf(line), line);
+      case "delivery.attempted": {
+        const outcome = outcomeOf(line);
+        this.#attempts.observe({ outcome }, numberIn(line.ms) / 1_000);
+        return this.#countEnd(outcome, line);
+      }
       case "delivery.lapsed":
         return this.#countEnd("interrupted", line);
     }

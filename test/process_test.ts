@@ -387,7 +387,7 @@ Deno.test("a secret from a file or the environment is used, and never printed", 
     assert(JSON.stringify(settings).includes('"EXPORT_SECRET":"set"'));
   }));
 
-Deno.test("with a token of the operator's the service shows figures, and they name nobody", () =>
+Deno.test("with a token of the operator's the service shows metrics, and they name nobody", () =>
   withFolder(async (folder) => {
     const metricsToken = "0123456789abcdef";
     await Deno.mkdir(`${folder}/data/secrets`, { recursive: true });
@@ -404,17 +404,17 @@ Deno.test("with a token of the operator's the service shows figures, and they na
     const response = await fetch(`http://127.0.0.1:${service.port}/metrics`, {
       headers: { authorization: `Bearer ${metricsToken}` },
     });
-    const figures = await response.text();
+    const metrics = await response.text();
     assertEquals(response.status, 200);
-    assertMatch(figures, /^databox_export_events_total\{event="export.accepted"\} 1$/m);
-    assertMatch(figures, /^databox_export_accepted_bytes_total 5$/m);
-    assertMatch(figures, /^databox_export_duration_seconds_count\{outcome="2xx"\} 1$/m);
-    assertMatch(figures, /^databox_export_responses_total\{status="200"\} [1-9]/m);
-    assertMatch(figures, /^databox_export_open_exports 0$/m);
-    assertMatch(figures, /^process_resident_memory_bytes [1-9]\d{6}/m);
-    assertMatch(figures, /^databox_export_free_space_bytes [1-9]\d{6}/m);
+    assertMatch(metrics, /^databox_export_events_total\{event="export.accepted"\} 1$/m);
+    assertMatch(metrics, /^databox_export_accepted_bytes_total 5$/m);
+    assertMatch(metrics, /^databox_export_duration_seconds_count\{outcome="2xx"\} 1$/m);
+    assertMatch(metrics, /^databox_export_responses_total\{status="200"\} [1-9]/m);
+    assertMatch(metrics, /^databox_export_open_exports 0$/m);
+    assertMatch(metrics, /^process_resident_memory_bytes [1-9]\d{6}/m);
+    assertMatch(metrics, /^databox_export_free_space_bytes [1-9]\d{6}/m);
     for (const name of [id, "a-path-of-its-own", "localhost", "127.0.0.1"]) {
-      assert(!figures.includes(name), name);
+      assert(!metrics.includes(name), name);
     }
     assert(!service.lines.join("\n").includes(metricsToken));
   }));

@@ -86,7 +86,8 @@ export async function attemptExport(
   return { kind: "ended", outcome: { ...result, code, ms }, answer: NO_ANSWER };
 }
 
-const NO_ANSWER = new Uint8Array();
+/** What is kept of an attempt without an answer. */
+export const NO_ANSWER = new Uint8Array();
 
 /** The same id at every attempt lets a receiver recognise what it has had (Standard Webhooks). */
 function headersFor(id: string, userAgent: string): Record<string, string> {

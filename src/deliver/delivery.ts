@@ -17,7 +17,7 @@ import {
 } from "../ledger/ledger.ts";
 import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
-import { attemptExport, type Send } from "./attempt.ts";
+import { attemptExport, NO_ANSWER, type Send } from "./attempt.ts";
 import { type Behind, lookBehind } from "./payload.ts";
 
 export interface DeliveryParts {
@@ -119,8 +119,6 @@ export async function giveUp(
   if (isSettled) logLapse(held.record, "finished", parts);
   return work;
 }
-
-const NO_ANSWER = new Uint8Array();
 
 /** How long ago it was accepted; the clock may have been put back since. */
 function ageMs({ acceptedAt }: Facts, now: number): number {

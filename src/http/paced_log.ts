@@ -13,16 +13,16 @@ const MINUTE_MS = 60_000;
 export function pacedLog(log: Log, clock: Pick<Clock, "now">): Log {
   let minute = 0;
   const toldByEvent = new Map<string, Set<string>>();
-  return ({ event, ...line }) => {
+  return (line) => {
     const now = Math.floor(clock.now() / MINUTE_MS);
     if (now !== minute) toldByEvent.clear();
     minute = now;
-    const told = toldByEvent.get(event) ?? new Set();
-    toldByEvent.set(event, told);
+    const told = toldByEvent.get(line.event) ?? new Set();
+    toldByEvent.set(line.event, told);
     const which = `${line.owner} ${line.code} ${line.error}`;
     if (told.has(which) || told.size >= PACED_LINES_PER_MINUTE) return;
     told.add(which);
-    log({ event, ...line });
+    log(line);
   };
 }
 

@@ -3,13 +3,13 @@ import { assert, assertEquals } from "@std/assert";
 import type { LogEvent } from "../../src/log.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { hang, killRuled, openRuled } from "../fakes/ruled.ts";
-import { answered, DESTINATION } from "../fakes/test_service.ts";
+import { answered, DESTINATION, type Destination } from "../fakes/test_service.ts";
 
 const DEADLY = "https://deadly.example/";
 
 /** A service on a store that outlives it; attempts to one destination last until it is killed. */
-async function boots() {
-  const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+async function boots(clock = new FakeClock(), answer: Destination = () => answered()) {
+  const kv = await Deno.openKv(":memory:");
   const sent: { readonly uri: string; readonly at: number }[] = [];
   const boot = async () => {
     const world = await openRuled({
@@ -18,7 +18,7 @@ async function boots() {
       destination: async (request) => {
         const { uri } = request;
         sent.push({ uri, at: clock.now() });
-        return uri === DEADLY ? await hang(request) : answered();
+        return uri === DEADLY ? await hang(request) : await answer(request);
       },
     });
     await world.service.worker.wakeAll();
@@ -65,35 +65,23 @@ Deno.test("while one export ends every process, others are delivered at every st
 });
 
 Deno.test("an export that was cut off together with it, and takes longer to be answered, gets through", async () => {
-  const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+  const clock = new FakeClock();
+  const { kv, sent, boot } = await boots(clock, async (request) => {
+    await Promise.race([hang(request), new Promise<void>((done) => clock.after(5_000, done))]);
+    return request.signal.aborted ? { kind: "failed", code: "stopped" } : answered();
+  });
   using _ = kv;
-  let deadlyFrom: number | undefined;
-  const boot = async () => {
-    deadlyFrom = undefined;
-    const world = await openRuled({
-      kv,
-      clock,
-      destination: async (request) => {
-        if (request.uri === DEADLY) {
-          deadlyFrom ??= clock.now();
-          return await hang(request);
-        }
-        await Promise.race([hang(request), new Promise<void>((done) => clock.after(5_000, done))]);
-        return request.signal.aborted ? { kind: "failed", code: "stopped" } : answered();
-      },
-    });
-    await world.service.worker.wakeAll();
-    return world;
-  };
   const first = await boot();
   await first.service.submit("{}", { uri: DEADLY });
   const { id } = await first.service.submit();
   await killRuled(first);
   let state = "Processing";
   for (let kills = 0; kills < 20 && state !== "Finished"; kills++) {
+    const before = sent.length;
     const world = await boot();
+    const deadlyFrom = () => sent.slice(before).find(({ uri }) => uri === DEADLY)?.at ?? Infinity;
     // The deadly one takes a second to end the process.
-    while ((deadlyFrom ?? Infinity) + 1_000 > clock.now() && state !== "Finished") {
+    while (deadlyFrom() + 1_000 > clock.now() && state !== "Finished") {
       await world.pass(500);
       state = (await world.service.poll(id)).state;
     }
