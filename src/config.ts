@@ -24,6 +24,11 @@ const DAY_MS = 86_400_000;
 
 /** How a secret is printed. */
 const SECRET = { show: (value: unknown) => value === undefined ? "unset" : "set" };
+/** How entries are printed: as the operator wrote them. */
+const ENTRIES = {
+  show: (value: unknown) =>
+    Array.isArray(value) ? value.map((entry) => entry.text ?? entry) : value,
+};
 
 const settings = z.object({
   /** The name that tokens must have as their `target`. */
@@ -140,21 +145,10 @@ export function egressPolicy(config: Config): EgressPolicy {
 
 /** The settings as they are printed at start; secrets only as set or unset. */
 export function describeConfig(config: Config): Record<string, unknown> {
-  const told = SETTING_NAMES.map((name) => {
+  return Object.fromEntries(SETTING_NAMES.map((name) => {
     const value: unknown = config[name];
     return [name, shown.get(settings.shape[name])?.show(value) ?? value];
-  });
-  return {
-    ...Object.fromEntries(told),
-    EXPORT_ALLOW_HOSTS: texts(config.EXPORT_ALLOW_HOSTS),
-    EXPORT_ALLOW_CIDRS: texts(config.EXPORT_ALLOW_CIDRS),
-    EXPORT_DENY_CIDRS: texts(config.EXPORT_DENY_CIDRS),
-    EXPORT_NAT64_PREFIXES: texts(config.EXPORT_NAT64_PREFIXES),
-  };
-}
-
-function texts(entries: readonly { readonly text: string }[]): readonly string[] {
-  return entries.map(({ text }) => text);
+  }));
 }
 
 function isCaveatName(name: string): name is CaveatName {
@@ -168,7 +162,7 @@ function list<T>(read: (text: string) => Entry<T>, preset: readonly T[]) {
     for (const entry of entries) if (entry.kind === "faulty") context.addIssue(entry.fault);
     if (entries.length === 0 && preset.length > 0) context.addIssue("must not be empty");
     return entries.flatMap((entry) => entry.kind === "read" ? [entry.value] : []);
-  });
+  }).register(shown, ENTRIES);
 }
 
 function entriesOf(text: string): string[] {

@@ -10,11 +10,8 @@ import {
   ANSWERS_WAITING_MAX,
   ANSWERS_WAITING_PER_OWNER_MAX,
   DEFAULTS,
-  HEADER_BYTES_MAX,
-  JSON_DEPTH_MAX,
   RECEIVING_BYTES_FLOOR,
   SOCKETS_MEMORY_FACTOR,
-  URL_CHARS_MAX,
 } from "./limits.ts";
 import { count, duration, size } from "./quantities.ts";
 
@@ -22,9 +19,9 @@ const KIB = 1_024;
 const GIB = KIB ** 3;
 
 export const limitSettings = {
-  EXPORT_URL_LIMIT: size(URL_CHARS_MAX, 256, 64 * KIB),
-  EXPORT_HEADER_LIMIT: size(HEADER_BYTES_MAX, KIB, 64 * KIB),
-  EXPORT_JSON_DEPTH: count(JSON_DEPTH_MAX, 1_024),
+  EXPORT_URL_LIMIT: size(DEFAULTS.urlChars, 256, 64 * KIB),
+  EXPORT_HEADER_LIMIT: size(DEFAULTS.headerBytes, KIB, 64 * KIB),
+  EXPORT_JSON_DEPTH: count(DEFAULTS.jsonDepth, 1_024),
   EXPORT_BODY_TIMEOUT: duration(DEFAULTS.bodyTimeoutMs, 1_000, 600_000),
   EXPORT_RECEIVING: size(DEFAULTS.receivingBytes, RECEIVING_BYTES_FLOOR, 64 * GIB),
   EXPORT_RECEIVING_PER_OWNER: size(

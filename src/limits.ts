@@ -31,12 +31,6 @@ export const FORMER_KEY_HASHES_PER_SECOND = 10_000;
 
 /** Characters of a destination; longer ones are refused by common servers too. */
 export const DESTINATION_CHARS_MAX = 2 * KIB;
-/** Characters of a request's URL; ours have under 100, and a destination travels in the body. */
-export const URL_CHARS_MAX = 8 * KIB;
-/** Bytes of a request's headers: the longest token as a user name takes 11 KiB. The runtime stops at 64 KiB. */
-export const HEADER_BYTES_MAX = 32 * KIB;
-/** Objects and arrays within each other, in a body and in `data`; common parsers stop here too. */
-export const JSON_DEPTH_MAX = 128;
 /** Characters of an `Idempotency-Key`; a UUID has 36. */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 /** How long an `Idempotency-Key` is remembered, as README promises. */
@@ -157,8 +151,6 @@ export const REFUSED_HOST_CHARS_MAX = 260;
 export const READY_TIMEOUT_MS = 2 * SECOND;
 /** How long that answer is given to whoever asks: it takes a commit, and asking takes no token. */
 export const READY_WORTH_MS = 1 * SECOND;
-/** How often the log says why the store does not take writes, however often it is asked. */
-export const NOT_READY_LOG_MS = MINUTE;
 
 // Stopping.
 
@@ -186,6 +178,12 @@ export const DEFAULTS = {
   parallel: 128,
   /** Of these, to one host and port: a slow one leaves half of the places to others. */
   parallelPerHost: 64,
+  /** Ours have under 100, and a destination travels in the body. */
+  urlChars: 8 * KIB,
+  /** The longest token as a user name takes 11 KiB. The runtime stops at 64 KiB. */
+  headerBytes: 32 * KIB,
+  /** Common parsers stop here too. */
+  jsonDepth: 128,
   /** From a request's head to the last byte of its body: 2 MiB in it take half a Mbit/s. */
   bodyTimeoutMs: 30 * SECOND,
   /** Bytes of bodies received at once; one owner gets half, so that slow ones keep nobody out. */

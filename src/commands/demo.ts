@@ -4,10 +4,10 @@
  * the end.
  */
 import { startService } from "../service/service.ts";
-import { systemClock } from "../clock.ts";
+import { exportCaveats, mintToken } from "../authorise/mint.ts";
 import { readConfig } from "../config.ts";
 import { runCommand } from "../machine/run_command.ts";
-import { tokenFor, tokenOptions } from "./token.ts";
+import { permitted } from "../machine/settings.ts";
 
 const SETTINGS = new Map([
   ["DATABOX_LOCAL_PORT", "0"],
@@ -17,13 +17,12 @@ const SETTINGS = new Map([
 
 /** Tells the story through `print`, a line at a time. */
 export async function demo(print: (line: string) => void): Promise<void> {
-  const settings = readConfig((name) => SETTINGS.get(name));
-  if (settings.kind === "faulty") throw new Error(settings.faults.join("\n"));
+  const config = permitted(readConfig((name) => SETTINGS.get(name)));
   const secret = crypto.randomUUID();
 
   const destination = startDestination(print);
   const service = await startService({
-    config: settings.config,
+    config,
     source: { kind: "given", secret },
     log: () => {},
   });
@@ -32,14 +31,13 @@ export async function demo(print: (line: string) => void): Promise<void> {
     print(`1. The export service listens at ${api}`);
     print(`2. A destination, outside the box, listens at ${destination.uri}`);
 
-    const token = tokenFor(
-      tokenOptions(["--destination", destination.uri, "--expires", "1h"]),
-      secret,
-      {
-        name: settings.config.DATABOX_LOCAL_NAME,
-        now: systemClock.now(),
-      },
-    );
+    const caveats = exportCaveats({
+      target: config.DATABOX_LOCAL_NAME,
+      path: "/lp/export",
+      method: "POST",
+      destination: destination.uri,
+    });
+    const token = mintToken(secret, { caveats });
     print(`3. The arbiter gives the app a token for that destination: ${token.slice(0, 24)}…`);
 
     const ask = async (id: string) => {

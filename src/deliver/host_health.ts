@@ -7,7 +7,7 @@ import type { Outcome } from "../exports/record.ts";
 import { HOST_FAILURES_MAX, HOST_PROBE_INTERVAL_MS, HOSTS_REMEMBERED_MAX } from "../limits.ts";
 
 /** What is known of a host that failed. */
-export interface HostState {
+interface HostState {
   /** Failures since it last said anything. */
   readonly failures: number;
   /** Not to be tried before this, once it counts as unreachable. */
@@ -34,7 +34,7 @@ export function reached(outcome: Outcome): boolean | undefined {
   }
 }
 
-export function isUnreachable(state: HostState | undefined): boolean {
+function isUnreachable(state: HostState | undefined): state is HostState {
   return state !== undefined && state.failures >= HOST_FAILURES_MAX;
 }
 
@@ -43,8 +43,8 @@ export function isUnreachable(state: HostState | undefined): boolean {
  *
  * @param longestMs a wait longer than this was set by a clock that has since been put back
  */
-export function waitMs(state: HostState | undefined, now: number, longestMs: number): number {
-  if (state === undefined || !isUnreachable(state)) return 0;
+function waitMs(state: HostState | undefined, now: number, longestMs: number): number {
+  if (!isUnreachable(state)) return 0;
   const ms = state.probeAt - now;
   return ms > 0 && ms <= longestMs ? ms : 0;
 }
@@ -91,7 +91,7 @@ export class HostHealth {
     const ms = waitMs(state, now, Math.max(this.#probeMs, HOST_PROBE_INTERVAL_MS));
     if (ms > 0) {
       this.#heldBack.set(host, (this.#heldBack.get(host) ?? new Set()).add(lane));
-    } else if (state !== undefined && isUnreachable(state)) {
+    } else if (isUnreachable(state)) {
       this.#states.set(host, { ...state, probeAt: now + this.#probeMs });
     }
     return ms;

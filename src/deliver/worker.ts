@@ -75,8 +75,9 @@ export class Worker {
     try {
       for await (const lane of this.#parts.ledger.lanes()) this.wake([lane]);
     } catch (error) {
-      this.#parts.log({ event: "store.failed", error });
-      if (!this.#stopped) this.#timers.after(STORE_RETRY_MS, () => void this.wakeAll());
+      if (this.#stopped) return;
+      this.#store.begin(new StoreFailed(error));
+      this.#timers.after(STORE_RETRY_MS, () => void this.wakeAll());
     }
   }
 

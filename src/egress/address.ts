@@ -14,7 +14,7 @@ export interface AddressVerdict {
   readonly kind: "internet" | "inside" | "loopback" | "unlisted" | "closed";
   readonly because: string;
   /** What the operator could set to have it open; absent where nothing does. */
-  readonly setting?: string;
+  readonly setting?: string | undefined;
 }
 
 /** What opens this very machine. */
@@ -97,5 +97,5 @@ function judgeRange(address: Address, range: Range, policy: EgressPolicy): Addre
 }
 
 function closed(because: string, setting?: string): AddressVerdict {
-  return { kind: "closed", because, ...(setting !== undefined && { setting }) };
+  return { kind: "closed", because, setting };
 }

@@ -73,14 +73,11 @@ function decide(url: URL, steps: readonly Step[]): Verdict {
 function nameStep(url: URL, policy: EgressPolicy): Step {
   const host = hostOf(url);
   const special = specialNameOf(host);
-  if (!isWellFormed(host)) {
-    const rule = special === undefined ? "host" : "special_name";
-    return { rule, holds: false, because: `${host} is not a host name` };
-  }
-  if (special === undefined && !isSingleLabel(host)) {
-    return { rule: "host", holds: true, because: `${host} is a full host name` };
-  }
   const rule = special === undefined ? "host" : "special_name";
+  if (!isWellFormed(host)) return { rule, holds: false, because: `${host} is not a host name` };
+  if (special === undefined && !isSingleLabel(host)) {
+    return { rule, holds: true, because: `${host} is a full host name` };
+  }
   if (isListed(policy, host, portOf(url))) {
     return { rule, holds: true, because: `${host} is in EXPORT_ALLOW_HOSTS` };
   }
@@ -88,7 +85,7 @@ function nameStep(url: URL, policy: EgressPolicy): Step {
     ? `${host} is a single word, which a search domain would complete`
     : `${host} is under ${special}, which no public name server answers for`;
   const setting = isLocalhost(host) ? LOOPBACK_SETTING : settingForHost(policy, url.host);
-  return { rule, holds: false, because, ...(setting !== undefined && { setting }) };
+  return { rule, holds: false, because, setting };
 }
 
 function schemeStep(url: URL, { schemes }: EgressPolicy): Step {
@@ -134,14 +131,14 @@ function listStep(url: URL, policy: EgressPolicy): Step {
   const setting = isAddress(host)
     ? settingForAddress(policy, host)
     : settingForHost(policy, url.host);
-  return { rule: "not_listed", holds, because, ...(setting !== undefined && { setting }) };
+  return { rule: "not_listed", holds, because, setting };
 }
 
 function addressStep(url: URL, verdict: AddressVerdict, isThisMachine: boolean): Step {
   const { kind, because, setting } = verdict;
   const host = hostOf(url);
   const no = (why: string): Step => ({ rule: "address", holds: false, because: why });
-  if (kind === "closed") return { ...no(because), ...(setting !== undefined && { setting }) };
+  if (kind === "closed") return { ...no(because), setting };
   if (kind === "loopback" && !isThisMachine) return no(`${because}, but not all its addresses are`);
   if (kind !== "loopback" && isLocalhost(host)) return no(`${because}, but ${host} is elsewhere`);
   if (kind === "inside" && isOfTheBox(host)) {

@@ -7,7 +7,7 @@ import { CONNECT_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from "../limits.ts";
 import { createGuard, type Resolve } from "./guard.ts";
 import { type KeepLimits, KeptConnections } from "./kept_connections.ts";
 import type { EgressPolicy } from "./policy.ts";
-import { createSendRequest, type OutboundRequest, type Sent } from "./request.ts";
+import { createSendRequest, type SendRequest } from "./request.ts";
 import { adviceFor } from "./rules.ts";
 
 export interface EgressParts {
@@ -33,9 +33,7 @@ export interface Egress {
     | { readonly kind: "malformed"; readonly detail: string }
     | { readonly kind: "refused"; readonly rule: string; readonly detail: string };
   /** Sends one request within the limits; never rejects for anything that a destination does. */
-  send(
-    request: Pick<OutboundRequest, "uri" | "headers" | "body" | "signal" | "lane">,
-  ): Promise<Sent>;
+  readonly send: SendRequest;
   /** Closes the connections that are kept. */
   close(): void;
 }
@@ -44,12 +42,6 @@ export function createEgress(parts: EgressParts): Egress {
   const { policy, clock, attemptTimeoutMs, answerBytesMax, extraCa, keep } = parts;
   const kept = keep && new KeptConnections(clock, keep);
   const guard = createGuard({ ...parts, resolveTimeoutMs: RESOLVE_TIMEOUT_MS });
-  const sendRequest = createSendRequest({
-    guard,
-    clock,
-    kept,
-    ...(extraCa !== undefined && { extraCa }),
-  });
   const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, attemptTimeoutMs, answerBytesMax };
   return {
     checkDestination(uri) {
@@ -62,7 +54,7 @@ export function createEgress(parts: EgressParts): Egress {
         ? { kind: "malformed", detail }
         : { kind: "refused", rule, detail: `${detail} Rule: ${rule}.` };
     },
-    send: (request) => sendRequest({ ...request, ...limits }),
+    send: createSendRequest({ guard, clock, kept, limits, extraCa }),
     close: () => kept?.close(),
   };
 }

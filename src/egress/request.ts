@@ -18,12 +18,6 @@ export interface OutboundRequest {
   /** Sent along with the request's own `host`, `content-length` and `accept-encoding`. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
-  /** Over TCP connect and TLS handshake. */
-  readonly connectTimeoutMs: number;
-  /** Over everything, name resolution and the last byte of the answer included. */
-  readonly attemptTimeoutMs: number;
-  /** A longer answer is cut here. */
-  readonly answerBytesMax: number;
   /** Stops the attempt from outside. */
   readonly signal?: AbortSignal;
   /** Whose connection may be used again; without one, the request has its own. */
@@ -58,11 +52,22 @@ export type Sent = RequestResult & {
 /** Never rejects for anything that a destination does. */
 export type SendRequest = (request: OutboundRequest) => Promise<Sent>;
 
+/** What bounds every request. */
+export interface SendLimits {
+  /** Over TCP connect and TLS handshake. */
+  readonly connectTimeoutMs: number;
+  /** Over everything, name resolution and the last byte of the answer included. */
+  readonly attemptTimeoutMs: number;
+  /** A longer answer is cut here. */
+  readonly answerBytesMax: number;
+}
+
 export interface SendRequestParts {
   readonly guard: Guard;
   readonly clock: Clock;
+  readonly limits: SendLimits;
   /** PEM certificates trusted besides the default roots. */
-  readonly extraCa?: string;
+  readonly extraCa?: string | undefined;
   readonly sockets?: Sockets;
   /** Where connections wait for their next request; without it, each is closed after one. */
   readonly kept?: KeptConnections | undefined;
@@ -75,12 +80,12 @@ interface Context extends SendRequestParts {
 }
 
 export function createSendRequest(parts: SendRequestParts): SendRequest {
-  const { clock, extraCa } = parts;
+  const { clock, extraCa, limits } = parts;
   const context = { sockets: NODE_SOCKETS, ...parts, trust: createTrust(extraCa) };
   return async (request) => {
     const ending = new AbortController();
     let isLate = false;
-    const cancel = clock.after(request.attemptTimeoutMs, () => {
+    const cancel = clock.after(limits.attemptTimeoutMs, () => {
       isLate = true;
       ending.abort();
     });
@@ -103,7 +108,7 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
 async function attempt(
   request: OutboundRequest,
   signal: AbortSignal,
-  { guard, clock, kept, trust, sockets }: Context,
+  { guard, clock, kept, trust, sockets, limits }: Context,
 ): Promise<Sent> {
   const vetted = await guard.vet(request.uri, signal);
   if (vetted.kind === "refused") {
@@ -113,20 +118,23 @@ async function attempt(
   const { url, addresses } = vetted;
   const { lane } = request;
   const known = lane === undefined ? undefined : kept?.take(lane, addresses);
+  const outgoing = { ...request, url, signal, answerBytesMax: limits.answerBytesMax };
   let firstSentTo: string | undefined;
   if (known !== undefined) {
-    const result = await sendOn(known, { ...request, url, signal }, kept);
+    const result = await sendOn(known, outgoing, kept);
     if (typeof result === "object" && !isTooLate(result)) return result;
     if (result !== "unsent") firstSentTo = known.address;
   }
-  const limits = { clock, timeoutMs: request.connectTimeoutMs, signal };
-  const opened = await openConnection({ url, addresses, trust, sockets }, limits);
+  const opened = await openConnection(
+    { url, addresses, trust, sockets },
+    { clock, timeoutMs: limits.connectTimeoutMs, signal },
+  );
   const again = firstSentTo === undefined ? undefined : { firstSentTo };
   if (opened.kind === "failed") return { ...opened, ...again };
   const { socket, address } = opened;
   const agent = agentOn(socket, kept !== undefined && lane !== undefined);
   const connection = { socket, address, agent, openedAt: clock.now() };
-  const result = await sendOn(connection, { ...request, url, signal }, kept);
+  const result = await sendOn(connection, outgoing, kept);
   if (result === "unanswered" || result === "unsent") {
     return { kind: "failed", code: "connection_lost", address, ...again };
   }

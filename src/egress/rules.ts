@@ -22,7 +22,7 @@ export interface Step {
   readonly holds: boolean;
   readonly because: string;
   /** What the operator could set to have it hold; absent where nothing does. */
-  readonly setting?: string;
+  readonly setting?: string | undefined;
 }
 
 /** What a refused sender can do, under this policy. */
@@ -53,6 +53,5 @@ export function adviceFor(rule: Rule, { schemes, ports, mode, allowCidrs }: Egre
 }
 
 function inWords(choices: readonly (string | number)[]): string {
-  const [last, ...others] = choices.toReversed();
-  return others.length === 0 ? `${last}` : `${others.toReversed().join(", ")} or ${last}`;
+  return new Intl.ListFormat("en-GB", { type: "disjunction" }).format(choices.map(String));
 }

@@ -2,7 +2,7 @@
  * Whose turn it is at the head of a lane: an export that waits, or one whose attempt lapsed, of which
  * nobody knows how it ended. Pure, as `export.ts` is.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type Backoff, backoffMs, longestDelayMs } from "./backoff.ts";
 import { type Change, factsOf, finish } from "./export.ts";
 import { hostAndPathOf, type LedgerEntry } from "./ledger_entry.ts";
@@ -110,7 +110,7 @@ function restUntil(
   const rests = lapses - LAPSES_BY_CHANCE;
   if (lease?.since === undefined || rests <= 0) return now;
   // By the id, not by chance: the lane is looked at again and again, and must rest as long each time.
-  const chance = createHash("sha256").update(`${id} ${attempts}`).digest().readUInt32BE() / 2 ** 32;
+  const chance = hash("sha256", `${id} ${attempts}`, "buffer").readUInt32BE() / 2 ** 32;
   const until = lease.since + backoffMs(backoff, rests, chance);
   return isPlannedBefore(until, now, backoff) ? now : until;
 }

@@ -2,7 +2,7 @@
  * How an export may change: accepted, settled; `claim.ts` has what comes between. Pure: time, chance
  * and ids are arguments; knows no store, no network, no HTTP.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type Backoff, backoffMs } from "./backoff.ts";
 import { FAILURES } from "./failure.ts";
 import { hostAndPathOf, type LedgerEntry } from "./ledger_entry.ts";
@@ -27,7 +27,7 @@ export interface Change<R extends ExportRecord = ExportRecord> {
 
 /** The lane of an owner's exports to a destination, as a key of 22 characters. */
 export function laneOf(owner: string, uri: string): string {
-  return createHash("sha256").update(`${owner}\n${uri}`).digest("base64url").slice(0, 22);
+  return hash("sha256", `${owner}\n${uri}`, "base64url").slice(0, 22);
 }
 
 /** Accepts an export: pending, due at once. */
@@ -39,7 +39,7 @@ export function acceptExport(
   const { id, now } = facts;
   const payload = {
     bytes: request.payload.byteLength,
-    sha256: createHash("sha256").update(request.payload).digest("hex"),
+    sha256: hash("sha256", request.payload),
   };
   return {
     record: {

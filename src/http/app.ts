@@ -5,6 +5,7 @@ import { type Bounded, boundedBy, type RequestBounds } from "./bounds.ts";
 import { noteFailure } from "./exchange.ts";
 import { exportRoutes, type ExportRoutesParts } from "./export_routes.ts";
 import { guard, type GuardParts } from "./guard.ts";
+import { headBounds } from "./head_bounds.ts";
 import { type HealthParts, healthRoutes } from "./health.ts";
 import { metricsRoute, type MetricsRouteParts } from "./metrics_route.ts";
 import { problem } from "./problem.ts";
@@ -16,14 +17,15 @@ export interface AppParts
   readonly bounds: RequestBounds;
   readonly sockets: Sockets;
   /** Served if the operator wants it. */
-  readonly metrics?: Omit<MetricsRouteParts, "headBounds"> | undefined;
+  readonly metrics?: MetricsRouteParts | undefined;
 }
 
 export function createApp({ bounds, sockets, metrics, ...more }: AppParts): Hono {
   const parts = { ...more, ...boundedBy(bounds, more.clock), verify: rememberTokens() };
   const app = new Hono();
+  for (const open of ["/health/*", "/metrics"]) app.use(open, headBounds(bounds));
   app.route("/health", healthRoutes(parts));
-  if (metrics !== undefined) app.route("/", metricsRoute({ ...metrics, headBounds: bounds }));
+  if (metrics !== undefined) app.route("/", metricsRoute(metrics));
   app.use(guard(parts));
   app.route("/", exportRoutes(parts));
   app.route("/", socketRoutes(parts, sockets));

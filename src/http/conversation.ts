@@ -21,7 +21,7 @@ import { admit, type Call, type GuardParts } from "./guard.ts";
 import { type Followed, Outbox } from "./outbox.ts";
 import type { GiveBack } from "./places.ts";
 import { noteLimit } from "./paced_log.ts";
-import { type ProblemCode, problemText } from "./problem.ts";
+import { no, type ProblemCode, problemText } from "./problem.ts";
 import { type ExportRequest, parseExportRequest, requestBytesMax } from "./request.ts";
 import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
 
@@ -150,7 +150,7 @@ export class Conversation implements Talk {
     const id = request.kind === "poll" ? request.id : undefined;
     const known = this.#followed.get(id ?? "");
     const reply = this.#reply(request)
-      .catch((error): Reply => ({ kind: "problem", code: this.#failed(error) }));
+      .catch((error) => no(this.#failed(error)));
     // In the order of the frames: only that tells an app which of its submissions was refused.
     this.#lastAnswer = Promise.all([reply, this.#lastAnswer]).then(([reply]) => {
       if (reply.kind === "export") return this.#tell(newer(reply.record, known?.record));

@@ -3,7 +3,7 @@
  * rulings: form, destination and size against the grant, then the destination itself, then asks
  * the ledger. Never waits for a change, and never reads an answer that nobody is told yet.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import {
   type Grant,
   permitsBytes,
@@ -24,7 +24,7 @@ import {
 } from "../ledger/ledger.ts";
 import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
 import { framesOf, type Log } from "../log.ts";
-import type { ProblemCode, ProblemReply } from "./problem.ts";
+import { no, type ProblemCode, type ProblemReply } from "./problem.ts";
 import { storageQuotaExceeded, tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import { type ExportRequest, isIdempotencyKey } from "./request.ts";
@@ -214,7 +214,7 @@ function idempotency(
 }
 
 function digest(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
+  return hash("sha256", text, "base64url");
 }
 
 function refuse(caller: Caller, parts: ExchangeParts, reason: RefusalReason, uri: string): Reply {
@@ -231,8 +231,4 @@ function note(
   // Nothing has bounded this one yet.
   const host = hostAndPathOf(uri).host.slice(0, REFUSED_HOST_CHARS_MAX);
   refusals.note({ reason, method, route: path, owner: grant.owner, host });
-}
-
-function no(code: ProblemCode, detail?: string): ProblemReply {
-  return { kind: "problem", code, detail };
 }

@@ -23,7 +23,7 @@ import type { Guarded } from "./guard.ts";
 import { paced } from "./paced.ts";
 import type { Log } from "../log.ts";
 import { noteLimit } from "./paced_log.ts";
-import { problemFor, type ProblemReply } from "./problem.ts";
+import { no, problemFor, type ProblemReply } from "./problem.ts";
 import {
   type ExportRequest,
   parseExportRequest,
@@ -61,7 +61,7 @@ async function answer(
   }
   const { id } = reply.record;
   const leave = parts.polls.take(owner);
-  if (leave === undefined) return respondProblem(TOO_MANY_POLLS, owner, parts);
+  if (leave === undefined) return respondProblem(no("too_many_polls"), owner, parts);
   const state = wireState(reply.record);
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
   try {
@@ -85,7 +85,7 @@ async function receive(c: GuardedContext, parts: ExportRoutesParts): Promise<Hea
   const bytesMax = requestBytesMax(parts.payloadBytesMax);
   const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
   const forget = parts.bodies.take(c.get("grant").owner, bytes);
-  if (forget === undefined) return { reply: TOO_MANY_BODIES, isPoll: false };
+  if (forget === undefined) return { reply: no("too_many_bodies"), isPoll: false };
   try {
     return await hear(c, bytesMax, parts);
   } finally {
@@ -116,30 +116,15 @@ async function readRequest(
     case "too_large":
       return tooLarge(parts);
     case "too_slow":
-      return tooSlow(timeoutMs);
+      return no("too_slow", `The whole body must arrive within ${timeoutMs / 1_000} s.`);
     case "broken":
-      return BROKEN;
+      return no("malformed_request", "The body ended early.");
   }
 }
 
 /** Whether it shows an export that may change. */
 function isOpen(reply: Reply): reply is Extract<Reply, { kind: "export" }> {
   return reply.kind === "export" && wireState(reply.record) !== "Finished";
-}
-
-const TOO_MANY_BODIES: ProblemReply = { kind: "problem", code: "too_many_bodies" };
-const TOO_MANY_POLLS: ProblemReply = { kind: "problem", code: "too_many_polls" };
-const TOO_MANY_ANSWERS: ProblemReply = { kind: "problem", code: "too_many_answers" };
-
-const BROKEN: ProblemReply = {
-  kind: "problem",
-  code: "malformed_request",
-  detail: "The body ended early.",
-};
-
-function tooSlow(timeoutMs: number): ProblemReply {
-  const detail = `The whole body must arrive within ${timeoutMs / 1_000} s.`;
-  return { kind: "problem", code: "too_slow", detail };
 }
 
 /** Small answers go out at once; large ones are rationed, or clients that do not read would take all memory. */
@@ -155,7 +140,7 @@ async function respond(
   const { answers, clock } = parts;
   const wait = { clock, timeoutMs: ANSWER_WAIT_MS, signal };
   const leave = await answers.take(owner, bytes * JSON_BYTES_PER_BYTE, wait);
-  if (leave === undefined) return respondProblem(TOO_MANY_ANSWERS, owner, parts);
+  if (leave === undefined) return respondProblem(no("too_many_answers"), owner, parts);
   try {
     const json = new TextEncoder().encode(JSON.stringify(await receiptOf(record, parts)));
     leave(json.length);

@@ -16,7 +16,7 @@ import type { Clock } from "../clock.ts";
 import { faultOfHead, type HeadBounds } from "./head_bounds.ts";
 import type { Log } from "../log.ts";
 import { noteLimit } from "./paced_log.ts";
-import { problemFor, type ProblemReply } from "./problem.ts";
+import { no, problemFor, type ProblemReply } from "./problem.ts";
 import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
 import type { RequestRate } from "./request_rate.ts";
@@ -92,10 +92,10 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
   const { reason } = authorisation;
   // Signed by nobody known so far, or not tried by all of them: it may yet turn out to be good.
   if (reason === "signature_unchecked" || reason === "signature_wrong" && !complete) {
-    return { kind: "problem", code: "root_key_unavailable" };
+    return no("root_key_unavailable");
   }
   parts.refusals.note({ reason, method: methodName(method), route: routeName(path) });
-  return { kind: "problem", code: "unauthorised" };
+  return no("unauthorised");
 }
 
 const ROUTES: readonly string[] = ["/export", "/lp/export", "/ws/export"];

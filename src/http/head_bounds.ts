@@ -3,7 +3,7 @@
  * is over the runtime's own bounds never gets here, see README.
  */
 import { createMiddleware } from "hono/factory";
-import { problemFor, type ProblemReply } from "./problem.ts";
+import { no, problemFor, type ProblemReply } from "./problem.ts";
 
 export interface HeadBounds {
   readonly urlChars: number;
@@ -23,13 +23,13 @@ export function faultOfHead(
   { url, headers }: Pick<Request, "url" | "headers">,
   { urlChars, headerBytes }: HeadBounds,
 ): ProblemReply | undefined {
-  if (url.length > urlChars) return URL_TOO_LONG;
+  if (url.length > urlChars) return no("url_too_long");
   let bytes = 0;
   for (const [name, value] of headers) {
     bytes += name.length + value.length + LINE_BYTES;
-    if (name === "host" && !HOST.test(value)) return BAD_HOST;
+    if (name === "host" && !HOST.test(value)) return no("malformed_request", HOST_RULE);
   }
-  return bytes > headerBytes ? HEADERS_TOO_LARGE : undefined;
+  return bytes > headerBytes ? no("headers_too_large") : undefined;
 }
 
 /** Colon, blank and the end of a header's line. */
@@ -37,10 +37,4 @@ const LINE_BYTES = 4;
 /** The runtime puts whatever stands there before the path, so that `x/lp/export?` would be one. */
 const HOST = /^[\w.:[\]-]*$/;
 
-const URL_TOO_LONG: ProblemReply = { kind: "problem", code: "url_too_long" };
-const HEADERS_TOO_LARGE: ProblemReply = { kind: "problem", code: "headers_too_large" };
-const BAD_HOST: ProblemReply = {
-  kind: "problem",
-  code: "malformed_request",
-  detail: "`Host` must be a name or an address, with a port or without.",
-};
+const HOST_RULE = "`Host` must be a name or an address, with a port or without.";

@@ -3,10 +3,9 @@ import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { NOT_READY_LOG_MS, READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
+import { READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { remembered } from "../remembered.ts";
-import { type HeadBounds, headBounds } from "./head_bounds.ts";
 import { problem } from "./problem.ts";
 
 export interface HealthParts {
@@ -15,24 +14,18 @@ export interface HealthParts {
   readonly rootKeys: () => { readonly complete: boolean };
   /** Hosts that cannot be reached at present. */
   readonly unreachableHosts: () => number;
-  readonly headBounds: HeadBounds;
-  readonly log: Log;
+  readonly pacedLog: Log;
 }
 
 export function healthRoutes(parts: HealthParts): Hono {
-  const { ledger, clock, rootKeys, unreachableHosts } = parts;
-  let fault: unknown;
-  const tellFault = remembered(NOT_READY_LOG_MS, clock, () => {
-    parts.log({ event: "store.failed", error: fault });
-  });
+  const { ledger, clock, rootKeys, unreachableHosts, pacedLog } = parts;
   // Strangers may ask as often as they like.
   const takesWrites = remembered(READY_WORTH_MS, clock, async () => {
-    fault = await faultOf(() => ledger.probe(), clock);
-    if (fault !== undefined) tellFault();
-    return fault === undefined;
+    const error = await faultOf(() => ledger.probe(), clock);
+    if (error !== undefined) pacedLog({ event: "store.failed", error });
+    return error === undefined;
   });
   return new Hono()
-    .use(headBounds(parts.headBounds))
     .get("/live", (c) => c.json({ status: "live" }))
     .get("/ready", async (c) => {
       if (!rootKeys().complete) return problem("not_ready", "There is no root key yet.");

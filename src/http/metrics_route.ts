@@ -4,7 +4,6 @@
  */
 import { Hono } from "hono";
 import { timingSafeEqual } from "hono/utils/buffer";
-import { type HeadBounds, headBounds } from "./head_bounds.ts";
 import { problem } from "./problem.ts";
 
 export interface MetricsRouteParts {
@@ -14,12 +13,10 @@ export interface MetricsRouteParts {
     readonly contentType: string;
     text(): Promise<string>;
   };
-  readonly headBounds: HeadBounds;
 }
 
-export function metricsRoute(parts: MetricsRouteParts): Hono {
-  const { token, metrics } = parts;
-  return new Hono().get("/metrics", headBounds(parts.headBounds), async (c) => {
+export function metricsRoute({ token, metrics }: MetricsRouteParts): Hono {
+  return new Hono().get("/metrics", async (c) => {
     const [, given = ""] = BEARER.exec(c.req.header("authorization") ?? "") ?? [];
     if (!await timingSafeEqual(given, token)) return problem("metrics_token_wrong");
     return c.text(await metrics.text(), 200, { "content-type": metrics.contentType });

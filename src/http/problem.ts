@@ -81,7 +81,7 @@ const table = {
   },
   store_unavailable: {
     status: 503,
-    title: "The store does not take writes",
+    title: "The store is unavailable",
     detail: "Try again; with an `Idempotency-Key` nothing is exported twice.",
     headers: SOON,
   },
@@ -130,7 +130,12 @@ export interface ProblemReply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Whether `code` is said to whom there is no more for at the moment. */
+/** A refusal, with the detail of `code` unless another is given. */
+export function no(code: ProblemCode, detail?: string): ProblemReply {
+  return { kind: "problem", code, detail };
+}
+
+/** Whether `code` says that the caller ran into a limit. */
 export function isLimit(code: ProblemCode): boolean {
   return PROBLEMS[code].limit ?? false;
 }

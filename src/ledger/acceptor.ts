@@ -53,8 +53,12 @@ export class Acceptor {
     // Counted before it is committed: those who come at the same time must not all find room.
     const refusal = quota.exceeded(record.owner, clock.now()) ?? open.begin(record);
     if (refusal !== undefined) return refusal;
-    let bytes = bytesOfAcceptance(record.uri, change.entries);
-    quota.add(record.owner, bytes, clock.now());
+    let charged = 0;
+    const charge = (bytes: number) => {
+      charged += bytes;
+      quota.add(record.owner, bytes, clock.now());
+    };
+    charge(bytesOfAcceptance(record.uri, change.entries));
     const { first, parts } = cut(payload, record);
     const place = { first, parts: parts.length, hasPlace: false };
     let isAccepted = false;
@@ -62,9 +66,7 @@ export class Acceptor {
       const brought = await bring(kv, record.id, parts, clock.now());
       // Decided no sooner: others may have come to the lane meanwhile.
       const planned = this.#plan(change, { claim, place, more: [brought, use.reservation] });
-      const claimBytes = bytesOfEntries(planned.claim?.entries ?? []);
-      quota.add(record.owner, claimBytes, clock.now());
-      bytes += claimBytes;
+      charge(bytesOfEntries(planned.claim?.entries ?? []));
       const committed = await commits.commit(planned.batch);
       isAccepted = committed !== undefined || await this.#wentThrough(record, planned);
       if (committed !== undefined) return this.#takeUp(change, payload, planned, committed);
@@ -76,7 +78,7 @@ export class Acceptor {
       open.end(record);
       if (!isAccepted) {
         open.failed(record);
-        quota.add(record.owner, -bytes, clock.now());
+        charge(-charged);
         if (parts.length > PARTS_IN_COMMIT) await abandon(kv, record.id).catch(() => {});
       }
     }

@@ -3,7 +3,7 @@
  * that were hashed: JSON with its number first, the hash of the entry before it second. So a
  * removal, an insertion or a change anywhere shows in every later link.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 
 /** The end of a chain: number and hash of its last entry. */
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 
 /** The head of a chain without entries; names the instance, so that chains cannot be swapped. */
 export function emptyChain(instance: string): ChainHead {
-  return { seq: 0, hash: sha256(encoder.encode(`databox export ledger ${instance}`)) };
+  return { seq: 0, hash: hash("sha256", `databox export ledger ${instance}`) };
 }
 
 /** The bytes of the next entry and the head that it leads to. */
@@ -28,7 +28,7 @@ export function link(
 ): { readonly bytes: Uint8Array; readonly head: ChainHead } {
   const seq = head.seq + 1;
   const bytes = encoder.encode(JSON.stringify({ seq, prev: head.hash, ...entry, ...marks }));
-  return { bytes, head: { seq, hash: sha256(bytes) } };
+  return { bytes, head: { seq, hash: hash("sha256", bytes) } };
 }
 
 /** What a verification found; `seq` is the first entry that does not follow from those before it. */
@@ -52,7 +52,7 @@ export async function verifyChain(
     if (found === undefined) return broken(seq, "not a ledger entry");
     if (found.seq !== seq) return broken(seq, `entry ${found.seq} stands in its place`);
     if (found.prev !== head.hash) return broken(seq, "does not follow from the entry before it");
-    head = { seq, hash: sha256(bytes) };
+    head = { seq, hash: hash("sha256", bytes) };
   }
   if (end !== undefined && end.hash !== head.hash) {
     return broken(
@@ -76,8 +76,4 @@ function numberAndLink(bytes: Uint8Array): { seq: unknown; prev: unknown } | und
   } catch {
     return undefined;
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -16,7 +16,7 @@ const LINE_END = 0x0a;
 export function pagesOf(entries: readonly Numbered[], bytesMax: number = ROW_BYTES_MAX) {
   const pages: Numbered[] = [];
   let first = 0;
-  let length = 0;
+  let length = -1; // No line end before the first entry.
   for (const [n, { bytes }] of entries.entries()) {
     const longer = length + bytes.byteLength + 1;
     if (n > first && longer > bytesMax) {

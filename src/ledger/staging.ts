@@ -10,7 +10,6 @@ import { keys } from "./keys.ts";
 interface Marker {
   readonly at: number;
   readonly parts: number;
-  readonly abandoned?: true;
 }
 
 /** Parts per commit while staging. */
@@ -57,12 +56,8 @@ export async function abandon(kv: Deno.Kv, id: string): Promise<void> {
   const key = keys.staged(id);
   const { value, versionstamp } = await kv.get<Marker>(key);
   if (value === null) return;
-  // First the marker is touched: an acceptance that comes now fails instead of losing its parts.
-  const touched = await kv.atomic().check({ key, versionstamp })
-    .set(key, { ...value, abandoned: true }).commit();
-  if (!touched.ok) return;
-  const { versionstamp: last } = touched;
-  const removal = kv.atomic().check({ key, versionstamp: last }).delete(key);
+  // An acceptance checks the marker too: of the two, one fails.
+  const removal = kv.atomic().check({ key, versionstamp }).delete(key);
   for (let n = 0; n < value.parts; n++) removal.delete(keys.payload(id, n));
   await removal.commit();
 }

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import type { Log } from "../log.ts";
 import { UsageError } from "./flags.ts";
+import type { ListenerTls } from "./tls.ts";
 
 /** Connections that were held may be gone by then, and descriptors with them. */
 const LISTEN_AGAIN_MS = 1_000;
@@ -23,7 +24,7 @@ export interface ListenOptions {
   /** 0 for any free one. */
   readonly port: number;
   /** Certificate and key, PEM; without them, plain HTTP. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: ListenerTls | undefined;
   readonly handler: Deno.ServeHandler;
   readonly clock: Pick<Clock, "after">;
   readonly log: Log;

@@ -40,8 +40,6 @@ export interface RequestOptions {
   readonly randomBytes: RandomBytes;
   /** Ends the request whenever it aborts; without one, a silent server would be awaited for ever. */
   readonly signal: AbortSignal;
-  /** @default {@link REPLY_BYTES_MAX} */
-  readonly replyBytesMax?: number;
 }
 
 /**
@@ -83,10 +81,9 @@ async function exchange(
     { more: true, command: false, body: new Uint8Array() },
     { more: false, command: false, body },
   );
-  const replyBytesMax = options.replyBytesMax ?? REPLY_BYTES_MAX;
-  const delimiter = await channel.receive(replyBytesMax);
+  const delimiter = await channel.receive();
   if (!delimiter.more || delimiter.body.length > 0) throw replyMalformed();
-  const reply = await channel.receive(replyBytesMax);
+  const reply = await channel.receive();
   if (reply.more) throw replyMalformed();
   return reply.body;
 }
@@ -167,9 +164,9 @@ class Channel {
   }
 
   /** The next frame of the reply. */
-  async receive(bodyBytesMax: number): Promise<Message> {
+  async receive(): Promise<Message> {
     for (;;) {
-      const frame = await readFrame(this.#reader, bodyBytesMax + MESSAGE_OVERHEAD_BYTES);
+      const frame = await readFrame(this.#reader, REPLY_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
       if (frame.more) throw new ZmtpError("frame_invalid", "A sealed message comes in pieces");
       const { session, message } = openMessage(this.#session, frame.body);
       this.#session = session;

@@ -35,24 +35,3 @@ export function decodeZ85(text: string): Uint8Array | undefined {
   }
   return bytes;
 }
-
-/**
- * @throws {RangeError} if `bytes` do not come in fours
- */
-export function encodeZ85(bytes: Uint8Array): string {
-  if (bytes.length % GROUP_BYTES !== 0) {
-    throw new RangeError(`Cannot write as Z85: ${bytes.length} bytes are not a multiple of 4`);
-  }
-  const view = viewOf(bytes);
-  let text = "";
-  for (let at = 0; at < bytes.length; at += GROUP_BYTES) {
-    let rest = view.getUint32(at);
-    let group = "";
-    for (let digit = 0; digit < GROUP_DIGITS; digit++) {
-      group = ALPHABET.charAt(rest % ALPHABET.length) + group;
-      rest = Math.floor(rest / ALPHABET.length);
-    }
-    text += group;
-  }
-  return text;
-}

@@ -6,7 +6,7 @@ const KIB = 1_024;
 export const HANDSHAKE_BYTES_MAX = 4 * KIB;
 /** A request sent whole before anything is read, so it must fit the buffers of any system. */
 export const REQUEST_BYTES_MAX = 64 * KIB;
-/** Body of a reply unless the caller sets another limit: far above any answer to one question. */
+/** Body of a reply: far above any answer to one question. */
 export const REPLY_BYTES_MAX = 64 * KIB;
 /** Read at once from the connection: one system call for all but the largest replies. */
 export const READ_BYTES = 16 * KIB;

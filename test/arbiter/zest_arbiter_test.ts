@@ -5,7 +5,7 @@ import nacl from "tweetnacl";
 import type { ArbiterFault, FetchedSecret } from "../../src/arbiter/fetched_secret.ts";
 import { fetchSecretByZest, type ZestQuestion } from "../../src/arbiter/zest_arbiter.ts";
 import { systemClock } from "../../src/clock.ts";
-import { encodeZ85 } from "../../src/zmtp/z85.ts";
+import { encodeZ85 } from "../zmtp/encode_z85.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { ack, content, ZestArbiterServer } from "../fakes/zest_arbiter_server.ts";
 import { recording } from "../zmtp/pipe.ts";

@@ -5,7 +5,7 @@
 import { systemClock } from "../../src/clock.ts";
 import { createSendRequest } from "../../src/egress/request.ts";
 
-const PLENTY_MS = 30_000;
+const LIMITS = { connectTimeoutMs: 30_000, attemptTimeoutMs: 30_000, answerBytesMax: 1 };
 const WALLED = ["169.254.169.254", "224.0.0.1", "240.0.0.1", "255.255.255.255", "168.63.129.16"]
   .concat(["100.100.100.200", "192.0.0.192", "::ffff:169.254.169.254", "::", "fd00:ec2::254"])
   .concat(["fd20:ce::254"]);
@@ -23,14 +23,12 @@ async function attempt(uri: string, address: string): Promise<void> {
       vet: () => Promise.resolve({ kind: "permitted", url, addresses: [address] }),
     },
     clock: systemClock,
+    limits: LIMITS,
   });
   const result = await send({
     uri,
     headers: {},
     body: new Uint8Array(1),
-    connectTimeoutMs: PLENTY_MS,
-    attemptTimeoutMs: PLENTY_MS,
-    answerBytesMax: 1,
   });
   outcomes[`${uri} ${address}`] = result.kind === "failed" ? result.code : result.kind;
 }

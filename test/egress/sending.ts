@@ -8,15 +8,21 @@ import {
   createSendRequest,
   type OutboundRequest,
   type RequestResult,
+  type SendLimits,
 } from "../../src/egress/request.ts";
 import { type Act, listen } from "./destination.ts";
 
 /** A limit that no test reaches unless it is about limits. */
 export const PLENTY_MS = 30_000;
+export const LIMITS: SendLimits = {
+  connectTimeoutMs: PLENTY_MS,
+  attemptTimeoutMs: PLENTY_MS,
+  answerBytesMax: 1_000,
+};
 /** A limit that a test waits for. */
 export const SHORT_MS = 150;
 
-export interface Variation extends Partial<OutboundRequest> {
+export interface Variation extends Partial<OutboundRequest & SendLimits> {
   readonly resolve?: Resolve;
   readonly extraCa?: string;
 }
@@ -31,14 +37,11 @@ export function send(uri: string, variation: Variation = {}): Promise<RequestRes
     clock: systemClock,
     resolveTimeoutMs: PLENTY_MS,
   });
-  const parts = { guard, clock: systemClock, ...(extraCa === undefined ? {} : { extraCa }) };
-  return createSendRequest(parts)({
+  const limits = { ...LIMITS, ...changes };
+  return createSendRequest({ guard, clock: systemClock, limits, extraCa })({
     uri,
     headers: {},
     body: new TextEncoder().encode("data"),
-    connectTimeoutMs: PLENTY_MS,
-    attemptTimeoutMs: PLENTY_MS,
-    answerBytesMax: 1_000,
     ...changes,
   });
 }

@@ -12,7 +12,7 @@ import { createSendRequest, type RequestResult } from "../../src/egress/request.
 import { hostOf } from "../../src/egress/spelling.ts";
 import { startNameServer } from "../fakes/name_server.ts";
 import { answering, listen } from "./destination.ts";
-import { PLENTY_MS } from "./sending.ts";
+import { LIMITS, PLENTY_MS } from "./sending.ts";
 import { answersOf, type Case, COLLECTED, FURTHER, settingsOf } from "./ssrf_cases.ts";
 
 /** The same destination at another port, as written but for that. */
@@ -52,13 +52,10 @@ async function send(each: Case, port: number, loopback = "0"): Promise<RequestRe
     clock: systemClock,
     resolveTimeoutMs: PLENTY_MS,
   });
-  return await createSendRequest({ guard, clock: systemClock })({
+  return await createSendRequest({ guard, clock: systemClock, limits: LIMITS })({
     uri: atPort(each.url, port),
     headers: {},
     body: new Uint8Array(4),
-    connectTimeoutMs: PLENTY_MS,
-    attemptTimeoutMs: PLENTY_MS,
-    answerBytesMax: 1_000,
   });
 }
 

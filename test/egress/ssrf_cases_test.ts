@@ -12,7 +12,7 @@ import { hostOf } from "../../src/egress/spelling.ts";
 import { startNameServer } from "../fakes/name_server.ts";
 import { RULED_DESTINATIONS } from "../fixtures/ruled_destinations.ts";
 import { type Internet, openInternet } from "./internet.ts";
-import { PLENTY_MS } from "./sending.ts";
+import { LIMITS, PLENTY_MS } from "./sending.ts";
 import { answersOf, type Case, COLLECTED, FURTHER, settingsOf } from "./ssrf_cases.ts";
 
 /** The collections take http for permitted unless a case says otherwise; here it is opted into. */
@@ -40,14 +40,11 @@ async function run(each: Case, internet: Internet, others: Record<string, string
     resolveTimeoutMs: PLENTY_MS,
   });
   const { sockets, extraCa } = internet;
-  const send = createSendRequest({ guard, clock: systemClock, sockets, extraCa });
+  const send = createSendRequest({ guard, clock: systemClock, limits: LIMITS, sockets, extraCa });
   const request = {
     uri: each.url,
     headers: {},
     body: new TextEncoder().encode("data"),
-    connectTimeoutMs: PLENTY_MS,
-    attemptTimeoutMs: PLENTY_MS,
-    answerBytesMax: 1_000,
   };
   const accepted = guard.check(each.url);
   const results = [await send(request), await send(request)];

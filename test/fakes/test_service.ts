@@ -86,7 +86,7 @@ export interface TestServiceOptions {
   readonly openMax?: { readonly exports: number; readonly bytes: number };
   /** Bytes that an owner's exports may leave in a day. */
   readonly storedBytesPerDay?: number;
-  readonly metrics?: Omit<MetricsRouteParts, "headBounds">;
+  readonly metrics?: MetricsRouteParts;
   /** Makes WebSockets, if a test wants to hold them. */
   readonly upgrade?: Upgrade;
 }

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { mintToken } from "../../src/authorise/mint.ts";
-import { encodeZ85 } from "../../src/zmtp/z85.ts";
+import { encodeZ85 } from "../zmtp/encode_z85.ts";
 import nacl from "tweetnacl";
 import { ClientFault, type CurveServerOptions, serveCurve } from "../zmtp/curve_server.ts";
 

@@ -19,7 +19,7 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "The service failed"],
   root_key_unavailable: [503, "Tokens cannot be checked yet"],
-  store_unavailable: [503, "The store does not take writes"],
+  store_unavailable: [503, "The store is unavailable"],
   too_many_polls: [503, "No further poll can wait"],
   too_many_bodies: [503, "Too much is being received"],
   too_many_answers: [503, "Too much is being sent"],

@@ -7,7 +7,7 @@ import nacl from "tweetnacl";
 import type { FetchedSecret } from "../../src/arbiter/fetched_secret.ts";
 import { fetchSecretByZest, type ZestQuestion } from "../../src/arbiter/zest_arbiter.ts";
 import { systemClock } from "../../src/clock.ts";
-import { encodeZ85 } from "../../src/zmtp/z85.ts";
+import { encodeZ85 } from "../zmtp/encode_z85.ts";
 import { AskingService } from "../arbiter/asking_service.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { installScripts, missingTools, NodeProcess } from "./node_process.ts";
