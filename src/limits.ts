@@ -37,12 +37,15 @@ export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 export const IDEMPOTENCY_RETENTION_MS = 24 * HOUR;
 /** Bytes around `data` in a request body: the longest `uri`, escaped, and the other members. */
 export const BODY_ENVELOPE_BYTES = 16 * KIB;
-/** A JSON string may take more bytes than what it says; twice covers any text with a quote a word. */
-export const BODY_ESCAPE_FACTOR = 2;
+/**
+ * A JSON string may take more bytes than what it says: twice as many where all is quotes, three times
+ * where all letters of two bytes are written as `\uXXXX`.
+ */
+export const BODY_ESCAPE_FACTOR = 3;
 /** Largest payload and answer an operator may allow: 160 parts, still one commit of deletions. */
 export const PAYLOAD_BYTES_CEILING = 10 * MIB;
 /** Bounds of bodies in progress begin here: one of the largest that can be permitted fits in. */
-export const RECEIVING_BYTES_FLOOR = 21 * MIB;
+export const RECEIVING_BYTES_FLOOR = 31 * MIB;
 /** When to come back with too much open; deliveries that are due are tried within this. */
 export const OPEN_RETRY_SECONDS = 30;
 

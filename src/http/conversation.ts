@@ -147,7 +147,7 @@ export class Conversation implements Talk {
     this.#inProgress++;
     this.#largeInProgress ||= large;
     const request = parseExportRequest(frame, this.#parts.jsonDepth);
-    const id = request.kind === "poll" ? request.id : undefined;
+    const id = request.kind === "submission" ? undefined : request.id;
     const known = this.#followed.get(id ?? "");
     const reply = this.#reply(request)
       .catch((error) => no(this.#failed(error)));

@@ -27,7 +27,7 @@ import { framesOf, type Log } from "../log.ts";
 import { no, type ProblemCode, type ProblemReply } from "./problem.ts";
 import { storageQuotaExceeded, tooMuchOpen } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
-import { type ExportRequest, isIdempotencyKey } from "./request.ts";
+import { type ExportRequest, isIdempotencyKey, requestBytesMax } from "./request.ts";
 
 /** What the network guard says of a destination; `detail` is for app developers. */
 export type DestinationVerdict =
@@ -140,18 +140,26 @@ function again(id: string, record: ExportRecord | undefined): Reply {
   return record === undefined ? no("idempotency_conflict", detail) : found(id, record);
 }
 
+const UNKNOWN_ADVICE =
+  "Ask with a token like the one that it was submitted with (same identifier, " +
+  "same destination), while its result is kept.";
+
 /** The reply that shows `record`, or says that there is none of that id. */
 export function found(id: string, record: ExportRecord | undefined): Reply {
   return record === undefined
-    ? no("unknown_export", `No export of this token's owner has the id ${id}.`)
+    ? no("unknown_export", `${UNKNOWN_ADVICE} Asked for: ${id}.`)
     : { kind: "export", record };
 }
 
-/** The reply to what is over the limit. */
+/** The reply to what is over the limit of `data`, or of the request around it. */
 export function tooLarge(
   { payloadBytesMax }: Pick<ExchangeParts, "payloadBytesMax">,
 ): ProblemReply {
-  return no("too_large", `\`data\` may take ${payloadBytesMax} bytes at most, as UTF-8.`);
+  const requestMax = requestBytesMax(payloadBytesMax);
+  return no(
+    "too_large",
+    `\`data\` may take ${payloadBytesMax} bytes at most, as UTF-8, and the request ${requestMax}.`,
+  );
 }
 
 /** The caller was shown this export already, or has opened it. */

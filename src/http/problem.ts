@@ -24,13 +24,14 @@ const table = {
     status: 401,
     title: "The token does not permit this request",
     // The same for every reason: which it was is in the log and in the ledger.
-    detail: "Use a token for this path, method and destination that still holds.",
+    detail: "Send a token for this path, method, destination and size that still holds, as " +
+      "`X-Api-Key`.",
     headers: { "www-authenticate": "Macaroon" },
   },
   metrics_token_wrong: {
     status: 401,
     title: "The token does not permit this request",
-    detail: "Send what EXPORT_METRICS_TOKEN is, as `Authorization: Bearer`.",
+    detail: "Send EXPORT_METRICS_TOKEN as `Authorization: Bearer`.",
     headers: { "www-authenticate": "Bearer" },
   },
   destination_refused: { status: 403, title: "Nothing may be sent to this destination" },
@@ -57,7 +58,7 @@ const table = {
     headers: { upgrade: "websocket", connection: "upgrade" },
   },
   too_many_requests: { status: 429, title: "Too many requests", limit: true },
-  too_much_open: { status: 429, title: "Too much is not delivered yet", limit: true },
+  too_much_open: { status: 429, title: "Too much is waiting to be delivered", limit: true },
   storage_quota_exceeded: {
     status: 429,
     title: "The owner's storage quota is used up",
@@ -87,7 +88,7 @@ const table = {
   },
   too_many_polls: {
     status: 503,
-    title: "No further poll can wait",
+    title: "Too many polls are waiting",
     detail: "Poll with `timeout=0`, or try again.",
     headers: SOON,
     limit: true,
@@ -108,7 +109,7 @@ const table = {
   },
   too_many_sockets: {
     status: 503,
-    title: "No further WebSocket can be served",
+    title: "Too many WebSockets are open",
     detail: "Use the one that is open, or try again.",
     headers: SOON,
     limit: true,

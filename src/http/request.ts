@@ -16,37 +16,45 @@ import {
 export type ExportRequest =
   | { readonly kind: "submission"; readonly uri: string; readonly payload: Uint8Array }
   | { readonly kind: "poll"; readonly uri: string; readonly id: string }
-  | { readonly kind: "malformed"; readonly detail: string };
+  /** `id` is that of the export it is about, where it names one. */
+  | { readonly kind: "malformed"; readonly detail: string; readonly id?: string | undefined };
 
 const NIL_UUID = "00000000-0000-0000-0000-000000000000";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
-const EXAMPLE = String.raw`{"id": "", "uri": "https://example.org/", "data": "{\"a\": 1}"}`;
+const DATA_EXAMPLE = String.raw`"{\"a\": 1}"`;
+const EXAMPLE = `{"id": "", "uri": "https://example.org/", "data": ${DATA_EXAMPLE}}`;
 
 const shape = z.object({
   id: text("an empty string for a new export, or the id of an earlier one"),
   uri: text("the destination"),
-  data: text("JSON text in a string"),
+  data: text(`JSON text in a string, such as ${DATA_EXAMPLE}`),
 }, { error: `The body must be a JSON object like ${EXAMPLE}.` });
 
-/** Reads a request body; what is wrong with it is told in words an app developer can act on. */
+/** Reads a request body; what is wrong with it is said in words that an app developer can act on. */
 export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRequest {
   if (isDeeperThan(body, depthMax)) return malformed(`The body is nested ${tooDeep(depthMax)}`);
   const json = parseJson(body);
-  if (json === undefined) return malformed(`The body must be JSON like ${EXAMPLE}.`);
-  const { success, data: fields, error } = shape.safeParse(json.value);
-  if (!success) return malformed(error.issues.map(({ message }) => message).join(" "));
-  const { uri, data } = fields;
-  const payload = encoder.encode(data);
-  const fault = faultOfData(data, payload, depthMax);
-  if (fault !== undefined) return malformed(fault);
-  // The original ignores case, and what follows a UUID (contract 1.5).
-  const id = fields.id.toLowerCase();
-  const [uuid] = UUID.exec(id) ?? [];
-  if (id === "" || uuid === NIL_UUID) {
-    return { kind: "submission", uri, payload };
+  if (json === undefined) {
+    return malformed(`The body must be JSON in UTF-8 like ${EXAMPLE}, and nothing else.`);
   }
-  if (uuid === undefined) return malformed("`id` must be empty for a new export, or a UUID.");
+  const uuid = uuidIn(json.value);
+  const isNew = uuid === NIL_UUID;
+  const fault = (detail: string) => malformed(detail, isNew ? undefined : uuid);
+  const { success, data: fields, error } = shape.safeParse(json.value);
+  if (!success) return fault(error.issues.map(({ message }) => message).join(" "));
+  const { id, uri, data } = fields;
+  const payload = encoder.encode(data);
+  const faultInData = faultOfData(data, payload, depthMax);
+  if (faultInData !== undefined) return fault(faultInData);
+  if (id === "" || isNew) return { kind: "submission", uri, payload };
+  if (uuid === undefined) return fault("`id` must be empty for a new export, or a UUID.");
   return { kind: "poll", uri, id: uuid };
+}
+
+/** The UUID that a body has as `id`. The original ignores case, and what follows a UUID (contract 1.5). */
+function uuidIn(body: unknown): string | undefined {
+  const { data } = z.object({ id: z.string() }).safeParse(body);
+  return UUID.exec(data?.id.toLowerCase() ?? "")?.[0];
 }
 
 function text(what: string) {
@@ -58,8 +66,8 @@ function text(what: string) {
   });
 }
 
-function malformed(detail: string): ExportRequest {
-  return { kind: "malformed", detail };
+function malformed(detail: string, id?: string): ExportRequest {
+  return { kind: "malformed", detail, id };
 }
 
 function tooDeep(depthMax: number): string {
@@ -68,11 +76,12 @@ function tooDeep(depthMax: number): string {
 
 function faultOfData(data: string, payload: Uint8Array, depthMax: number): string | undefined {
   const rule = "`data` must be a string that holds JSON text of an object or array, " +
-    'such as "{\\"a\\": 1}".';
+    `such as ${DATA_EXAMPLE}.`;
   if (!data.isWellFormed()) return `${rule} It has half a surrogate pair, which no bytes can hold.`;
   if (isDeeperThan(payload, depthMax)) return `${rule} It is nested ${tooDeep(depthMax)}`;
   const json = parseJson(data);
   if (json === undefined) return `${rule} It is not JSON.`;
+  if (typeof json.value === "string") return `${rule} It holds a string: it was stringified twice.`;
   return typeof json.value === "object" && json.value !== null ? undefined : rule;
 }
 
@@ -89,7 +98,7 @@ function parseJson(text: Uint8Array | string): { readonly value: unknown } | und
 const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Bytes that a request may take, so that any payload of `payloadBytesMax` fits in. */
+/** Bytes that a request may take, so that a payload of `payloadBytesMax` fits in. */
 export function requestBytesMax(payloadBytesMax: number): number {
   return BODY_ESCAPE_FACTOR * payloadBytesMax + BODY_ENVELOPE_BYTES;
 }

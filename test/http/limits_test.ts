@@ -113,11 +113,11 @@ Deno.test("a body over the limit is 413 before it is sent, told by its length or
 });
 
 Deno.test("bodies that come at once are bounded, and those that have come do not count", async () => {
-  const bodies = { total: 60_000, perOwner: 40_000 };
+  const bodies = { total: 70_000, perOwner: 50_000 };
   await using service = await openTestService({ payloadBytesMax: 10_000, bounds: { bodies } });
   await using server = new SocketServer(service);
   using client = await connect(server);
-  // Of unknown length: as large as a body may be, 36,384 bytes.
+  // Of unknown length: as large as a body may be, 46,384 bytes.
   await client.send(`Transfer-Encoding: chunked\r\nX-Api-Key: ${service.token()}\r\n\r\n1\r\n{`);
   await until(() => service.clock.pending === 1);
   const ask = (bytes: number, identifier: string) =>
@@ -151,7 +151,7 @@ Deno.test("a store that fails keeps no place of a body or of a poll", async () =
   const { accept, find } = ledger;
   const fail = () => Promise.reject(new Error("the store failed"));
   ledger.accept = fail;
-  // Each counts as the largest body does, 36,384 bytes, since its length is not told.
+  // Each counts as the largest body does, 46,384 bytes, since its length is not told.
   for (let n = 0; n < 9; n++) {
     assertEquals((await told(await service.ask("/lp/export", NEW))).code, "store_unavailable");
   }

@@ -15,15 +15,15 @@ const told: Record<ProblemCode, readonly [status: number, title: string]> = {
   upgrade_required: [426, "Only WebSockets are served here"],
   too_many_requests: [429, "Too many requests"],
   storage_quota_exceeded: [429, "The owner's storage quota is used up"],
-  too_much_open: [429, "Too much is not delivered yet"],
+  too_much_open: [429, "Too much is waiting to be delivered"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "The service failed"],
   root_key_unavailable: [503, "Tokens cannot be checked yet"],
   store_unavailable: [503, "The store is unavailable"],
-  too_many_polls: [503, "No further poll can wait"],
+  too_many_polls: [503, "Too many polls are waiting"],
   too_many_bodies: [503, "Too much is being received"],
   too_many_answers: [503, "Too much is being sent"],
-  too_many_sockets: [503, "No further WebSocket can be served"],
+  too_many_sockets: [503, "Too many WebSockets are open"],
   not_ready: [503, "The service is not ready"],
 };
 

@@ -5,6 +5,7 @@ import {
   isIdempotencyKey,
   parseExportRequest,
   pollTimeoutMs,
+  requestBytesMax,
 } from "../../src/http/request.ts";
 
 const URI = "https://export.amar.io/";
@@ -100,6 +101,19 @@ Deno.test("whatever an app has stringified is delivered byte for byte", () => {
   );
 });
 
+Deno.test("a request may be as long as the longest data takes in any usual way of writing it", () => {
+  const bytesMax = 1_048_576;
+  const asciiOnly = (text: string) =>
+    text.replace(/[^\x00-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  for (const piece of [String.raw`\"`, String.raw`\\`, "é", "ж", "中", "😀"]) {
+    const bytes = new TextEncoder().encode(piece).length;
+    const data = `["${piece.repeat((bytesMax - 4) / bytes)}"]`;
+    const body = asciiOnly(JSON.stringify({ ...FIELDS, data }));
+    assert(body.length <= requestBytesMax(bytesMax), `${piece}: ${body.length}`);
+    assertEquals(payloadOf(parse(body)), data);
+  }
+});
+
 // Polls.
 
 Deno.test("an id asks for an earlier export", () => {
@@ -144,6 +158,7 @@ for (
   Deno.test(`the id ${JSON.stringify(id)} is none, and the caller is told what one is`, () => {
     assertEquals(parseFields({ id }), {
       kind: "malformed",
+      id: undefined,
       detail: "`id` must be empty for a new export, or a UUID.",
     });
   });
@@ -151,11 +166,24 @@ for (
 
 // Faults.
 
-for (const body of ["", " ", "{", `{"id":""`, "id=&uri=", "{'id': ''}", "\u0000", "undefined"]) {
+for (
+  const body of [
+    "",
+    " ",
+    "{",
+    `${JSON.stringify(FIELDS)} {}`,
+    `{"id":""`,
+    "id=&uri=",
+    "{'id': ''}",
+    "\u0000",
+    "undefined",
+  ]
+) {
   Deno.test(`the body ${JSON.stringify(body)} is not JSON, and the caller is shown what is`, () => {
     const fault = faultOf(parse(body));
-    assertStringIncludes(fault, "The body must be JSON like {");
-    assertEquals(parse(fault.slice(fault.indexOf("{"), -1)).kind, "submission");
+    assertStringIncludes(fault, "The body must be JSON in UTF-8 like {");
+    const [example = ""] = /\{.*\}/.exec(fault) ?? [];
+    assertEquals(parse(example).kind, "submission");
   });
 }
 
@@ -191,6 +219,7 @@ for (const name of ["id", "uri", "data"]) {
     Deno.test(`with ${JSON.stringify(value)} as ${name} the caller is told that it must be a string`, () => {
       const fault = faultOf(parseFields({ [name]: value }));
       assert(fault.startsWith(`\`${name}\` must be a string: `), fault);
+      assertEquals(fault.includes(String.raw`"{\"a\": 1}"`), name === "data");
     });
   }
 }
@@ -200,6 +229,21 @@ Deno.test("every missing or mistyped field is told at once", () => {
   for (const part of ["`id` is missing", "`uri` must be a string", "`data` is missing"]) {
     assertStringIncludes(fault, part);
   }
+});
+
+Deno.test("a malformed request says which export it is about, where it names one", () => {
+  const idOf = (fields: Record<string, unknown>) => {
+    const request = parseFields(fields);
+    return request.kind === "malformed" ? request.id : "well formed";
+  };
+  const faults = [{ data: "x" }, { data: undefined }, { data: 1, uri: undefined }];
+  for (const fault of faults) {
+    assertEquals(idOf({ id: `${ID.toUpperCase()}?`, ...fault }), ID);
+    for (const id of ["", NIL, "bad", 1, undefined]) {
+      assertEquals(idOf({ id, ...fault }), undefined);
+    }
+  }
+  assertEquals(idOf({ id: "bad" }), undefined);
 });
 
 Deno.test("fields that an object has by inheritance are not fields of the body", () => {
@@ -229,6 +273,7 @@ for (
     );
     assertStringIncludes(fault, String.raw`"{\"a\": 1}"`);
     assertEquals(fault.endsWith("It is not JSON."), !['"x"', "42", "true", "null"].includes(data));
+    assertEquals(fault.endsWith("It holds a string: it was stringified twice."), data === '"x"');
   });
 }
 
