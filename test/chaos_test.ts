@@ -1,8 +1,9 @@
 /**
- * Seeded chaos: whatever happens, in whatever order, nothing accepted is lost, stuck, reordered or
- * settled twice. `EXPORT_TEST_RUNS` schedules, the first from the seed `EXPORT_TEST_SEED`.
+ * Seeded chaos: whatever happens, in whatever order, nothing accepted is lost, stuck, reordered,
+ * settled twice, or hidden. `EXPORT_TEST_RUNS` schedules, the first from the seed `EXPORT_TEST_SEED`.
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { departuresIn } from "../src/exports/departures.ts";
 import { decodeExport } from "../src/ledger/stored.ts";
 import { type Hands, World } from "./chaos/world.ts";
 import { chosenCount, chosenSeed, Dice } from "./fakes/dice.ts";
@@ -21,9 +22,20 @@ async function runSchedule(seed: number, hands?: Hands): Promise<void> {
     await world.calmDown();
     await assertEndsWell(world.service, world.accepted);
     await assertOrder(kv, world);
+    await assertShown(world);
     await world.service[Symbol.asyncDispose]();
   } finally {
     kv.close();
+  }
+}
+
+/** Whatever a destination has read is shown as having left, as often as it did. */
+async function assertShown({ service, read }: World): Promise<void> {
+  const left = await Array.fromAsync(departuresIn(await service.entries()), ({ id }) => id);
+  for (const id of read) {
+    const at = left.indexOf(id);
+    assert(at >= 0, `${id} left more often than is shown`);
+    left.splice(at, 1);
   }
 }
 

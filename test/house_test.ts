@@ -50,6 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "clock",
     "config",
     "egress",
+    "exports",
     "ledger",
     "limits",
     "machine",

@@ -215,6 +215,14 @@ Deno.test("the ledger of a running service is shown and verified, and the servic
     const { code, stdout } = await runTask("ledger", { folder, args: ["--verify"] });
     assertEquals(code, 0);
     assertMatch(stdout, /^intact: 6 entries of /);
+    const left = await runTask("ledger", { folder, args: ["--left"] });
+    assertEquals(left.code, 0);
+    for (const line of left.stdout.trim().split("\n")) {
+      const { path, bytes, arrived, outcome, status } = JSON.parse(line);
+      assertEquals([path, bytes, arrived, outcome, status], ["/in", 3, "yes", "answered", 200]);
+    }
+    assertEquals(left.stdout.trim().split("\n").length, 2);
+    assertEquals((await runTask("ledger", { folder, args: ["--left", "--verify"] })).code, 2);
     const files = await Array.fromAsync(Deno.readDir(`${folder}/data`), ({ name }) => name);
     assertEquals(files.filter((name) => !name.startsWith("export.kv")), []);
   }));

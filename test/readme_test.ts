@@ -39,29 +39,32 @@ Deno.test("README's client exports once and learns the outcome, or what was wron
     await assertRejects(
       () => exportData(base, token(uri), other, {}),
       Error,
-      "Use a token for this path, method and destination",
+      "Send a token for this path, method, destination and size",
     );
   }));
 
 Deno.test("README's client tries again where it is told to, with the same key", async () => {
   const exportData = await exportDataOfReadme();
-  const asked: { readonly id: string; readonly key: string | null }[] = [];
+  const asked: { readonly id: string; readonly data: string; readonly key: string | null }[] = [];
   const answers = [
     // As of a connection that breaks.
     new Response('{"id":', { headers: { "retry-after": "0" } }),
     new Response("{}", { status: 503, headers: { "retry-after": "0" } }),
     new Response("{}", { status: 429, headers: { "retry-after": "0" } }),
+    new Response("{}", { status: 408, headers: { "retry-after": "0" } }),
+    new Response("{}", { status: 500, headers: { "retry-after": "0" } }),
     Response.json({ id: "1", state: "Pending", ext_response: {} }),
     Response.json({ id: "1", state: "Processing", ext_response: {} }),
     Response.json({ id: "1", state: "Finished", ext_response: { status: "204 No Content" } }),
   ];
   await using server = Deno.serve({ port: 0, onListen: () => {} }, async (request) => {
-    const { id } = await request.json();
-    asked.push({ id, key: request.headers.get("idempotency-key") });
+    const { id, data } = await request.json();
+    asked.push({ id, data, key: request.headers.get("idempotency-key") });
     return defined(answers.shift());
   });
   const outcome = await exportData(`http://127.0.0.1:${server.addr.port}`, "token", "uri", []);
   assertEquals(outcome, { status: "204 No Content" });
-  assertEquals(asked.map(({ id }) => id), ["", "", "", "", "1", "1"]);
+  const submissions = Array.from({ length: 6 }, () => ["", "[]"]);
+  assertEquals(asked.map(({ id, data }) => [id, data]), [...submissions, ["1", "{}"], ["1", "{}"]]);
   assertEquals(new Set(asked.map(({ key }) => key)).size, 1);
 });

@@ -10,6 +10,8 @@ interface Failure {
   readonly detail: string;
   /** Final: no further attempt, since none can end otherwise. */
   readonly final: boolean;
+  /** Always comes before anything is sent, so that no data can have left. */
+  readonly beforeSending: boolean;
 }
 
 const table = {
@@ -17,44 +19,62 @@ const table = {
     status: 502,
     detail: "The destination's name could not be resolved.",
     final: false,
+    beforeSending: true,
   },
   connection_refused: {
     status: 502,
     detail: "The destination refused the connection.",
     final: false,
+    beforeSending: true,
   },
   connection_lost: {
     status: 502,
     detail: "The destination closed the connection before its answer was complete.",
     final: false,
+    beforeSending: false,
   },
-  unreachable: { status: 502, detail: "The destination could not be reached.", final: false },
-  timed_out: { status: 504, detail: "The destination did not answer in time.", final: false },
+  unreachable: {
+    status: 502,
+    detail: "The destination could not be reached.",
+    final: false,
+    beforeSending: false,
+  },
+  timed_out: {
+    status: 504,
+    detail: "The destination did not answer in time.",
+    final: false,
+    beforeSending: false,
+  },
   tls_error: {
     status: 502,
     detail: "No secure connection could be agreed with the destination.",
     final: false,
+    beforeSending: false,
   },
   certificate_invalid: {
     status: 502,
     detail: "The destination's certificate could not be verified.",
     final: true,
+    beforeSending: true,
   },
   invalid_answer: {
     status: 502,
     detail: "The destination's answer was not valid HTTP.",
     final: false,
+    beforeSending: false,
   },
   interrupted: {
     status: 502,
     detail: "The service ended in the middle of the last attempts; whether the destination got " +
       "the data is not known.",
     final: false,
+    beforeSending: false,
   },
   destination_refused: {
     status: 403,
     detail: "The destination is not one that data may be sent to.",
     final: true,
+    beforeSending: true,
   },
 } satisfies Readonly<Record<string, Failure>>;
 

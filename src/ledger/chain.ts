@@ -51,16 +51,21 @@ export async function verifyChain(
     const found = numberAndLink(bytes);
     if (found === undefined) return broken(seq, "not a ledger entry");
     if (found.seq !== seq) return broken(seq, `entry ${found.seq} stands in its place`);
-    if (found.prev !== head.hash) return broken(seq, "does not follow from the entry before it");
+    if (found.prev !== head.hash) return broken(seq, unlinked(head));
     head = { seq, hash: hash("sha256", bytes) };
   }
   if (end !== undefined && end.hash !== head.hash) {
-    return broken(
-      Math.min(head.seq + 1, end.seq),
-      `the chain should end at entry ${end.seq}`,
-    );
+    return head.seq === end.seq
+      ? broken(end.seq, "is not the entry that was written last")
+      : broken(Math.min(head.seq + 1, end.seq), `the chain should end at entry ${end.seq}`);
   }
   return { kind: "intact", head };
+}
+
+function unlinked({ seq }: ChainHead): string {
+  return seq === 0
+    ? "does not begin this chain"
+    : `does not follow from entry ${seq}: one of the two was changed`;
 }
 
 function broken(seq: number, reason: string): ChainVerdict {

@@ -42,6 +42,8 @@ export type Hands = Pick<TestServiceOptions, "parallel" | "parallelPerHost">;
 export class World {
   readonly clock = new FakeClock();
   readonly sent: OutboundRequest[] = [];
+  /** Ids of the requests that a destination has read, each as often as it did. */
+  readonly read: string[] = [];
   readonly #dice: Dice;
   readonly #kv: Deno.Kv;
   readonly #hands: Hands;
@@ -128,7 +130,7 @@ export class World {
   }
 
   /** Answers, fails, or takes its time; one request of a lane at a time from one service. */
-  async #arrive({ body }: OutboundRequest, running: Set<string>): Promise<SendResult> {
+  async #arrive({ body, headers }: OutboundRequest, running: Set<string>): Promise<SendResult> {
     const dice = this.#dice;
     const { lane } = JSON.parse(new TextDecoder().decode(body));
     assert(!running.has(lane), `two at once in the lane ${lane}`);
@@ -136,8 +138,9 @@ export class World {
     const ms = this.#calm ? 0 : dice.below(3) * dice.below(20) * SECOND_MS;
     if (ms > 0) await new Promise<void>((resolve) => this.clock.after(ms, resolve));
     running.delete(lane);
-    if (this.#calm || dice.below(10) < 7) return answered();
-    return { kind: "failed", code: dice.pick(FAILURES) };
+    const code = this.#calm || dice.below(10) < 7 ? undefined : dice.pick(FAILURES);
+    if (code === undefined || code === "timed_out") this.read.push(headers["webhook-id"] ?? "");
+    return code === undefined ? answered() : { kind: "failed", code };
   }
 
   #submit(): void {

@@ -1,6 +1,6 @@
 /** What the owner is shown of the ledger, and told when somebody was at it. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { printLedger } from "../../src/commands/ledger.ts";
+import { printLedger, type View } from "../../src/commands/ledger.ts";
 import { type ChainHead, emptyChain, link } from "../../src/ledger/chain.ts";
 import { keys } from "../../src/ledger/keys.ts";
 import { defined } from "../fakes/expect.ts";
@@ -34,21 +34,21 @@ async function withLedger(
   }
 }
 
-async function run(kv: Deno.Kv, verify: boolean) {
+async function run(kv: Deno.Kv, view: View) {
   const lines: string[] = [];
-  const code = await printLedger(kv, verify, (line) => lines.push(line));
+  const code = await printLedger(kv, view, (line) => lines.push(line));
   return { code, lines };
 }
 
 Deno.test("the ledger is printed as it lies there, oldest first, one chain after the other", () =>
   withLedger(async (kv, lines) => {
-    assertEquals(await run(kv, false), { code: 0, lines: [...lines] });
+    assertEquals(await run(kv, "entries"), { code: 0, lines: [...lines] });
   }));
 
 Deno.test("a whole ledger is said to be so, with its last hash", () =>
   withLedger(async (kv) => {
     const { value: end } = await kv.get<ChainHead>(keys.chain(BOX));
-    const { code, lines } = await run(kv, true);
+    const { code, lines } = await run(kv, "verdict");
     assertEquals([code, lines.length], [0, 2]);
     assertEquals(lines[0], `intact: 3 entries of ${BOX}, ending in ${defined(end).hash}`);
   }));
@@ -56,7 +56,7 @@ Deno.test("a whole ledger is said to be so, with its last hash", () =>
 Deno.test("a store in which nothing has happened yet is whole", async () => {
   const kv = await Deno.openKv(":memory:");
   await kv.set(keys.instance(), BOX);
-  const { code, lines } = await run(kv, true);
+  const { code, lines } = await run(kv, "verdict");
   assertEquals([code, lines.length], [0, 1]);
   assertStringIncludes(defined(lines[0]), `intact: 0 entries of ${BOX}`);
   kv.close();
@@ -74,7 +74,18 @@ const TAMPERINGS: readonly {
       const text = new TextDecoder().decode(defined(value)).replace('"count":2', '"count":9');
       await kv.set(keys.page(BOX, 2), new TextEncoder().encode(text));
     },
-    told: [`BROKEN: ledger of ${BOX}, entry 3: does not follow from the entry before it`],
+    told: [
+      `BROKEN: ledger of ${BOX}, entry 3: does not follow from entry 2: one of the two was changed`,
+    ],
+  },
+  {
+    what: "the last entry is changed",
+    tamper: async (kv) => {
+      const { value } = await kv.get<Uint8Array>(keys.page(BOX, 3));
+      const text = new TextDecoder().decode(defined(value)).replace('"count":3', '"count":9');
+      await kv.set(keys.page(BOX, 3), new TextEncoder().encode(text));
+    },
+    told: [`BROKEN: ledger of ${BOX}, entry 3: is not the entry that was written last`],
   },
   {
     what: "an entry in the middle is removed",
@@ -116,7 +127,7 @@ for (const { what, tamper, told } of TAMPERINGS) {
   Deno.test(`it is noticed when ${what}`, () =>
     withLedger(async (kv) => {
       await tamper(kv);
-      const { code, lines } = await run(kv, true);
+      const { code, lines } = await run(kv, "verdict");
       assertEquals([code, lines.filter((line) => line.startsWith("BROKEN"))], [1, [...told]]);
     }));
 }

@@ -21,6 +21,7 @@ import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
 import type { KvLedger } from "../../src/ledger/kv_ledger.ts";
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
+import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
 import { entriesIn } from "../../src/ledger/pages.ts";
 import type { Storage } from "../../src/ledger/storage.ts";
 import type { LogEvent } from "../../src/log.ts";
@@ -178,7 +179,7 @@ export class TestService implements AsyncDisposable {
   }
 
   /** Entries of the ledger so far. */
-  async entries(): Promise<{ kind: string; [field: string]: unknown }[]> {
+  async entries(): Promise<(LedgerEntry & { readonly [field: string]: unknown })[]> {
     const entries = [];
     for await (const { value } of this.kv.list<Uint8Array>({ prefix: ["ledger"] })) {
       for (const bytes of entriesIn(value)) {

@@ -104,7 +104,7 @@ Deno.test("whatever an app has stringified is delivered byte for byte", () => {
 Deno.test("a request may be as long as the longest data takes in any usual way of writing it", () => {
   const bytesMax = 1_048_576;
   const asciiOnly = (text: string) =>
-    text.replace(/[^\x00-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    text.replace(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
   for (const piece of [String.raw`\"`, String.raw`\\`, "é", "ж", "中", "😀"]) {
     const bytes = new TextEncoder().encode(piece).length;
     const data = `["${piece.repeat((bytesMax - 4) / bytes)}"]`;

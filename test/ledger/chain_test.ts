@@ -56,7 +56,7 @@ Deno.test("the entries of another instance do not verify", async () => {
   assertEquals(await verifyChain(BOX, entries, head), {
     kind: "broken",
     seq: 1,
-    reason: "does not follow from the entry before it",
+    reason: "does not begin this chain",
   });
   assertNotEquals(emptyChain(BOX).hash, emptyChain("other").hash);
 });
@@ -172,7 +172,7 @@ Deno.test("a changed entry shows in the next one, even if it says the same", asy
   assertEquals(await verifyChain(BOX, entries.with(0, spaced), head), {
     kind: "broken",
     seq: 2,
-    reason: "does not follow from the entry before it",
+    reason: "does not follow from entry 1: one of the two was changed",
   });
 });
 

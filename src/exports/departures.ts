@@ -1,0 +1,94 @@
+/**
+ * What left the box, read from the ledger's entries in their order: one departure for each attempt
+ * that brought its data to the destination, or may have. Pure.
+ */
+import { type AttemptFailure, FAILURES } from "./failure.ts";
+import type { LedgerEntry } from "./ledger_entry.ts";
+
+/** An attempt in which data left, or may have. */
+export interface Departure {
+  /** When the attempt began, RFC 3339. */
+  readonly at: string;
+  /** Whose export it was; see `ownerOf`. */
+  readonly owner: string;
+  readonly host: string;
+  readonly path: string;
+  /** The address that was connected to, where there was one. */
+  readonly address?: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly id: string;
+  readonly attempt: number;
+  /** Whether the data arrived: `yes` where the destination answered. */
+  readonly arrived: "yes" | "perhaps";
+  /** `unknown` of an attempt that was cut off, or still runs. */
+  readonly outcome: "answered" | AttemptFailure | "unknown";
+  readonly status?: number;
+}
+
+type Started = Extract<LedgerEntry, { kind: "attempt.started" }>;
+type Ended = Extract<LedgerEntry, { kind: "attempt.ended" }>;
+
+/** An export that is not finished as far as the entries go. */
+interface Open {
+  readonly owner: string;
+  /** Its attempt whose end has not come yet. */
+  readonly running?: Started | undefined;
+}
+
+/** What left, each when its attempt ended; at the end those of which nobody knows. */
+export async function* departuresIn(
+  entries: Iterable<LedgerEntry> | AsyncIterable<LedgerEntry>,
+): AsyncGenerator<Departure> {
+  const open = new Map<string, Open>();
+  for await (const entry of entries) {
+    if (!("id" in entry)) continue;
+    const { owner, running } = open.get(entry.id) ?? { owner: ownerIn(entry) };
+    const started = entry.kind === "attempt.started" ? entry : undefined;
+    if ("next" in entry && entry.next === "finished") open.delete(entry.id);
+    else open.set(entry.id, { owner, running: started });
+    if (running === undefined) continue;
+    const departure = departureOf(
+      owner,
+      running,
+      entry.kind === "attempt.ended" ? entry : undefined,
+    );
+    if (departure !== undefined) yield departure;
+  }
+  for (const { owner, running } of open.values()) {
+    const departure = running && departureOf(owner, running, undefined);
+    if (departure !== undefined) yield departure;
+  }
+}
+
+function ownerIn(entry: LedgerEntry): string {
+  return entry.kind === "export.accepted" ? entry.owner : "";
+}
+
+/** Nothing where the attempt ended before anything could leave. */
+function departureOf(
+  owner: string,
+  { at, host, path, bytes, sha256, id, attempt }: Started,
+  ended: Ended | undefined,
+): Departure | undefined {
+  if (ended !== undefined && !mayHaveArrived(ended)) return undefined;
+  const { address, outcome = "unknown", status } = ended ?? {};
+  return {
+    at: new Date(at).toISOString(),
+    owner,
+    host,
+    path,
+    ...(address !== undefined && { address }),
+    bytes,
+    sha256,
+    id,
+    attempt,
+    arrived: outcome === "answered" ? "yes" : "perhaps",
+    outcome,
+    ...(status !== undefined && { status }),
+  };
+}
+
+function mayHaveArrived({ outcome, firstSentTo }: Ended): boolean {
+  return outcome === "answered" || firstSentTo !== undefined || !FAILURES[outcome].beforeSending;
+}
