@@ -1,11 +1,14 @@
 /**
  * Bytes that come part by part, copied together at once: kept one by one, small parts would take a
- * hundred times their bytes. Decides nothing about how many are too many.
+ * hundred times their bytes. Decides nothing about what is too much.
  */
+import { PART_BYTES_MIN, SMALL_PARTS_MAX } from "./limits.ts";
+
 export class GrowingBytes {
   readonly #bytesMax: number;
   #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
+  #parts = 0;
 
   /**
    * @param room for the first bytes
@@ -20,7 +23,16 @@ export class GrowingBytes {
     return this.#length;
   }
 
+  /**
+   * Whether it comes in crumbs. Each part costs as much time as thousands of bytes, and a sender who
+   * makes them small enough would keep everybody else from being served.
+   */
+  get isCrumbled(): boolean {
+    return this.#parts > SMALL_PARTS_MAX + this.#length / PART_BYTES_MIN;
+  }
+
   append(part: Uint8Array): void {
+    this.#parts++;
     const end = this.#length + part.length;
     if (end > this.#buffer.length) {
       const grown = new Uint8Array(Math.min(2 * end, this.#bytesMax));

@@ -1,7 +1,7 @@
 /**
  * Every number that bounds what others may take, or how long somebody waits, with its reason.
  * Numbers an operator may change are the defaults of `config.ts`; the rest are fixed here. Measures
- * that nobody outside of one file meets stand in that file; three rooms have their own.
+ * that nobody outside of one file meets stand in that file; four rooms have their own.
  */
 
 const KIB = 1_024;
@@ -10,22 +10,6 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-
-// Tokens.
-
-/** Characters of a token: far above what an arbiter mints (under 1 KiB), small enough to hash at once. */
-export const TOKEN_CHARS_MAX = 8 * KIB;
-/** First-party caveats of a token, an HMAC each; an arbiter mints four, attenuation adds a few. */
-export const CAVEATS_MAX = 32;
-/** Bytes of one caveat: room for `destination = ` and the longest destination, in UTF-8. */
-export const CAVEAT_BYTES_MAX = 4 * KIB;
-/** Verified tokens remembered: more than a box has apps, and a few MiB at the longest. */
-export const VERIFIED_TOKENS_MAX = 512;
-/**
- * HMACs a second for tokens that the present root key did not sign, on trying former ones: a tenth of
- * one processor, whoever sends what. Two thousand tokens of the secret before this one fit in.
- */
-export const FORMER_KEY_HASHES_PER_SECOND = 10_000;
 
 // Requests.
 
@@ -46,8 +30,15 @@ export const BODY_ESCAPE_FACTOR = 3;
 export const PAYLOAD_BYTES_CEILING = 10 * MIB;
 /** Bounds of bodies in progress begin here: one of the largest that can be permitted fits in. */
 export const RECEIVING_BYTES_FLOOR = 31 * MIB;
+/** A body that says it is no longer takes none of them: slow ones must not keep out every request. */
+export const UNCOUNTED_BODY_BYTES = 16 * KIB;
 /** When to come back with too much open; deliveries that are due are tried within this. */
 export const OPEN_RETRY_SECONDS = 30;
+
+/** Parts that a body or an answer may come in however small they are: a byte each, for a while. */
+export const SMALL_PARTS_MAX = 1_024;
+/** Bytes of the parts beyond these, on average; servers that stream send words, at least. */
+export const PART_BYTES_MIN = 16;
 
 // Responses.
 
@@ -97,7 +88,7 @@ export const ADDRESSES_MAX = 64;
 export const ANSWER_HEADER_BYTES_MAX = 64 * KIB;
 /** Interim answers (1xx) before the answer; a server sends one or two, and each costs an object. */
 export const INTERIM_ANSWERS_MAX = 16;
-/** Bytes on the wire per byte of an answer: in chunks of one byte each takes six. */
+/** Bytes on the wire per byte of an answer: even in chunks of one byte each takes six. */
 export const ANSWER_WIRE_FACTOR = 8;
 /** Time kept between the end of an attempt and the end of its lease, for the settling commit. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
@@ -236,6 +227,8 @@ export const SOCKET_BUFFERED_BYTES_MAX = 256 * KIB;
 export const SOCKET_SLOW_MAX_MS = 30 * SECOND;
 /** A client that has something to read is looked at again after this; nothing tells when bytes have left. */
 export const SOCKET_LOOK_AGAIN_MS = 25;
+/** Frames, pongs too, that a client may send before the event loop comes round: all that it has room for. */
+export const SOCKET_FRAMES_A_TURN_MAX = 4_096;
 /** Until a socket that is to be closed is silent; who reads at all has read a MiB by then. */
 export const SOCKET_QUIET_MAX_MS = 1 * SECOND;
 /** From our Close to the client's: whoever is there answers in one round. */

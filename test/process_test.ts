@@ -530,3 +530,25 @@ Deno.test("a message without an end, which the runtime joins without a bound, en
     const live = await fetch(`http://127.0.0.1:${service.port}/health/live`);
     assertEquals(await live.json(), { status: "live" });
   }));
+
+Deno.test("whatever frames come, the runtime prints nothing of its own", () =>
+  withFolder(async (folder) => {
+    const service = await startProcess({ folder, env });
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: service.port });
+    const settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const unaskedPong = [0, 0, 8, 6, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    const pongs = Array.from({ length: 100 }, () => unaskedPong).flat();
+    const preface = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    await connection.write(new Uint8Array([...preface, ...settings, ...pongs]));
+    // Its answer to ours: what came before it was read.
+    await connection.write(new Uint8Array([0, 0, 8, 6, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1]));
+    let heard: number[] = [];
+    while (!heard.join().includes("8,7,6,5,4,3,2,1")) {
+      const bytes = new Uint8Array(1_024);
+      const count = defined(await connection.read(bytes));
+      heard = [...heard, ...bytes.subarray(0, count)];
+    }
+    await service.kill("SIGTERM");
+    const printed = (await service.printed()).trim().split("\n");
+    for (const line of printed) assertEquals(typeof JSON.parse(line), "object");
+  }));

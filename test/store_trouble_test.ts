@@ -258,7 +258,10 @@ Deno.test({
       withSmallDisk(`${folder}/data`, async () => {
         await (await start(folder, SMALL)).kill("SIGTERM");
         assert(await run("mount", ["-o", "remount,ro", `${folder}/data`]));
-        assertMatch(await startFault(folder), /at "data\/export\.kv": Read-only file system/);
+        assertMatch(
+          await startFault(folder),
+          /Cannot write to "data", which belongs to user 0 \(mode \d+\): Read-only file system/,
+        );
         assert(await run("mount", ["-o", "remount,rw", `${folder}/data`]));
         await using service = await start(folder, SMALL);
         assert(await isReady(service));

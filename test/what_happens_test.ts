@@ -130,6 +130,11 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["process_test.ts", "a message without an end, which the runtime joins without a bound"],
     ["http/socket_test.ts", "when the process grows too much beside its sockets"],
   ],
+  "an app sends frames, or a body in crumbs, without a pause": [
+    ["http/socket_test.ts", "a client that floods with frames is dropped"],
+    ["http/body_test.ts", "of a body that comes a byte at a time no more is read than shows it"],
+    ["egress/flood_test.ts", "chunks of a word each fill an answer to its limit"],
+  ],
   "somebody sends wrong tokens by the thousand": [
     ["http/refusals_test.ts", "past the bound of a minute refusals are only counted"],
     ["http/app_test.ts", "wrong tokens by the thousand keep no processor"],

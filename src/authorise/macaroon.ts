@@ -6,7 +6,7 @@
  */
 import { type Buffer, isUtf8 } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
-import { CAVEAT_BYTES_MAX, CAVEATS_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
+import { CAVEAT_BYTES_MAX, CAVEATS_MAX, TOKEN_CHARS_MAX } from "./token_limits.ts";
 import { decodeBase64 } from "./base64.ts";
 
 /** Only well-formed UTF-8 gets in, so each text stands for exactly the bytes that were signed. */

@@ -3,7 +3,7 @@ import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest
 import type { Socket } from "node:net";
 import { GrowingBytes } from "../growing_bytes.ts";
 import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
-import { type IsClear, watch } from "./wire.ts";
+import { type IsClear, tooLong, watch } from "./wire.ts";
 
 /** What is to be sent. */
 export interface Post {
@@ -82,6 +82,7 @@ export function readAnswer(
     incoming.on("data", (part: Uint8Array) => {
       const kept = part.subarray(0, bytesMax - content.length);
       content.append(kept);
+      if (content.isCrumbled) return void incoming.destroy(tooLong());
       if (kept.length === part.length) return;
       end(true);
       incoming.destroy();

@@ -38,8 +38,9 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
   outgoing.once("close", () => socket.off("data", count));
   outgoing.once("finish", () => isSent = true);
   outgoing.once("response", (incoming) => {
-    // The parser is at the last part, which holds the end of the head.
-    const headBytes = bytes - last.length + last.indexOf(BLANK_LINE) + BLANK_LINE.length;
+    // The parser is at the last part, which holds the end of the head; all of it, or nobody can tell.
+    const blankLine = last.indexOf(BLANK_LINE);
+    const headBytes = blankLine < 0 ? NaN : bytes - last.length + blankLine + BLANK_LINE.length;
     answer = { incoming, headBytes };
   });
   return () => {
@@ -52,6 +53,7 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
   };
 }
 
-function tooLong(): Error {
+/** What ends an answer that takes more than it may. */
+export function tooLong(): Error {
   return Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
 }

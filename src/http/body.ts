@@ -15,6 +15,7 @@ export type Body =
   | { readonly kind: "read"; readonly bytes: Uint8Array }
   | { readonly kind: "too_large" }
   | { readonly kind: "too_slow" }
+  | { readonly kind: "crumbled" }
   /** It ended early or is framed wrongly, or its client is gone. */
   | { readonly kind: "broken" };
 
@@ -46,6 +47,10 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
         return { kind: "too_large" };
       }
       content.append(value);
+      if (content.isCrumbled) {
+        forget(reader);
+        return { kind: "crumbled" };
+      }
     }
   } catch {
     return { kind: late ? "too_slow" : "broken" };

@@ -5,7 +5,12 @@
 import { type Context, Hono } from "hono";
 import type { ExportRecord } from "../exports/record.ts";
 import { answerBytesOf, isPast, wireState } from "../exports/receipt.ts";
-import { ANSWER_WAIT_MS, JSON_BYTES_PER_BYTE, SMALL_ANSWER_BYTES } from "../limits.ts";
+import {
+  ANSWER_WAIT_MS,
+  JSON_BYTES_PER_BYTE,
+  SMALL_ANSWER_BYTES,
+  UNCOUNTED_BODY_BYTES,
+} from "../limits.ts";
 import type { Waiters } from "../wait/waiters.ts";
 import { lengthOf, readBody } from "./body.ts";
 import type { Bounded } from "./bounds.ts";
@@ -84,7 +89,8 @@ interface Heard {
 async function receive(c: GuardedContext, parts: ExportRoutesParts): Promise<Heard> {
   const bytesMax = requestBytesMax(parts.payloadBytesMax);
   const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
-  const forget = parts.bodies.take(c.get("grant").owner, bytes);
+  const counted = bytes > UNCOUNTED_BODY_BYTES ? bytes : 0;
+  const forget = parts.bodies.take(c.get("grant").owner, counted);
   if (forget === undefined) return { reply: no("too_many_bodies"), isPoll: false };
   try {
     return await hear(c, bytesMax, parts);
@@ -117,6 +123,8 @@ async function readRequest(
       return tooLarge(parts);
     case "too_slow":
       return no("too_slow", `The whole body must arrive within ${timeoutMs / 1_000} s.`);
+    case "crumbled":
+      return no("malformed_request", "The body must come in larger pieces than of a few bytes.");
     case "broken":
       return no("malformed_request", "The body ended early.");
   }

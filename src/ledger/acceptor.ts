@@ -35,13 +35,36 @@ export interface AcceptorParts {
 
 export class Acceptor {
   readonly #parts: AcceptorParts;
+  /** The end of the last acceptance that has begun, by owner and key. */
+  readonly #last = new Map<string, Promise<unknown>>();
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts;
   }
 
-  /** As {@link Ledger.accept}. */
+  /**
+   * As {@link Ledger.accept}. Those who come with the same key at the same time are accepted one after
+   * the other: all but the first would be denied, and with them whoever shares their commit.
+   */
   async accept(
+    change: Change<Pending>,
+    payload: Uint8Array,
+    options: AcceptOptions,
+  ): Promise<Acceptance> {
+    if (options.idempotency === undefined) return await this.#accept(change, payload, options);
+    const key = `${change.record.owner} ${options.idempotency.key}`;
+    const before = this.#last.get(key);
+    const acceptance = before === undefined
+      ? this.#accept(change, payload, options)
+      : before.then(() => this.#accept(change, payload, options));
+    const end = acceptance.then(() => {}, () => {}).then(() => {
+      if (this.#last.get(key) === end) this.#last.delete(key);
+    });
+    this.#last.set(key, end);
+    return await acceptance;
+  }
+
+  async #accept(
     change: Change<Pending>,
     payload: Uint8Array,
     { idempotency, claim }: AcceptOptions,
@@ -83,7 +106,7 @@ export class Acceptor {
       }
     }
     // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
-    return this.accept(change, payload, { idempotency });
+    return this.#accept(change, payload, { idempotency });
   }
 
   /** Gives an export its place in the lane, and the claim where it is the first there. */

@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
+import { requireWritableFolder } from "./writable.ts";
 
 /** Bytes of randomness, as many as the HMAC that they key. */
 const KEY_BYTES = 32;
@@ -31,7 +32,7 @@ export async function obtainRootKey(path: string): Promise<string> {
   if (known !== undefined) return known;
   const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES))).toString("base64url");
   const folder = dirname(path);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await requireWritableFolder(folder);
   // Written elsewhere and linked into place, so that the file is never seen half written; a temporary
   // file is readable by its owner only, and so is what it becomes.
   const draft = await Deno.makeTempFile({ dir: folder });

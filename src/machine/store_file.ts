@@ -3,6 +3,7 @@
  * other commit. The lock ends with the process, however that ends.
  */
 import { dirname } from "node:path";
+import { requireWritableFiles, requireWritableFolder } from "./writable.ts";
 
 export interface OpenStore {
   readonly kv: Deno.Kv;
@@ -25,8 +26,10 @@ export async function openStore(path: string): Promise<OpenStore> {
     return { kv, close: () => kv.close() };
   }
   try {
-    await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const lock = await lockFile(`${path}.lock`);
+    await requireWritableFolder(dirname(path));
+    const lockPath = `${path}.lock`;
+    await requireWritableFiles([lockPath]);
+    const lock = await lockFile(lockPath);
     const kv = await openPrivately(path).catch((error) => {
       lock.close();
       throw error;
@@ -56,6 +59,8 @@ export async function requireStore(path: string): Promise<void> {
 
 /** A store that is made is nobody else's to read; its other files take the mode of this one. */
 async function openPrivately(path: string): Promise<Deno.Kv> {
+  // SQLite would read one that may not be written, and the runtime end the process at the first write.
+  await requireWritableFiles([path, `${path}-wal`, `${path}-shm`]);
   try {
     (await Deno.open(path, { createNew: true, write: true, mode: 0o600 })).close();
   } catch (error) {

@@ -4,7 +4,12 @@
  * Close of a client that sends nothing. Never looks into a frame.
  */
 import type { Clock } from "../clock.ts";
-import { SOCKET_CLOSE_MAX_MS, SOCKET_LOOK_AGAIN_MS, SOCKET_QUIET_MAX_MS } from "../limits.ts";
+import {
+  SOCKET_CLOSE_MAX_MS,
+  SOCKET_FRAMES_A_TURN_MAX,
+  SOCKET_LOOK_AGAIN_MS,
+  SOCKET_QUIET_MAX_MS,
+} from "../limits.ts";
 import type { SocketMemory } from "./socket_memory.ts";
 
 type Timer = Pick<Clock, "after">;
@@ -14,6 +19,7 @@ export function webSockets(clock: Timer, memory?: SocketMemory) {
   return (request: Request, options: Deno.UpgradeWebSocketOptions) => {
     const { socket, response } = Deno.upgradeWebSocket(request, options);
     if (memory !== undefined) watch(socket, memory);
+    endFloods(socket, clock);
     const close = socket.close.bind(socket);
     const peaceful = Object.assign(socket, {
       quiet: () => quiet(socket, clock),
@@ -33,6 +39,26 @@ function watch(socket: WebSocket, memory: SocketMemory): void {
     const leave = memory.add(() => drop(socket));
     socket.addEventListener("close", leave);
   });
+}
+
+/**
+ * Drops a client that sends frames without a pause: the runtime reads them one after the other for as
+ * long as there are any, and serves nobody else meanwhile. Pongs are shown to nobody, but reset the
+ * runtime's timer like any frame, by a hidden method.
+ */
+function endFloods(socket: WebSocket, clock: Timer): void {
+  const hidden = hiddenKey(WebSocket.prototype, "[[serverHandleIdleTimeout]]");
+  if (hidden === undefined) return;
+  const heard: () => void = Reflect.get(socket, hidden);
+  let frames = 0;
+  let cancel = () => {};
+  const count = () => {
+    if (frames++ === 0) cancel = clock.after(0, () => frames = 0);
+    if (frames > SOCKET_FRAMES_A_TURN_MAX) drop(socket);
+    heard.call(socket);
+  };
+  Object.defineProperty(socket, hidden, { value: count });
+  socket.addEventListener("close", () => cancel());
 }
 
 /** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */
@@ -67,14 +93,17 @@ function dropUnlessClosed(socket: WebSocket, clock: Timer): void {
   socket.addEventListener("close", cancel);
 }
 
-/**
- * Closes the connection itself; the socket's close event follows. There is no public way: the number
- * of the runtime's resource is a hidden field. Where a later runtime has it no more, nothing happens,
- * and a test says so.
- */
+/** Closes the connection itself; the socket's close event follows. */
 function drop(socket: WebSocket): void {
-  const hidden = Object.getOwnPropertySymbols(socket)
-    .find(({ description }) => description === "[[rid]]");
+  const hidden = hiddenKey(socket, "[[rid]]");
   const { core } = Reflect.get(Deno, Reflect.get(Deno, "internal")) ?? {};
   if (hidden !== undefined) core?.tryClose?.(Reflect.get(socket, hidden));
+}
+
+/**
+ * The runtime's own name for something that it has no public way to. Where a later runtime has it no
+ * more, nothing happens, and a test says so.
+ */
+function hiddenKey(owner: object, description: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
 }

@@ -6,7 +6,11 @@ import {
   isSignedBy,
   type TokenFault,
 } from "../../src/authorise/macaroon.ts";
-import { CAVEAT_BYTES_MAX, CAVEATS_MAX, TOKEN_CHARS_MAX } from "../../src/limits.ts";
+import {
+  CAVEAT_BYTES_MAX,
+  CAVEATS_MAX,
+  TOKEN_CHARS_MAX,
+} from "../../src/authorise/token_limits.ts";
 import { decoded, packet, SECRET, sign, signed, tokenOf, verifies } from "./tokens.ts";
 
 const LOCATION = packet("location", "");

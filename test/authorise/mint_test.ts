@@ -2,7 +2,11 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { permitsBytes, permitsDestination } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
-import { CAVEAT_BYTES_MAX, CAVEATS_MAX, TOKEN_CHARS_MAX } from "../../src/limits.ts";
+import {
+  CAVEAT_BYTES_MAX,
+  CAVEATS_MAX,
+  TOKEN_CHARS_MAX,
+} from "../../src/authorise/token_limits.ts";
 import { decoded, grantIn, SECRET, signed, verdictOn } from "./tokens.ts";
 
 const PERMISSION = {

@@ -3,7 +3,11 @@ import fc from "fast-check";
 import { verifyToken } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
 import { rememberTokens } from "../../src/authorise/verified_tokens.ts";
-import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/limits.ts";
+import {
+  FORMER_KEY_HASHES_PER_SECOND,
+  VERIFIED_TOKENS_PER_OWNER_MAX,
+} from "../../src/authorise/token_limits.ts";
+import { defined } from "../fakes/expect.ts";
 import { packet, SECRET, signed, tokenOf } from "./tokens.ts";
 
 const KEY = deriveRootKey(SECRET);
@@ -41,6 +45,32 @@ Deno.test("the token used longest ago goes first", () => {
   assertStrictEquals(of(a), before.a);
   assertEquals(of(b) === before.b, false);
   assertEquals(of(b), before.b);
+});
+
+Deno.test("an owner's tokens push out their own, not those of others", () => {
+  const verify = rememberTokens();
+  const of = (token: string) => verify(token, [KEY], NOW);
+  const other = signed("other");
+  const before = of(other);
+  const mine = Array.from({ length: 600 }, (_, n) => signed("app", `max_bytes = ${n}`));
+  const last = mine.map(of).at(-1);
+  assertStrictEquals(of(other), before);
+  assertStrictEquals(of(defined(mine.at(-1))), last);
+  const first = defined(mine.at(-VERIFIED_TOKENS_PER_OWNER_MAX));
+  assertStrictEquals(of(first), of(first));
+  const gone = defined(mine[0]);
+  const anew = of(gone);
+  assertStrictEquals(of(gone), anew);
+  assertEquals(anew, verifyToken(gone, [KEY]));
+});
+
+Deno.test("what is remembered of all owners is bounded, too", () => {
+  const verify = rememberTokens(3);
+  const of = (token: string) => verify(token, [KEY], NOW);
+  const tokens = ["a", "b", "c", "d"].map((identifier) => signed(identifier));
+  const [a, b] = tokens.map(of);
+  assertEquals(of(defined(tokens[1])) === b, true);
+  assertEquals(of(defined(tokens[0])) === a, false);
 });
 
 Deno.test("to remember changes no verdict", () => {

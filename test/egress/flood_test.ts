@@ -65,10 +65,14 @@ Deno.test("what floods over TLS ends as well", async () => {
   listener.close();
 });
 
-Deno.test("the smallest chunks that there are fill an answer to its limit", async () => {
-  const act = flooding(CHUNKED, "1\r\nx\r\n".repeat(100));
-  const answerBytesMax = 20_000;
-  assertEquals(await outcome(act, { answerBytesMax }), answered(200, "x".repeat(20_000), true));
+Deno.test("chunks of a word each fill an answer to its limit, those of a letter only a short one", async () => {
+  const chunk = (bytes: number) => `${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`.repeat(100);
+  const cut = (bytes: number) => answered(200, "x".repeat(bytes), true);
+  const words = flooding(CHUNKED, chunk(16));
+  assertEquals(await outcome(words, { answerBytesMax: 100_000 }), cut(100_000));
+  const letters = flooding(CHUNKED, chunk(1));
+  assertEquals(await outcome(letters, { answerBytesMax: 1_000 }), cut(1_000));
+  await assertFails("invalid_answer", letters, { answerBytesMax: 100_000 });
 });
 
 Deno.test("what is asked of an honest answer is well within the limits", async () => {

@@ -15,13 +15,16 @@ interface Variation {
   readonly isSent?: boolean;
   readonly isComplete?: boolean;
   readonly shouldKeepAlive?: boolean;
+  /** How many bytes of the answer come in a part of their own, before the rest. */
+  readonly cut?: number;
   /** Comes in a part of its own, once the answer is complete. */
   readonly more?: string;
 }
 
 /** Plays a request and its answer on parts that only tell what happens. */
 function isClearAfter(
-  { answer = LENGTH, isSent = true, isComplete = true, shouldKeepAlive = true, more }: Variation,
+  { answer = LENGTH, cut = 0, isSent = true, isComplete = true, shouldKeepAlive = true, more }:
+    Variation,
 ): boolean {
   const [outgoing, socket] = [new EventEmitter(), new EventEmitter()];
   Object.assign(outgoing, { shouldKeepAlive });
@@ -32,7 +35,8 @@ function isClearAfter(
     headers: answer === LENGTH ? { "content-length": "1" } : {},
   };
   // As the parser has it: the part is counted before it is told what is in it.
-  socket.emit("data", Buffer.from(answer));
+  socket.emit("data", Buffer.from(answer.slice(0, cut)));
+  socket.emit("data", Buffer.from(answer.slice(cut)));
   outgoing.emit("response", incoming);
   incoming.complete = isComplete;
   if (more !== undefined) socket.emit("data", Buffer.from(more));
@@ -41,6 +45,15 @@ function isClearAfter(
 
 Deno.test("where request and answer went over whole, a connection is fit for another", () => {
   for (const answer of [LENGTH, CHUNKED]) assertEquals(isClearAfter({ answer }), true);
+});
+
+Deno.test("where the end of the head came in two parts, nobody can tell what came behind it", () => {
+  const head = LENGTH.length - 1;
+  for (const cut of [head - 3, head - 2, head - 1]) {
+    assertEquals(isClearAfter({ answer: LENGTH, cut, more: "x" }), false);
+    assertEquals(isClearAfter({ answer: LENGTH, cut }), false);
+  }
+  assertEquals(isClearAfter({ answer: LENGTH, cut: head - 4 }), true);
 });
 
 const UNFIT: Record<string, Variation> = {

@@ -1,8 +1,8 @@
 /** A folder for as long as a story takes. */
-export async function withFolder(story: (folder: string) => Promise<void>): Promise<void> {
+export async function withFolder<T = void>(story: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir();
   try {
-    await story(folder);
+    return await story(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

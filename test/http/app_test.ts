@@ -1,7 +1,7 @@
 /** The API as apps see it: the contract with its rulings. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
-import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/limits.ts";
+import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/authorise/token_limits.ts";
 import { Fault } from "../fakes/faulty_kv.ts";
 import { answered, DESTINATION, openTestService, type TestService } from "../fakes/test_service.ts";
 

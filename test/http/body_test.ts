@@ -122,3 +122,11 @@ Deno.test("a small body of a told length leaves no timer, however it ends", asyn
     assertEquals(clock.pending, 0);
   }
 });
+
+Deno.test("of a body that comes a byte at a time no more is read than shows it", async () => {
+  const bytes = Array.from({ length: 5_000 }, () => new Uint8Array(1));
+  const { request, read } = requestOf(bytes);
+  const clock = new FakeClock();
+  assertEquals(await readBody(request, bounds(clock, 10_000)), { kind: "crumbled" });
+  assertEquals([read.bytes < 1_200, read.cancelled, clock.pending], [true, true, 0]);
+});

@@ -326,6 +326,35 @@ Deno.test("a client that has read all and does not answer a Close is dropped aft
   await (await server.client()).close();
 });
 
+Deno.test("a client that floods with frames is dropped: nobody else is served meanwhile", async () => {
+  await using service = await openTestService();
+  await using server = new SocketServer(service);
+  for (const opcode of [PONG, TEXT]) {
+    using client = await server.rawClient();
+    const frame = [0x80 | opcode, 0x80, 0, 0, 0, 0];
+    const flood = new Uint8Array(Array.from({ length: 30_000 }, () => frame).flat());
+    const isDropped = async () => {
+      for (;;) await client.write(flood);
+    };
+    const reads = async () => {
+      for (;;) await client.frame();
+    };
+    await assertRejects(() => Promise.all([isDropped(), reads()]));
+    await until(() => service.sockets.size === 0);
+  }
+  await (await server.client()).close();
+});
+
+Deno.test("a burst of frames that a client may send drops nobody", async () => {
+  await using service = await openTestService();
+  await using server = new SocketServer(service);
+  using client = await server.rawClient();
+  const pong = [0x80 | PONG, 0x80, 0, 0, 0, 0];
+  await client.write(new Uint8Array(Array.from({ length: 2_000 }, () => pong).flat()));
+  await client.send(TEXT, { ...NEW, id: UNKNOWN });
+  assertEquals((await client.next()).status, 404);
+});
+
 Deno.test("when the process grows too much beside its sockets all of them are ended, and others open", async () => {
   const looks = new FakeClock();
   const lines: LogEvent[] = [];

@@ -253,3 +253,32 @@ Deno.test("what is accepted where another hand has the lease is not claimed, and
   assertEquals(await ledger.accept(change, payload, { claim }), { kind: "accepted" });
   assertEquals(await statesIn(kv, [id]), ["pending"]);
 });
+
+Deno.test("those who come with one key at the same time deny nobody a shared commit", async () => {
+  const kv = await Deno.openKv(":memory:");
+  let denied = 0;
+  const atomic = kv.atomic.bind(kv);
+  kv.atomic = () => {
+    const operation = atomic();
+    const commit = operation.commit.bind(operation);
+    operation.commit = async () => {
+      const result = await commit();
+      if (!result.ok) denied++;
+      return result;
+    };
+    return operation;
+  };
+  await using opened = await open(kv);
+  const { ledger, clock } = opened;
+  const idempotency = { key: "k", fingerprint: "f", expiresAt: clock.now() + 1_000 };
+  const twins = Array.from({ length: 20 }, () => accepting(clock, 10));
+  const others = Array.from({ length: 5 }, () => accepting(clock, 10));
+  const acceptances = await Promise.all([
+    ...twins.map(({ change, payload }) => ledger.accept(change, payload, { idempotency })),
+    ...others.map(({ change, payload }) => ledger.accept(change, payload)),
+  ]);
+  const kinds = acceptances.map(({ kind }) => kind);
+  assertEquals(kinds.filter((kind) => kind === "accepted").length, 6);
+  assertEquals(kinds.filter((kind) => kind === "replayed").length, 19);
+  assertEquals(denied, 0);
+});
