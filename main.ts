@@ -27,7 +27,9 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
   const tls = await obtainTls(config.EXPORT_SECRETS_DIR, clock.now(), log);
   const service = await startService({ config, source, tls, log });
   log({ event: "service.listening", port: service.port, tls: tls !== undefined });
-  if (source.kind === "own") log({ event: "service.standalone", hint: TOKEN_HINT });
+  if (source.kind === "own") {
+    log({ event: "service.standalone", newRootKey: source.isNew, hint: TOKEN_HINT });
+  }
   log({ event: "service.stopping", signal: await signalled });
   // What does not end in time is left to its lease; nothing is lost by leaving now.
   const cancelExit = clock.after(STOP_TIMEOUT_MS, () => {

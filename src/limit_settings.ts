@@ -10,6 +10,7 @@ import {
   ANSWERS_WAITING_MAX,
   ANSWERS_WAITING_PER_OWNER_MAX,
   DEFAULTS,
+  PAYLOAD_BYTES_CEILING,
   RECEIVING_BYTES_FLOOR,
   SOCKETS_MEMORY_FACTOR,
 } from "./limits.ts";
@@ -34,7 +35,7 @@ export const limitSettings = {
   EXPORT_SOCKETS: count(DEFAULTS.sockets, 65_536),
   EXPORT_SOCKETS_PER_OWNER: count(DEFAULTS.socketsPerOwner, 65_536),
   EXPORT_OPEN: count(DEFAULTS.openExports, 1_000_000),
-  EXPORT_OPEN_BYTES: size(DEFAULTS.openBytes, 1, 64 * GIB),
+  EXPORT_OPEN_BYTES: size(DEFAULTS.openBytes, PAYLOAD_BYTES_CEILING, 64 * GIB),
   EXPORT_STORED_PER_DAY: size(DEFAULTS.storedBytesPerDay, KIB ** 2, KIB * GIB),
   EXPORT_REQUESTS_PER_SECOND: count(DEFAULTS.requestsPerSecond, 1_000_000),
 };

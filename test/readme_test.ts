@@ -68,3 +68,17 @@ Deno.test("README's client tries again where it is told to, with the same key", 
   assertEquals(asked.map(({ id, data }) => [id, data]), [...submissions, ["1", "{}"], ["1", "{}"]]);
   assertEquals(new Set(asked.map(({ key }) => key)).size, 1);
 });
+
+Deno.test("README lists the reasons that a refusal can have in the log", async () => {
+  const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
+  const readme = await read("README.md");
+  const [, listed = ""] = /^The `reason` of a refusal is([^]*?)\n\n/m.exec(readme) ?? [];
+  const named = [...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  const types = [
+    /RefusalReason =\n([^]*?);/.exec(await read("src/authorise/authorise.ts")),
+    /TokenFault =\n([^]*?);/.exec(await read("src/authorise/macaroon.ts")),
+  ];
+  const reasons = types.flatMap((type) => [...defined(type?.[1]).matchAll(/"(\w+)"/g)])
+    .map(([, name]) => name);
+  assertEquals(named.toSorted(), [...reasons, "destination_"].toSorted());
+});

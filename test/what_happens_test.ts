@@ -14,7 +14,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["deliver/host_health_test.ts", "an unreachable host is tried by one lane after 30 s"],
   ],
   "it accepts and says nothing, drips, or never ends": [
-    ["deliver/misbehaving_test.ts", "a destination that ${name} comes to what the README says"],
+    ["deliver/misbehaving_test.ts", "a destination that ${name} comes to what SECURITY.md says"],
   ],
   "it answers 500, or 302": [
     ["egress/request_test.ts", "any status is an answer"],
@@ -25,7 +25,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["deliver/host_health_test.ts", "what is final is final at once: a bad certificate"],
   ],
   "its name resolves to a private address": [
-    ["deliver/misbehaving_test.ts", "a destination that ${name} comes to what the README says"],
+    ["deliver/misbehaving_test.ts", "a destination that ${name} comes to what SECURITY.md says"],
     ["egress/ssrf_cases_test.ts", "${name.toLowerCase()} ways around the guard lead nowhere"],
   ],
   "the service is killed": [

@@ -19,6 +19,8 @@ export interface SecretStore {
 export interface ArbiterSecretsParts {
   /** Asks the arbiter once, within a time limit of its own; a failure is a value. */
   readonly fetchSecret: (signal: AbortSignal) => Promise<FetchedSecret>;
+  /** Where it is asked, for the log. */
+  readonly endpoint: string;
   readonly store: SecretStore;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -75,7 +77,7 @@ export class ArbiterSecrets {
   }
 
   async #obtain(): Promise<void> {
-    const { log, random, policy } = this.#parts;
+    const { endpoint, log, random, policy } = this.#parts;
     for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
       const failure = await this.#attempt();
       if (failure === undefined) {
@@ -83,7 +85,7 @@ export class ArbiterSecrets {
       }
       if (this.#stopping.signal.aborted) return;
       const retryMs = fullJitterMs(policy, attempt, random());
-      log({ event: "root_key.failed", attempt, ...failure, retryMs });
+      log({ event: "root_key.failed", endpoint, attempt, ...failure, retryMs });
       await pause(this.#parts.clock, retryMs, this.#stopping.signal);
     }
   }

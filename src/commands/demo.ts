@@ -6,6 +6,7 @@
 import { startService } from "../service/service.ts";
 import { exportCaveats, mintToken } from "../authorise/mint.ts";
 import { readConfig } from "../config.ts";
+import { flagsOf } from "../machine/flags.ts";
 import { runCommand } from "../machine/run_command.ts";
 import { permitted } from "../machine/settings.ts";
 
@@ -74,4 +75,9 @@ function startDestination(print: (line: string) => void) {
 const USAGE =
   "Usage: deno task demo\n\nTells the story of an export, on this machine and gone at the end.";
 
-if (import.meta.main) await runCommand(demo, USAGE);
+if (import.meta.main) {
+  await runCommand(async (print) => {
+    flagsOf({ args: Deno.args }, USAGE);
+    await demo(print);
+  }, USAGE);
+}

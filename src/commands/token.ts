@@ -17,11 +17,13 @@ import { runCommand } from "../machine/run_command.ts";
 const USAGE = `Usage: deno task token --destination URL [options]
 
   --destination URL   where the bearer may export to, exactly as it will write it
-  --path PATH         /lp/export (default), /export, or /ws/export for the WebSocket
+  --path PATH         /lp/export (default), /export, or /ws/export for the WebSocket; a token is
+                      good for one of them
   --method METHOD     else POST, or GET for /ws/export
   --target NAME       the service's name (else DATABOX_LOCAL_NAME, else export-service)
-  --identifier TEXT   who the bearer is; tokens of one identifier share their exports
-  --expires DURATION  how long the token holds, e.g. 1h (default: for ever)
+  --identifier TEXT   who the bearer is (default: empty, the same for all); tokens of one identifier
+                      and destination share their exports
+  --expires DURATION  how long the token holds, in ms, s, m, h or d, e.g. 1h (default: for ever)
   --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)
   --owner             print what log and ledger call the bearer instead`;
 
@@ -34,7 +36,7 @@ export function tokenOptions(args: readonly string[]) {
   if (destination === undefined) throw new UsageError(USAGE);
   const spelling = checkSpelling(destination);
   if (spelling.kind === "misspelt") {
-    throw new UsageError(`--destination is refused by every service: ${spelling.because}`);
+    throw new UsageError(`--destination "${destination}" cannot be used: ${spelling.because}`);
   }
   return {
     ...others,

@@ -25,7 +25,7 @@ export function createApp({ bounds, sockets, metrics, ...more }: AppParts): Hono
   const app = new Hono();
   for (const open of ["/health/*", "/metrics"]) app.use(open, headBounds(bounds));
   app.route("/health", healthRoutes(parts));
-  if (metrics !== undefined) app.route("/", metricsRoute(metrics));
+  app.route("/", metricsRoute(metrics));
   app.use(guard(parts));
   app.route("/", exportRoutes(parts));
   app.route("/", socketRoutes(parts, sockets));

@@ -15,8 +15,11 @@ export interface MetricsRouteParts {
   };
 }
 
-export function metricsRoute({ token, metrics }: MetricsRouteParts): Hono {
+/** @param parts undefined where the operator wants no metrics */
+export function metricsRoute(parts: MetricsRouteParts | undefined): Hono {
   return new Hono().get("/metrics", async (c) => {
+    if (parts === undefined) return problem("no_such_route", "EXPORT_METRICS_TOKEN is not set.");
+    const { token, metrics } = parts;
     const [, given = ""] = BEARER.exec(c.req.header("authorization") ?? "") ?? [];
     if (!await timingSafeEqual(given, token)) return problem("metrics_token_wrong");
     return c.text(await metrics.text(), 200, { "content-type": metrics.contentType });

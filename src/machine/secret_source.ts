@@ -5,14 +5,14 @@
 import { join } from "node:path";
 import type { ArbiterAccess } from "../arbiter/ask_arbiter.ts";
 import type { Config } from "../config.ts";
-import { obtainRootKey, rootKeyPath } from "./root_key_file.ts";
+import { obtainRootKey, readRootKey, rootKeyPath } from "./root_key_file.ts";
 import { UsageError } from "./flags.ts";
 
 export type SecretSource =
   | { readonly kind: "given"; readonly secret: string }
   | { readonly kind: "arbiter"; readonly access: ArbiterAccess }
   /** Without an arbiter: a random one, kept beside the store. */
-  | { readonly kind: "own"; readonly secret: string };
+  | { readonly kind: "own"; readonly secret: string; readonly isNew: boolean };
 
 /** Where every Databox since 0.5 has its arbiter (contract 3.2). */
 const DEFAULT_ENDPOINT = new URL("tcp://arbiter:4444");
@@ -33,7 +33,9 @@ export async function findSecretSource(config: Config): Promise<SecretSource> {
   if (secret !== undefined) return { kind: "given", secret };
   const file = (name: string) => readFile(join(config.EXPORT_SECRETS_DIR, name));
   if (!await hasArbiter(config)) {
-    return { kind: "own", secret: await obtainRootKey(rootKeyPath(config.EXPORT_KV_PATH)) };
+    const path = rootKeyPath(config.EXPORT_KV_PATH);
+    const isNew = await readRootKey(path) === undefined;
+    return { kind: "own", secret: await obtainRootKey(path), isNew };
   }
   const access = endpoint?.protocol === "https:"
     ? await httpsAccess(endpoint, file)

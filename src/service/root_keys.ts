@@ -56,6 +56,7 @@ export async function openRootKeys(
   });
   const secrets = new ArbiterSecrets({
     fetchSecret: ask,
+    endpoint: access.endpoint.href,
     store: new KvSecrets(kv),
     clock,
     random,

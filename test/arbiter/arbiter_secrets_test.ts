@@ -58,8 +58,9 @@ Deno.test("after each failure it is asked again, never before the delay is over"
     await service.secrets.start();
     const delays: unknown[] = [];
     for (let failures = 1; failures <= 7; failures++) {
-      const { event, attempt, code, detail, retryMs } = await service.line(failures);
+      const { event, attempt, code, detail, endpoint, retryMs } = await service.line(failures);
       assertEquals([event, attempt, code], ["root_key.failed", failures, "unavailable"]);
+      assertEquals(endpoint, "tcp://arbiter:4444");
       assertEquals(detail, "The arbiter answered 163");
       delays.push(retryMs);
       assertEquals([service.asked, service.secrets.ready], [failures, false]);

@@ -46,6 +46,7 @@ export class AskingService implements AsyncDisposable {
         this.#asked++;
         return fetchSecret(signal);
       },
+      endpoint: "tcp://arbiter:4444",
       store: new KvSecrets(kv),
       clock: this.clock,
       random: () => 0.5,

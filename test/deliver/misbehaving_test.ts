@@ -1,5 +1,5 @@
 /**
- * What a misbehaving destination comes to: every row of the README's table is read there and made
+ * What a misbehaving destination comes to: every row of SECURITY.md's table is read there and made
  * to happen. Time is the test's: a row that says "at once" ends while the clock stands still.
  */
 import { assertEquals } from "@std/assert";
@@ -23,7 +23,7 @@ interface Row {
 }
 
 async function readRows(): Promise<Row[]> {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const readme = await Deno.readTextFile(new URL("../../SECURITY.md", import.meta.url));
   const [, section = ""] = readme.split("### What a misbehaving destination comes to");
   const lines = section.split(/^## /m)[0]?.split("\n").filter((line) => line.startsWith("|")) ?? [];
   return lines.slice(2).map((line) => {
@@ -89,12 +89,12 @@ async function assertRow({ name, after, ...expected }: Row): Promise<void> {
   assertEquals(described(await shown), expected);
 }
 
-Deno.test("the README's table of misbehaving destinations is the one that is tested", async () => {
+Deno.test("SECURITY.md's table of misbehaving destinations is the one that is tested", async () => {
   assertEquals((await readRows()).map(({ name }) => name).toSorted(), NAMES.toSorted());
 });
 
 for (const name of NAMES) {
-  Deno.test(`a destination that ${name} comes to what the README says`, async () => {
+  Deno.test(`a destination that ${name} comes to what SECURITY.md says`, async () => {
     for (const row of await readRows()) {
       if (row.name === name) await assertRow(row);
     }

@@ -104,8 +104,8 @@ Deno.test("without a secret and an arbiter the service has its own, the same at 
   try {
     const settings = { EXPORT_SECRETS_DIR: folder, EXPORT_KV_PATH: join(folder, "export.kv") };
     const first = await findSecretSource(configOf(settings));
-    assertEquals(first.kind, "own");
-    assertEquals(await findSecretSource(configOf(settings)), first);
+    assertEquals([first.kind, "isNew" in first && first.isNew], ["own", true]);
+    assertEquals(await findSecretSource(configOf(settings)), { ...first, isNew: false });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

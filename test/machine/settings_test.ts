@@ -140,11 +140,25 @@ Deno.test("plain settings call for no warning", () => {
 Deno.test("a secret as a flag is warned of, without being told", () => {
   withSecrets({}, (EXPORT_SECRETS_DIR) => {
     withEnv({ EXPORT_SECRETS_DIR }, () => {
-      const flags = { secret: "5ecret" };
+      const flags = { secret: "5ecret that nobody guesses" };
       const [warning = "", ...others] = warningsFor(flags, readSettings(flags));
       assertEquals([warning.includes("process lists"), others], [true, []]);
       assertEquals(warning.includes("5ecret"), false);
     });
+  });
+});
+
+Deno.test("a secret that can be guessed is warned of, without being told", () => {
+  withSecrets({}, (EXPORT_SECRETS_DIR) => {
+    for (const [secret, count] of [["5ecret 15 chars", 1], ["5ecret 16 chars.", 0]] as const) {
+      withEnv({ EXPORT_SECRETS_DIR, EXPORT_SECRET: secret }, () => {
+        const warnings = warningsFor({}, readSettings());
+        assertEquals(warnings.length, count);
+        for (const warning of warnings) {
+          assertEquals([warning.includes("guesses"), warning.includes("5ecret")], [true, false]);
+        }
+      });
+    }
   });
 });
 
