@@ -2,9 +2,12 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SendResult } from "../src/deliver/attempt.ts";
 import { OpenExports } from "../src/ledger/open_exports.ts";
+import { denying } from "./fakes/denying_kv.ts";
 import { FakeClock } from "./fakes/fake_clock.ts";
-import { hang, having, killRuled, openRuled } from "./fakes/ruled.ts";
-import { answered, openTestService } from "./fakes/test_service.ts";
+import { KvQueueBell } from "../src/ledger/kv_queue_bell.ts";
+import { pass } from "./fakes/fault.ts";
+import { hang, having, killRuled, openRuled, Ruled } from "./fakes/ruled.ts";
+import { answered, DESTINATION, openTestService } from "./fakes/test_service.ts";
 
 Deno.test("a store that is away for longer than a lease has nothing sent twice", async () => {
   const world = await openRuled({
@@ -214,3 +217,139 @@ Deno.test("a payload that cannot be read keeps its own lane only, and the log na
   assertEquals(new Set(lines.map(({ id }) => id)), new Set([damaged.id]));
   assert(lines.length <= 20, `${lines.length} lines in a minute`);
 });
+
+Deno.test("an outcome that waited for the store longer than its retention is kept from then on", async () => {
+  const world = await openRuled({
+    retentionMs: 60_000,
+    destination: () => (world.trouble.rule = () => "fails", answered("thank you")),
+  });
+  await using service = world.service;
+  const { id } = await service.submit();
+  await world.pass(120_000);
+  world.trouble.rule = () => undefined;
+  await world.pass(5_000);
+  const { state, ext_response } = await service.poll(id);
+  assertEquals([state, ext_response.body], ["Finished", "thank you"]);
+  await world.pass(60_000);
+  const late = await service.ask("/lp/export", { id, uri: DESTINATION, data: "{}" });
+  assertEquals(late.status, 404);
+  await late.body?.cancel();
+});
+
+Deno.test("what was finished is open no longer, also if it is gone before anybody could look", async () => {
+  const world = await openRuled({
+    retentionMs: 1_000,
+    openMax: { exports: 1, bytes: 1e9 },
+    destination: () => {
+      let denied = false;
+      world.trouble.rule = () => denied ? "fails" : (denied = true, "lies");
+      return answered();
+    },
+  });
+  await using service = world.service;
+  const { id } = await service.submit();
+  await world.pass(600_000);
+  // As KV does when the retention and its spread are over.
+  await service.kv.delete(["export", id]);
+  world.trouble.rule = () => undefined;
+  await world.pass(60_000);
+  assertEquals(service.ledger.openTotal().exports, 0);
+});
+
+Deno.test("a clock put back a month while an outcome waits for the store holds nothing up", async () => {
+  const clock = new FakeClock();
+  const trouble = new Ruled();
+  const service = await openTestService({
+    clock,
+    trouble,
+    openBell: (kv, clock) => new KvQueueBell(kv, clock),
+    destination: () => {
+      if (service.sent.length > 1) return answered();
+      trouble.rule = () => "fails";
+      return { kind: "failed", code: "connection_refused" };
+    },
+  });
+  const { id } = await service.submit();
+  await pass(2_000, clock, trouble);
+  clock.jump(-31 * 86_400_000);
+  trouble.rule = () => undefined;
+  await pass(3 * 3_600_000, clock, trouble);
+  assertEquals((await service.poll(id)).state, "Finished");
+  const disposed = service[Symbol.asyncDispose]();
+  clock.advance(1);
+  await disposed;
+});
+
+Deno.test("on a low disk, where no queue is heard, lanes go on after a commit that denied it held", async () => {
+  const clock = new FakeClock();
+  const real = await Deno.openKv(":memory:");
+  const uris = ["a", "b", "c"].map((name) => `https://${name}.example/`);
+  const first = await openRuled({ kv: real, clock, destination: hang });
+  const submitted = [];
+  for (const uri of [...uris, ...uris]) {
+    submitted.push({ uri, id: (await first.service.submit("{}", { uri })).id });
+  }
+  await killRuled(first);
+  const { kv, denyNext } = denying(real);
+  const trouble = new Ruled();
+  const both = Promise.withResolvers<void>();
+  const service = await openTestService({
+    ...{ kv, clock, trouble, parallel: 2 },
+    storage: () => Promise.resolve({ kind: "low", roomBytes: 1 }),
+    openBell: (kv, clock) => Object.assign(new KvQueueBell(kv, clock), { listen: () => {} }),
+    destination: async () => {
+      if (service.sent.length === 2) {
+        denyNext();
+        both.resolve();
+      }
+      await both.promise;
+      return answered();
+    },
+  });
+  await service.worker.wakeAll();
+  await pass(3 * 3_600_000, clock, trouble);
+  for (const { id, uri } of submitted) {
+    assertEquals((await service.poll(id, { uri })).state, "Finished");
+  }
+  const disposed = service[Symbol.asyncDispose]();
+  clock.advance(1);
+  await disposed;
+  real.close();
+});
+
+Deno.test("a worker that stops claims nothing that it was still reading behind what it settles", async () => {
+  const [read, answer, reading, answering] = Array.from(
+    { length: 4 },
+    () => Promise.withResolvers<void>(),
+  ) as [Gate, Gate, Gate, Gate];
+  await using service = await openTestService({
+    destination: async () => {
+      if (service.sent.length === 1) await answer.promise;
+      else answering.resolve();
+      return answered();
+    },
+  });
+  await service.submit("[1]");
+  await service.submit("[2]");
+  const { id } = await service.submit("[3]");
+  const { ledger } = service;
+  const payload = ledger.payload.bind(ledger);
+  ledger.payload = async (held) => {
+    if (held.record.id === id) {
+      reading.resolve();
+      await read.promise;
+    }
+    return await payload(held);
+  };
+  answer.resolve();
+  await Promise.all([reading.promise, answering.promise]);
+  // A turn later the second one is answered, and all that it waits for is what stands behind it.
+  await new Promise((resolve) => setTimeout(resolve));
+  const stopped = service.worker.stop(8_000);
+  read.resolve();
+  await stopped;
+  const bodies = service.sent.map(({ body }) => new TextDecoder().decode(body));
+  assertEquals(bodies, ["[1]", "[2]"]);
+});
+
+type Gate = PromiseWithResolvers<void>;

@@ -5,7 +5,13 @@
  */
 import type { Clock } from "../clock.ts";
 import { claimExport, type Turn, type TurnFacts } from "../exports/claim.ts";
-import { type Change, settleExport, type SettlePolicy, wakeUpAt } from "../exports/export.ts";
+import {
+  type Change,
+  keptFrom,
+  settleExport,
+  type SettlePolicy,
+  wakeUpAt,
+} from "../exports/export.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Facts, Outcome } from "../exports/record.ts";
 import {
@@ -85,7 +91,9 @@ async function attempt(
   const now = clock.now();
   const settlement = settleExport(record, outcome, policy, { now, chance: random() });
   const goesOn = settlement.record.state === "finished" && !around.isWanted(host);
-  const next = goesOn ? await following : undefined;
+  const behind = goesOn ? await following : undefined;
+  // A stop may have come meanwhile.
+  const next = around.isStopping() ? undefined : behind;
   const end = { settlement, answer, next, facts: { now, claimant, ...policy } };
   const { isSettled, work } = await settleAndFollow(claimed, end, parts, around);
   log({
@@ -177,7 +185,7 @@ interface Settlement<R extends ExportRecord> {
 async function settle<R extends ExportRecord>(
   claimed: Held,
   { settlement, answer, follower }: Settlement<R>,
-  { ledger, log }: DeliveryParts,
+  { ledger, log, clock, policy }: DeliveryParts,
   around: Surroundings,
 ): Promise<Changed<R> | undefined> {
   const { id } = claimed.record;
@@ -188,7 +196,8 @@ async function settle<R extends ExportRecord>(
   }
   for (let tries = 0;; tries++) {
     try {
-      return await ledger.change(claimed, settlement, { answer });
+      const now = clock.now();
+      return await ledger.change(claimed, keptFrom(settlement, { ...policy, now }), { answer });
     } catch (error) {
       if (around.signal.aborted) throw new StoreFailed(error);
       if (tries % STORE_RETRIES_PER_LINE === 0) log({ event: "store.failed", id, error });

@@ -160,6 +160,19 @@ export function finish(
   };
 }
 
+/**
+ * The same change, its result kept from `now` on: it is written down at last, and the store may have
+ * been away for longer than its retention.
+ */
+export function keptFrom<R extends ExportRecord>(
+  change: Change<R>,
+  { now, retentionMs }: { readonly now: number; readonly retentionMs: number },
+): Change<R> {
+  const { record } = change;
+  if (record.state !== "finished" || now <= record.finishedAt) return change;
+  return { ...change, record: { ...record, finishedAt: now, expiresAt: now + retentionMs } };
+}
+
 /** What stays the same in the next state. */
 export function factsOf(
   { id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts }: Facts,

@@ -34,8 +34,8 @@ export class GroupCommit {
   #queue: Waiting[] = [];
   #head: StoredHead | undefined;
   #running: Promise<void> | undefined;
-  /** Where the chain ends if the last commit held. */
-  #tried: string | undefined;
+  /** Where the chain ends if the last commit held, and whom it wakes then. */
+  #tried: { readonly hash: string; readonly ring: () => void } | undefined;
 
   constructor(parts: {
     readonly kv: Deno.Kv;
@@ -93,9 +93,9 @@ export class GroupCommit {
   /** A commit that reported an error when nobody could look may have held, too. */
   async #heldUnseen(): Promise<Committed> {
     const stored = await this.#readHead().catch(() => undefined);
-    return stored !== undefined && stored.hash === this.#tried
-      ? stored.versionstamp ?? undefined
-      : undefined;
+    if (stored === undefined || stored.hash !== this.#tried?.hash) return undefined;
+    this.#tried.ring();
+    return stored.versionstamp ?? undefined;
   }
 
   /** A commit may also fail because the chain went on without us; then it is tried on the new head. */
@@ -116,7 +116,7 @@ export class GroupCommit {
     for (const { batch } of shared) addTo(commit, batch);
     const head = this.#chain(commit, stored, shared);
     const ring = this.#bell.arm(commit, shared.flatMap(({ batch }) => batch.wakeUps ?? []));
-    this.#tried = head === stored ? undefined : head.hash;
+    this.#tried = head === stored ? undefined : { hash: head.hash, ring };
     // Unknown until the store has answered: a commit that reports failure may still have held.
     this.#head = undefined;
     const versionstamp = await commit.commit().then(

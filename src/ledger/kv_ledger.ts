@@ -135,10 +135,12 @@ export class KvLedger implements Ledger {
   async change<R extends ExportRecord>(
     held: Held,
     change: Change<R>,
-    { answer = NO_ANSWER, follower }: ChangeOptions = {},
+    { answer: given = NO_ANSWER, follower }: ChangeOptions = {},
   ): Promise<Changed<R> | undefined> {
     const { record } = change;
     const { id, lane } = record;
+    // That of an attempt which another one follows is not kept.
+    const answer = record.state === "finished" ? given : NO_ANSWER;
     const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
     const { stored } = held;

@@ -4,7 +4,7 @@
  * of the same lane and second share one message. Never looks at the work itself.
  */
 import type { Clock } from "../clock.ts";
-import { WAKE_UP_GRAIN_MS } from "./store_limits.ts";
+import { WAKE_UP_DELAY_MAX_MS, WAKE_UP_GRAIN_MS } from "./store_limits.ts";
 import type { Bell, WakeUp } from "./bell.ts";
 
 interface Message {
@@ -30,7 +30,7 @@ export class KvQueueBell implements Bell {
     const messages = this.#missing(wakeUps, now);
     for (const [at, lanes] of messages) {
       const message: Message = { kind: "wake-up", at, lanes: [...lanes] };
-      commit.enqueue(message, { delay: Math.max(0, at - now) });
+      commit.enqueue(message, { delay: Math.min(Math.max(0, at - now), WAKE_UP_DELAY_MAX_MS) });
     }
     return () => {
       for (const [at, lanes] of messages) this.#note(at, lanes);

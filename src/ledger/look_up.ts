@@ -45,10 +45,11 @@ export async function answerOf(
   return await readContent(kv, stored, result.answerBytes, (n) => keys.answer(id, attempts, n));
 }
 
-/** Whether the store has that export finished, by that attempt. */
+/** Whether the store has that export finished, by that attempt, or had it so. */
 export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise<boolean> {
   const stored = await read(kv, keys.export(id));
-  return stored?.state === "finished" && stored.attempts === attempts;
+  // Only what is finished ever goes.
+  return stored === undefined || stored.state === "finished" && stored.attempts === attempts;
 }
 
 /** Watches the export of that id in the store, whoever changes it; the returned function ends that. */

@@ -28,6 +28,8 @@ export const COMMIT_BYTES_MAX = 640 * KIB;
 export const COMMIT_KEY_BYTES_MAX = 64 * KIB;
 /** Durable wake-ups fall on multiples of this, so that a busy lane needs one a second at most. */
 export const WAKE_UP_GRAIN_MS = SECOND;
+/** As far ahead as KV's queue takes a message; further off is only what a clock put back made so. */
+export const WAKE_UP_DELAY_MAX_MS = 30 * 24 * 60 * MINUTE;
 /** Exports kept in memory besides, for polls that come soon: some seconds' worth of a busy box. */
 export const RECENT_EXPORTS_MAX = 8_192;
 /** Answers kept with them are no longer than this: with their records 40 MiB at the very most. */

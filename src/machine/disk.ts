@@ -28,6 +28,12 @@ const NO_ROOM = { diskBytes: 0, reusableBytes: 0 };
 /** What a look sees; `undefined` if the store's file is not there. */
 type Look = { readonly diskBytes: number; readonly reusableBytes: number } | undefined;
 
+/** A look, and what the store has taken since it was begun. */
+interface Sight {
+  readonly seen: Promise<Look>;
+  takenBytes: number;
+}
+
 /**
  * Watches the disk of the store at `path`, which is open; a store in memory is always well.
  *
@@ -46,13 +52,22 @@ export async function watchDisk(
     };
   }
   const opened = await Deno.stat(path);
-  const file = new StoreFile(path);
+  const file = new FreePages(path);
   const look = async (): Promise<Look> => {
     const now = await Deno.stat(path).catch(() => undefined);
     if (now?.ino !== opened.ino || now.dev !== opened.dev) return undefined;
     return { diskBytes: await freeBytesAt(path), reusableBytes: file.reusableBytes() };
   };
-  const lastLook = remembered(LOOK_MS, clock, () => ({ seen: look(), takenBytes: 0 }));
+  let unanswered: Sight | undefined;
+  const begin = (): Sight => {
+    const sight = { seen: look(), takenBytes: 0 };
+    const end = () => unanswered = undefined;
+    sight.seen.then(end, end);
+    return unanswered = sight;
+  };
+  const recent = remembered(LOOK_MS, clock, begin);
+  // One look at a time: whoever came later and was told sooner would overtake others in their lane.
+  const lastLook = () => unanswered ?? recent();
   return {
     async state(bytes = 0) {
       const last = lastLook();
@@ -103,7 +118,7 @@ export function onceWell(
 }
 
 /** The store's file as SQLite sees it; what is removed from a store leaves room in its file. */
-export class StoreFile {
+export class FreePages {
   readonly #database: DatabaseSync;
   readonly #freePages;
   readonly #pageBytes: number;

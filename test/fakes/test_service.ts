@@ -27,6 +27,8 @@ import type { Storage } from "../../src/ledger/storage.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { webSockets } from "../../src/machine/web_socket.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
+import type { Clock } from "../../src/clock.ts";
+import type { Bell } from "../../src/ledger/bell.ts";
 import { ClockBell } from "./clock_bell.ts";
 import type { Fault, Trouble } from "./fault.ts";
 import { faultyKv } from "./faulty_kv.ts";
@@ -54,6 +56,8 @@ export type Destination = (request: OutboundRequest) => SendResult | Promise<Sen
 
 export interface TestServiceOptions {
   readonly kv?: Deno.Kv;
+  /** In the place of a bell that rings by the test's clock. */
+  readonly openBell?: (kv: Deno.Kv, clock: Clock) => Bell;
   /** Goes wrong under the service once it is open. */
   readonly wrap?: Fault;
   /** The same, from the beginning, and also over its timers, its log and its bell. */
@@ -233,7 +237,8 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   const random = () => 0.5;
   const instance = await instanceOf(rawKv, "the-instance");
   const events: LogEvent[] = [];
-  const { kv, clock, bell, log } = worldOf(options, rawKv, realClock, events);
+  const { kv, clock, bell: clockBell, log } = worldOf(options, rawKv, realClock, events);
+  const bell = options.openBell?.(kv, clock) ?? clockBell;
   const storage = options.storage ?? (() => Promise.resolve({ kind: "well" } as const));
   const ledger = await openKvLedger({
     kv,

@@ -1,5 +1,6 @@
 /** The limits as a client meets them: which answer, and what it says on when to come back. */
 import { Fault } from "../fakes/faulty_kv.ts";
+import { openRuled } from "../fakes/ruled.ts";
 import { assertEquals, assertMatch } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
 import { answered, DESTINATION, openTestService, type TestService } from "../fakes/test_service.ts";
@@ -355,6 +356,20 @@ Deno.test("what waited in its lane is counted like what went straight through, e
   const { code, fields } = await told(await full(service));
   const seconds = Math.ceil((2 * bytes - 3_000) * 28.8);
   assertEquals([code, fields[0]], ["storage_quota_exceeded", `${seconds}`]);
+});
+
+Deno.test("an answer that is tried again is not kept, and does not count", async () => {
+  const body = new Uint8Array(4_000);
+  const world = await openRuled({
+    retryStatuses: [503],
+    storedBytesPerDay: 12_000,
+    destination: () => ({ ...answered(), status: 503, body }),
+  });
+  await using service = world.service;
+  await service.submit();
+  await world.pass(15 * 60_000);
+  assertEquals(service.sent.length, 5);
+  assertEquals((await service.submit()).state, "Pending");
 });
 
 Deno.test("those who come at the same time do not all find room in their quota", async () => {

@@ -4,6 +4,7 @@ import type { Bell } from "../../src/ledger/bell.ts";
 import type { Batch } from "../../src/ledger/batch.ts";
 import { GroupCommit } from "../../src/ledger/group_commit.ts";
 import { readChains, verifyStored } from "../../src/ledger/read_chains.ts";
+import { denying } from "../fakes/denying_kv.ts";
 import { Fault, type FaultKind, faultyKv } from "../fakes/faulty_kv.ts";
 
 const SILENT: Bell = { arm: () => () => {}, onRing: () => {}, listen: () => {} };
@@ -222,4 +223,19 @@ Deno.test("wake-ups ring after their commit, and not for one that failed", async
   await group.commit({ ...setting(2), ...wakeUps("bad"), checks });
   assertEquals(rung, ["good"]);
   kv.close();
+});
+
+Deno.test("a shared commit that held and denied it rings all the same", async () => {
+  const real = await Deno.openKv(":memory:");
+  const { kv, denyNext } = denying(real);
+  const rung: string[] = [];
+  const arm: Bell["arm"] = (_, wakeUps) => () => rung.push(...wakeUps.map(({ lane }) => lane));
+  const group = new GroupCommit({ kv, bell: { ...SILENT, arm }, instance: "one", marks: {} });
+  denyNext();
+  const committed = await Promise.all(
+    ["a", "b"].map((lane, n) => group.commit({ ...setting(n), wakeUps: [{ lane, at: 0 }] })),
+  );
+  assertEquals(committed.includes(undefined), false);
+  assertEquals(rung, ["a", "b"]);
+  real.close();
 });

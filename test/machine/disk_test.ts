@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { StorageState } from "../../src/ledger/storage.ts";
-import { type Disk, onceWell, StoreFile, watchDisk } from "../../src/machine/disk.ts";
+import { type Disk, FreePages, onceWell, watchDisk } from "../../src/machine/disk.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 interface Place {
@@ -59,7 +59,7 @@ Deno.test("what is free for a store is on its disk and in its file, and nothing 
 
 Deno.test("what is removed from a store is room again, at once", () =>
   withStore(1, async (_disk, { path, kv }) => {
-    const file = new StoreFile(path);
+    const file = new FreePages(path);
     const value = new Uint8Array(60_000);
     for (let n = 0; n < 100; n++) await kv.set(["filling", n], value);
     const before = file.reusableBytes();
@@ -145,3 +145,26 @@ Deno.test("what is stopped waits no longer, be it before a look or in the middle
   await looking.second();
   assertEquals([calls(), looking.calls(), clock.pending, looking.clock.pending], [0, 0, 0, 0]);
 });
+
+Deno.test("a look that takes long is waited for by whoever comes later, so that nobody overtakes", () =>
+  withStore(1, async (disk, { clock }) => {
+    await disk.state();
+    clock.advance(1_000);
+    const { stat } = Deno;
+    const slow = Promise.withResolvers<void>();
+    const slowStat: typeof stat = async (path) => {
+      Object.assign(Deno, { stat });
+      await slow.promise;
+      return await stat(path);
+    };
+    Object.assign(Deno, { stat: slowStat });
+    const told: string[] = [];
+    const first = disk.state().then(() => told.push("first"));
+    clock.advance(1_000);
+    const second = disk.state().then(() => told.push("second"));
+    await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(told, []);
+    slow.resolve();
+    await Promise.all([first, second]);
+    assertEquals(told, ["first", "second"]);
+  }));
