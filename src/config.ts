@@ -79,7 +79,7 @@ const settings = z.object({
     .transform((text, context) => {
       const names = entriesOf(text);
       if (names.length > 0 && names.every(isCaveatName)) return names;
-      context.addIssue(`must name caveats, with commas between: ${CAVEAT_NAMES.join(", ")}`);
+      context.addIssue(`must name caveats, separated by commas: ${CAVEAT_NAMES.join(", ")}`);
       return z.NEVER;
     }),
   EXPORT_BODY_LIMIT: size(DEFAULTS.payloadBytesMax),
@@ -91,7 +91,7 @@ const settings = z.object({
   EXPORT_RETRY_STATUSES: z.string().default("").transform((text, context) => {
     const statuses = entriesOf(text);
     if (statuses.every((status) => /^[45]\d\d$/.test(status))) return statuses.map(Number);
-    context.addIssue("must be statuses from 400 to 599 with commas between, such as 429,503");
+    context.addIssue("must be statuses from 400 to 599, separated by commas, such as 429,503");
     return z.NEVER;
   }),
   EXPORT_PARALLEL: count(DEFAULTS.parallel, 1_024),

@@ -29,8 +29,8 @@ export interface Step {
 export function adviceFor(rule: Rule, { schemes, ports, mode, allowCidrs }: EgressPolicy): string {
   switch (rule) {
     case "url":
-      return `Write the destination as an absolute https URL of at most ${DESTINATION_CHARS_MAX} ` +
-        "characters, without spaces, backslashes, control or invisible characters.";
+      return "Write the destination as an absolute https URL with a valid host and port, at most " +
+        `${DESTINATION_CHARS_MAX} characters, no spaces, backslashes or invisible characters.`;
     case "scheme":
       return schemes.includes("http")
         ? `Use ${inWords(schemes)}.`

@@ -72,7 +72,7 @@ const table = {
   },
   destination_refused: {
     status: 403,
-    detail: "The destination is not one that data may be sent to.",
+    detail: "Data may not be sent to this destination.",
     final: true,
     beforeSending: true,
   },

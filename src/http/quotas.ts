@@ -27,7 +27,7 @@ export function tooMuchOpen({ of, max, left }: Full): ProblemReply {
   return {
     kind: "problem",
     code: "too_much_open",
-    detail: `${max} ${of} may be accepted and not finished at a time, and ${left} are left. ` +
+    detail: `At most ${max} ${of} may be unfinished at a time; ${left} are left. ` +
       "Try again when some of them are delivered.",
     headers: {
       "retry-after": `${OPEN_RETRY_SECONDS}`,

@@ -140,7 +140,7 @@ function faultOf(key: KeyObject): string | undefined {
     case "rsa": {
       const bits = details?.modulusLength ?? 0;
       return bits < RSA_BITS_MIN
-        ? `its RSA key has ${bits} bits; ${RSA_BITS_MIN} are the least`
+        ? `its RSA key has ${bits} bits; ${RSA_BITS_MIN} at least are required`
         : undefined;
     }
     case "ec": {
@@ -154,7 +154,7 @@ function faultOf(key: KeyObject): string | undefined {
   }
 }
 
-const TAKEN = "RSA, Ed25519 and the curves P-256, P-384 and P-521 are taken";
+const TAKEN = "RSA, Ed25519 and the curves P-256, P-384 and P-521 are supported";
 
 /** What clients will object to, now or soon. */
 function datesOf(certificate: X509Certificate, now: number): string[] {

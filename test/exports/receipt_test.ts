@@ -193,7 +193,7 @@ const failures: Record<FailureCode, readonly [status: string, detail: string]> =
   ],
   destination_refused: [
     "403 Forbidden",
-    "The destination is not one that data may be sent to.",
+    "Data may not be sent to this destination.",
   ],
 };
 
@@ -211,7 +211,7 @@ Deno.test("a refused destination is shown with the rule that refused it", () => 
   const record = finished({ kind: "failed", code: "destination_refused", rule: "address" });
   assertEquals(finishedReceipt(record, new Uint8Array()).ext_response.error, {
     code: "destination_refused",
-    detail: "The destination is not one that data may be sent to. Rule: address.",
+    detail: "Data may not be sent to this destination. Rule: address.",
     attempts: 1,
   });
 });

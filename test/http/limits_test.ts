@@ -274,7 +274,7 @@ Deno.test("exports accepted and not finished are bounded for each owner", async 
   assertEquals(await told(await full(service)), {
     status: 429,
     code: "too_much_open",
-    detail: "2 exports may be accepted and not finished at a time, and 0 are left. " +
+    detail: "At most 2 exports may be unfinished at a time; 0 are left. " +
       "Try again when some of them are delivered.",
     fields: ["30", `"open-exports";q=2`, `"open-exports";r=0`],
   });

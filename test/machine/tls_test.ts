@@ -157,10 +157,10 @@ const BROKEN: readonly (readonly [names: readonly string[], reason: string])[] =
     "its private key is not the one of its first certificate",
   ],
   [["version1.pem", "server.pkcs1.key"], "a certificate in it is not of X.509 version 3"],
-  [["weak.pem", "weak.key"], "its RSA key has 1024 bits; 2048 are the least"],
+  [["weak.pem", "weak.key"], "its RSA key has 1024 bits; 2048 at least are required"],
   [
     ["koblitz.pem", "koblitz.key"],
-    "its key is on the curve secp256k1: RSA, Ed25519 and the curves P-256, P-384 and P-521 are taken",
+    "its key is on the curve secp256k1: RSA, Ed25519 and the curves P-256, P-384 and P-521 are supported",
   ],
 ];
 
