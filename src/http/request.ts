@@ -30,6 +30,9 @@ const shape = z.object({
   data: text(`JSON text in a string, such as ${DATA_EXAMPLE}`),
 }, { error: `The body must be a JSON object like ${EXAMPLE}.` });
 
+/** A body that names an export, whatever else may be wrong with it. */
+const naming = z.object({ id: z.string() });
+
 /** Reads a request body; what is wrong with it is said in words that an app developer can act on. */
 export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRequest {
   if (isDeeperThan(body, depthMax)) return malformed(`The body is nested ${tooDeep(depthMax)}`);
@@ -53,7 +56,7 @@ export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRe
 
 /** The UUID that a body has as `id`. The original ignores case, and what follows a UUID (contract 1.5). */
 function uuidIn(body: unknown): string | undefined {
-  const { data } = z.object({ id: z.string() }).safeParse(body);
+  const { data } = naming.safeParse(body);
   return UUID.exec(data?.id.toLowerCase() ?? "")?.[0];
 }
 
