@@ -15,13 +15,13 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
   const flags = parseFlags(args);
   if (flags.help) return print(USAGE);
   const lines = gatherLines(print, clock);
-  // However the process ends, but by SIGKILL.
+  // Written out however the process ends, except by SIGKILL.
   for (const end of ["unload", "error", "unhandledrejection"]) addEventListener(end, lines.flush);
   const log = jsonLog(lines.write, () => clock.now());
   const config = readSettings(flags);
   log({ event: "service.starting", version: denoJson.version, settings: describeConfig(config) });
   for (const detail of warningsFor(flags, config)) log({ event: "service.warning", detail });
-  // From here on, also while it starts, a signal stops it in order.
+  // From here on a signal leads to an orderly stop, even during startup.
   const signalled = terminated();
   const source = await findSecretSource(config);
   const tls = await obtainTls(config.EXPORT_SECRETS_DIR, clock.now(), log);
@@ -31,7 +31,7 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
     log({ event: "service.standalone", newRootKey: source.isNew, hint: TOKEN_HINT });
   }
   log({ event: "service.stopping", signal: await signalled });
-  // What does not end in time is left to its lease; nothing is lost by leaving now.
+  // Attempts that do not end in time are left to their leases; nothing is lost by exiting now.
   const cancelExit = clock.after(STOP_TIMEOUT_MS, () => {
     log({ event: "service.cut_short" });
     Deno.exit(0);

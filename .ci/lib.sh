@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154 # quoted programs, shared variables
-# What the scripts beside this one share: counted checks, processes, and an app and a destination
-# to try the service with. Wants only bash, Node with npm, and apt where something is missing.
+# Shared by the scripts beside this one: counted checks, processes, and an app and a destination to
+# try the service with. Needs only bash, Node with npm, and apt if something is missing.
 
 export NO_COLOR=1
 # Deno trusts what the machine trusts, as npm and apt do.
@@ -11,8 +11,8 @@ passed=0 failed=0
 
 step() { printf '\n--- %s\n' "$*"; }
 
-# check NAME COMMAND...: counts one check; what the command said is shown if it failed. The command
-# runs in this shell, so that it may wait for this shell's children.
+# check NAME COMMAND...: counts one check; shows the command's output if it failed. The command runs
+# in this shell, so that it may wait for this shell's children.
 check() {
   local name=$1
   shift
@@ -23,19 +23,19 @@ check() {
   fi
 }
 
-# matches PATTERN COMMAND...: what the command says must match the glob pattern, whole.
+# matches PATTERN COMMAND...: the command's whole output must match the glob pattern.
 matches() {
   local pattern=$1 said
   shift
   said=$("$@") || true
-  # shellcheck disable=SC2053 # a pattern it shall be
+  # shellcheck disable=SC2053 # a pattern on purpose
   [[ $said == $pattern ]] || { printf 'expected: %s\nfound:    %s\n' "$pattern" "$said" && return 1; }
 }
 
-# fails COMMAND...: the command must not succeed.
+# fails COMMAND...: the command must fail.
 fails() { ! "$@"; }
 
-# needs COMMAND:PACKAGE...: installs the packages of commands that are not there.
+# needs COMMAND:PACKAGE...: installs the packages of missing commands.
 needs() {
   local pair missing=()
   for pair; do type "${pair%:*}" >/dev/null 2>&1 || missing+=("${pair#*:}"); done
@@ -83,7 +83,7 @@ ends_well() {
   wait "$pid" || { echo "exit code $?" && return 1; }
 }
 
-# finish CODE WHAT: a script's last line and its end; one that broke off has failed as well.
+# finish CODE WHAT: prints a script's last line and exits; breaking off counts as a failure.
 finish() {
   kill_below $$
   (($1 == 0)) || failed=$((failed + 1))
@@ -96,7 +96,7 @@ free_port() {
     console.log(s.address().port); s.close(); })'
 }
 
-# start_destination FILE: in the background; its address is in the file once it listens.
+# start_destination FILE: starts one in the background; FILE has its address once it listens.
 start_destination() {
   node -e 'const s = require("http").createServer((request, response) => {
     let size = 0;
@@ -109,7 +109,7 @@ start_destination() {
   until [[ -s $1 ]]; do ((ticks-- > 0)) || return 1; sleep 0.1; done
 }
 
-# ready PORT: the service says that it is, within three minutes: it may have to be fetched first.
+# ready PORT: the service is ready within three minutes; it may have to be downloaded first.
 ready() {
   node --input-type=module -e 'const [, url] = process.argv, over = Date.now() + 180_000;
     const ask = () => fetch(url).then((response) => response.status, (error) => error.message);

@@ -1,11 +1,11 @@
-/** Draws groups of bars beside each other, as SVG; pure. */
+/** Draws groups of bars side by side, as SVG; pure. */
 
 export interface Bars {
   /** One bar of each group, in this order. */
   readonly names: readonly string[];
   readonly groups: readonly {
     readonly name: string;
-    /** In the order of `names`; what was not measured leaves its place empty. */
+    /** In the order of `names`; a value that was not measured leaves a gap. */
     readonly values: readonly (number | undefined)[];
   }[];
 }
@@ -30,7 +30,7 @@ const COLOURS = [
   "#0f766e",
 ];
 
-/** A picture of `bars`: all have one scale, which begins at zero, and their value above. */
+/** A picture of `bars`: all share one scale, starting at zero, with each value above its bar. */
 export function barChart(title: string, { names, groups }: Bars): string {
   const max = Math.max(1, ...groups.flatMap(({ values }) => values.map((value) => value ?? 0)));
   const groupWidth = names.length * BAR + GAP;

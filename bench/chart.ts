@@ -1,4 +1,4 @@
-/** Draws curves over one axis of time, one below the other, as SVG. */
+/** Draws curves over one time axis, one below the other, as SVG. */
 
 export interface Curve {
   readonly name: string;
@@ -10,7 +10,7 @@ const HEIGHT = 150;
 const LEFT = 60;
 const GAP = 46;
 
-/** A picture of `curves`; each has a scale of its own, which begins at zero. */
+/** A picture of `curves`; each has its own scale, starting at zero. */
 export function chart(title: string, unit: string, curves: readonly Curve[]): string {
   const xMax = Math.max(...curves.flatMap(({ points }) => points.map(([x]) => x)));
   const height = GAP + curves.length * (HEIGHT + GAP);

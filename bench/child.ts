@@ -1,28 +1,28 @@
 /**
- * A process of a benchmark whose lines are JSON. They are looked at while somebody wants one, or
- * counts them; else they are read and dropped, so that a talkative process costs little.
+ * A benchmark process that prints lines of JSON. They are examined only while a caller waits for
+ * one or counts them; otherwise they are read and dropped, so that a verbose process costs little.
  */
 export type Line = Readonly<Record<string, unknown>>;
 
 export interface ChildOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Lines that hold this text are counted. */
+  /** Lines that contain this text are counted. */
   readonly counting?: string;
-  /** Hears each of them. */
+  /** Called with each counted line. */
   readonly onCounted?: (line: Line) => void;
 }
 
 export interface Child {
   readonly pid: number;
-  /** The next line that matches; fails if the process ends before. */
+  /** The next line that matches; fails if the process ends first. */
   find(matches: (line: Line) => boolean): Promise<Line>;
   say(line: Line): Promise<void>;
   signal(signal: Deno.Signal): void;
   counted(): number;
-  /** Waits for an end of its own; fails if the process fails. */
+  /** Waits for the process to end by itself; fails if it fails. */
   done(): Promise<void>;
-  /** SIGTERM, and waits for the end. */
+  /** Sends SIGTERM and waits for the end. */
   end(): Promise<void>;
 }
 
@@ -94,19 +94,19 @@ export function spawn(command: string, args: readonly string[], options: ChildOp
   };
 }
 
-/** The port that a process tells when it serves. */
+/** The port that a process reports once it serves. */
 export async function portOf(child: Child): Promise<number> {
   return Number((await child.find(({ port }) => port !== undefined)).port);
 }
 
-/** How often a process has committed; only with `count_commits.ts` preloaded, or of its manner. */
+/** How often a process has committed; only with `count_commits.ts` or the like preloaded. */
 export async function commitsOf(child: Child): Promise<number> {
   const said = child.find(({ event }) => event === "bench.commits");
   child.signal("SIGUSR2");
   return Number((await said).commits);
 }
 
-/** What a line of shell says; the runtime lets nobody read `/proc` who may not do everything. */
+/** The output of a shell command; Deno lets only scripts with all permissions read `/proc`. */
 export function shell(command: string): string {
   const { stdout } = new Deno.Command("sh", { args: ["-c", command] }).outputSync();
   return new TextDecoder().decode(stdout).trim();

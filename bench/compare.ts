@@ -1,9 +1,9 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * `deno task bench`: this service beside its rivals, in one run. Closed loop: each client submits 1
- * KB to a destination on this machine, waits for the outcome by long polls, and starts again. The
- * rivals take turns within each round, so that what disturbs the machine disturbs all of them.
- * Figures of a noisy machine: what holds elsewhere are the ratios. Fails if an export was lost or
+ * `deno task bench`: compares this service with its rivals, in one run. Closed loop: each client
+ * submits 1 KB to a destination on this machine, waits for the outcome by long polls, and starts
+ * again. The rivals take turns within each round, so that a disturbance of the machine affects all
+ * of them. The machine is noisy: only the ratios hold elsewhere. Fails if an export was lost or
  * arrived twice.
  */
 import { writePicture } from "./picture.ts";
@@ -21,7 +21,7 @@ import { usageOf } from "./usage.ts";
 const WARM_UP = { clients: 16, ms: 1_000 };
 const COUNTED_MS = 1_000;
 
-/** Rounds of all under all loads; every other one in the opposite order. */
+/** Measures all under all loads, in rounds; every other round in the opposite order. */
 async function compare(
   started: readonly Started[],
   { measure }: Surroundings,
@@ -49,7 +49,7 @@ function indexOf(started: readonly Started[], name: string): number {
   return started.findIndex(({ kind }) => kind.name === name);
 }
 
-/** In runs of their own, since to count disturbs. */
+/** In separate runs, since counting disturbs the measurement. */
 async function countCommits(
   kind: RivalKind,
   { measure }: Surroundings,
@@ -68,10 +68,10 @@ async function countCommits(
   return perExport;
 }
 
-/** Those that were asked for and can be measured here. */
+/** The rivals that were asked for and can be measured here. */
 function choose({ rivals, services }: Options): RivalKind[] {
   return rivalKinds(services).filter(({ name, missing }) => {
-    // Whoever names another checkout wants it.
+    // Another checkout is listed only if it was asked for.
     if (RIVALS.includes(name) && !rivals.includes(name)) return false;
     const why = missing();
     if (why !== undefined) console.log(`${name} is left out: ${why}`);
@@ -79,7 +79,7 @@ function choose({ rivals, services }: Options): RivalKind[] {
   });
 }
 
-/** Answers whether every export arrived, and once; what it starts is left to `stack`. */
+/** Returns whether every export arrived exactly once; what it starts is left to `stack`. */
 async function run(options: Options, stack: AsyncDisposableStack): Promise<boolean> {
   const surroundings = stack.use(await startSurroundings());
   const started: Started[] = [];

@@ -1,7 +1,7 @@
 /**
- * One kept connection of an app, by hand: it costs a fifth of the processor time of `fetch`, so
- * that the load disturbs little of what it measures. It sends JSON by POST and reads answers of a
- * known length, one after the other; it knows nothing else of HTTP.
+ * An app's persistent connection, written by hand: it costs a fifth of the processor time of
+ * `fetch`, so that the load disturbs little of what it measures. It sends JSON by POST and reads
+ * answers of a known length, one after the other; it knows nothing else of HTTP.
  */
 const LONGEST_ANSWER = 65_536;
 
@@ -15,7 +15,7 @@ export interface Connection {
   close(): void;
 }
 
-/** @param caCerts what a service behind https is to be verified by */
+/** @param caCerts certificates to verify a service behind https with */
 export async function connect(
   url: URL,
   headers: Readonly<Record<string, string>>,
@@ -50,7 +50,7 @@ export async function connect(
   };
 }
 
-/** The answer in these bytes, once it is there as a whole. */
+/** The answer in these bytes, or `undefined` until it is complete. */
 export function readAnswer(bytes: Uint8Array): Answer | undefined {
   const text = new TextDecoder("latin1").decode(bytes);
   const end = text.indexOf("\r\n\r\n");

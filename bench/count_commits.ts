@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- the count is printed
 /**
  * Preloaded into a process, counts what it commits to Deno KV, and prints the count on SIGUSR2.
- * What the queue of KV commits by itself, below these functions, is not counted.
+ * What KV's queue commits by itself, below these functions, is not counted.
  */
 let commits = 0;
 

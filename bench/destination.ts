@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- the port is printed
 /**
  * A destination that answers 200 to everything, after `?ms=` milliseconds, and counts each export
- * by the number in its data. `GET /?from=0&to=100` tells which of these numbers did not come once.
+ * by the number in its data. `GET /?from=0&to=100` returns how many are missing or repeated.
  */
 import { numberIn } from "./payload.ts";
 

@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * Whether expiry keeps up with acceptance: a service accepts as fast as 16 clients can, while what
- * was accepted before expires at the same rate.
+ * Whether expiry keeps up with acceptance: a service accepts as fast as 16 clients can submit,
+ * while earlier exports expire at the same rate.
  */
 import { EXPIRY_SPREAD_MS } from "../src/ledger/store_limits.ts";
 import type { Figures, Surroundings } from "./measure.ts";
@@ -17,7 +17,7 @@ const SETTINGS = { EXPORT_RETENTION: `${RETENTION_S}s` };
 const CLIENTS = 16;
 const WARM_UP_MS = 3_000;
 const SAMPLE_MS = 10_000;
-/** The store is swept once a minute, so a minute's most is compared with another's. */
+/** The store is swept once a minute, so the maxima of whole minutes are compared. */
 const SAMPLES_OF_A_MINUTE = 7;
 
 interface Sample {
@@ -26,14 +26,14 @@ interface Sample {
   readonly figures: Figures;
 }
 
-/** @param folder for the store; it is removed in the end */
+/** @param folder for the store; it is removed at the end */
 export async function measureExpiry(
   folder: string,
   minutes: number,
   surroundings: Surroundings,
 ): Promise<void> {
   const rate = await measureRate(surroundings);
-  // Kept for the retention, and for half of the spread after it.
+  // Kept for the retention, and on average for half of the spread after it.
   const held = Math.round(rate * (RETENTION_S + EXPIRY_SPREAD_MS / 2_000));
   await removeFolder(folder);
   await fill(folder, "expiring", held, RETENTION_S * 1_000);
@@ -47,7 +47,7 @@ export async function measureExpiry(
   console.log(verdict("exports kept, last minute to first", last / first, { atMost: 1.1 }));
   const share = median(samples.map(({ figures }) => figures.perSecond)) / rate;
   console.log(`     exports/s, to those on an empty store: ${figure(share)}`);
-  // What is left to grow is the ledger itself: its entries never expire.
+  // Only the ledger itself still grows: its entries never expire.
   const grown = (samples.at(-1)?.bytes ?? NaN) - (samples[0]?.bytes ?? NaN);
   const exports = samples.slice(1).reduce((sum, { figures }) => sum + figures.exports, 0);
   console.log(
@@ -58,7 +58,7 @@ export async function measureExpiry(
   console.log(`     worst ten seconds: p99 ${figure(p99)} ms`);
 }
 
-/** On an empty store. */
+/** Exports per second, on an empty store. */
 async function measureRate({ measure }: Surroundings): Promise<number> {
   await using service = await startService({ env: SETTINGS });
   await measure(rivalOf(service), { clients: CLIENTS, ms: WARM_UP_MS });

@@ -1,10 +1,10 @@
 // deno-lint-ignore-file no-console -- what was filled is printed
 /**
- * Fills a store by the service's own worker and ledger, in this process, without HTTP and without a
- * destination: every record, place, entry and wake-up is what the service writes, only sooner.
+ * Fills a store with the service's own worker and ledger, in this process, without HTTP and without
+ * a destination: every record, place, entry and wake-up is what the service writes, only sooner.
  *
  * Arguments: the store's file, then one of `finished COUNT RETENTION_MS`,
- * `expiring COUNT RETENTION_MS`, `waiting LANES DEPTH`. Nobody else may have it open.
+ * `expiring COUNT RETENTION_MS`, `waiting LANES DEPTH`. No other process may have it open.
  */
 import { generate as generateUuid } from "@std/uuid/v7";
 import { systemClock as clock } from "../src/clock.ts";
@@ -38,7 +38,7 @@ const ANSWERED: SendResult = {
   address: ADDRESS,
 };
 
-/** The destination asks to be left alone for as long as it may. */
+/** The destination asks to be left alone for the longest time permitted. */
 export const LEFT_ALONE: SendResult = {
   kind: "answered",
   status: 503,
@@ -52,7 +52,7 @@ export const LEFT_ALONE: SendResult = {
 const newId = (): string => generateUuid(clock.now());
 
 export interface Filling extends AsyncDisposable {
-  /** Accepts an export of this owner; with others before it in its lane, it waits there. */
+  /** Accepts an export of this owner; if others are before it in its lane, it waits there. */
   accept(owner: string): Promise<void>;
   /** Accepts one, and resolves after its first attempt. */
   attempt(owner: string): Promise<void>;
@@ -60,15 +60,15 @@ export interface Filling extends AsyncDisposable {
 
 export interface FillOptions {
   readonly path: string;
-  /** What every destination answers; by default that all is well. */
+  /** What every destination answers; by default a 200. */
   readonly answer?: SendResult;
-  /** How long the next one that is finished is kept. */
+  /** How long the next finished export is kept. */
   readonly retentionMs: () => number;
   /** Uniform in [0, 1); spreads expiries. */
   readonly random?: () => number;
 }
 
-/** The service's store, ledger and worker, with settings as shipped but for how much goes at once. */
+/** The service's store, ledger and worker, as shipped except for limits and parallelism. */
 export async function openFilling(options: FillOptions): Promise<Filling> {
   const { path, answer = ANSWERED, retentionMs, random = Math.random } = options;
   const store = await openStore(path);
@@ -110,7 +110,7 @@ export async function openFilling(options: FillOptions): Promise<Filling> {
       parallelPerHost: HANDS,
     },
   });
-  /** Lanes that wait for half an hour: to look at each whenever one is added would take longest. */
+  /** Lanes that wait for half an hour: looking at each whenever one is added would take longest. */
   const left = new Set<string>();
   bell.onRing((lanes) => worker.wake(lanes.filter((lane) => !left.has(lane))));
   bell.listen();
@@ -160,8 +160,8 @@ async function waiting(filling: Filling, lanes: number, depth: number): Promise<
 }
 
 /**
- * How much longer an export is kept that is found at some moment in a store that accepts and
- * removes at the same rate: they live for the retention and some of the spread after it.
+ * How much longer a random export is kept in a store that accepts and removes at the same rate:
+ * exports live for the retention and some of the spread after it.
  */
 function remainingMs(retentionMs: number): number {
   const spread = EXPIRY_SPREAD_MS;
@@ -178,7 +178,7 @@ async function fill(path: string, what: string, count: number, second: number): 
     path,
     answer: what === "waiting" ? LEFT_ALONE : ANSWERED,
     retentionMs,
-    // The expiries of `expiring` are drawn as a whole.
+    // For `expiring`, `remainingMs` already includes the spread.
     ...(what === "expiring" && { random: () => 0 }),
   });
   if (what === "waiting") await waiting(filling, count, second);

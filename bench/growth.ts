@@ -1,11 +1,11 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * `deno task bench:growth`: whether a store that has grown still serves like an empty one. With so
- * many finished exports kept and so many pending: start-up, and exports a second, in turn with a
- * service on an empty store. Fails if an export was lost or arrived twice.
+ * `deno task bench:growth`: whether a store that has grown still performs like an empty one. With
+ * given numbers of finished and pending exports, measures start-up and exports per second,
+ * alternating with a service on an empty store. Fails if an export was lost or arrived twice.
  *
- * The pending ones wait for a second attempt, half an hour from when they were put in, or behind
- * one that does; they are put in anew each time.
+ * The pending ones wait for a second attempt, half an hour after they were put in, or behind one
+ * that does; they are put in anew each time.
  */
 import { parseArgs } from "node:util";
 import { measureExpiry } from "./expiry.ts";
@@ -63,7 +63,7 @@ function readOptions(): Options | undefined {
   };
 }
 
-/** What a start does after it is ready may be in the way of the first exports. */
+/** What a service still does after it is ready may delay the first exports. */
 async function measureStart(name: string, service: Service, { measure }: Surroundings) {
   const { finished } = await measure(rivalOf(service), { clients: 16, ms: FIRST_MS });
   const { memoryMiB } = service.look();
@@ -72,7 +72,7 @@ async function measureStart(name: string, service: Service, { measure }: Surroun
   console.log(`${name}: ready after ${figure(service.startUpMs)} ms; ${first}; ${memoryMiB} MiB`);
 }
 
-/** A service on the grown store in `folder`, in turn with one on an empty store. */
+/** Alternates between a service on the grown store in `folder` and one on an empty store. */
 async function compare(folder: string, surroundings: Surroundings, rounds: number) {
   await using empty = await startService();
   await using grown = await startService({ folder });

@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * What the runtime alone takes to answer 1,000 and 5,000 requests that it holds, without framework,
- * store or token: what no service on it can be below. Prints ms from the release to each answer.
+ * How long the runtime alone takes to answer 1,000 and 5,000 held requests, without framework,
+ * store or token: the lower bound for any service on it. Prints ms from the release to each answer.
  */
 import { connect, type Connection } from "./connection.ts";
 import { startServer } from "./script.ts";
@@ -23,7 +23,7 @@ async function release(count: number) {
     await connection.post("{}");
     return performance.timeOrigin + performance.now();
   });
-  // Held, all of them.
+  // Until all of them are held.
   await new Promise((resolve) => setTimeout(resolve, 500));
   const releasedAt = Number(await (await fetch(new URL("/go", url))).text());
   return quantilesOf((await Promise.all(answers)).map((at) => at - releasedAt));

@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- the port is printed
 /**
- * The least that answers polls: holds every request until somebody asks for `/go`, and then answers
- * all with the bytes of a receipt. Says on `/go` when that was, ms since the epoch.
+ * The minimum that answers polls: holds every request until `/go` is requested, then answers all
+ * with the bytes of a receipt. Answers `/go` with the time of that, ms since the epoch.
  */
 const RECEIPT = JSON.stringify({
   id: crypto.randomUUID(),

@@ -1,8 +1,8 @@
 // deno-lint-ignore-file no-console -- the port is printed
 /**
- * A destination that holds its answers until told, and notes when it gave each. GET `/held` tells
- * how many it holds, `/release?count=N` answers the N that came first, `/stream?count=N&perSecond=R`
- * one after the other, `/answered` tells when each export was answered.
+ * A destination that holds its answers until commanded, and notes when it gave each. GET `/held`
+ * returns how many it holds, `/release?count=N` answers the N oldest, `/stream?count=N&perSecond=R`
+ * answers N at that rate, `/answered` returns when each export was answered.
  */
 interface Held {
   readonly id: string;
@@ -19,7 +19,7 @@ function release(count: number): void {
   }
 }
 
-/** As many a second, on time also where a timer is late. */
+/** Releases this many a second, on schedule even if a timer is late. */
 function startStream(count: number, perSecond: number): void {
   const begun = performance.now();
   let released = 0;

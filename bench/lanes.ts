@@ -1,6 +1,6 @@
 /**
- * Lanes: what one of them carries, beside what its destination can take one after the other; and
- * what many of them carry at once, towards a destination that takes its time.
+ * Lanes: the throughput of one, compared with what its destination can take one after the other;
+ * and of many at once, to a slow destination.
  */
 import type { Surroundings } from "./measure.ts";
 import type { Started } from "./rivals.ts";
@@ -11,11 +11,11 @@ import { figure, markdownTable } from "./table.ts";
 const CLIENTS = 64;
 const LANES = [1, 2, 4, 8, 16, 32];
 const MS = 1_000;
-/** What destinations take for their answers, in milliseconds. */
+/** How long destinations take to answer, in milliseconds. */
 const FAST = 0;
 const SLOW = 5;
 
-/** Exports per second, or requests of the loop, round by round. */
+/** Exports per second, or requests of the serial loop, round by round. */
 type Rounds = Map<string, number[]>;
 
 /** Tables of the rivals that have lanes; empty if none has. */

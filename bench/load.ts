@@ -1,8 +1,8 @@
 // deno-lint-ignore-file no-console -- the answers are printed
 /**
- * The apps of a benchmark, as a process: reads what to do as lines of JSON, and prints what came of
- * it. Each client has a connection of its own, submits an export, polls until it knows the outcome,
- * and starts again. It judges nothing: durations are handed on as they were.
+ * The apps of a benchmark, as a process: reads jobs as lines of JSON, and prints the results. Each
+ * client has its own connection, submits an export, polls until it knows the outcome, and starts
+ * again. It evaluates nothing: durations are passed on as measured.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -18,13 +18,13 @@ export interface Load {
   readonly tokens: readonly string[];
   readonly caCerts: readonly string[];
   readonly ms: number;
-  /** Of the data of an export. */
+  /** Size of an export's data. */
   readonly bytes: number;
-  /** The first export has this number, the next one the next. */
+  /** The number of the first export; the next ones count up from it. */
   readonly firstNumber: number;
 }
 
-/** What came of it; durations are milliseconds from the submission. */
+/** The result of a job; durations are milliseconds from the submission. */
 export interface Told {
   readonly ms: number;
   readonly accepted: readonly number[];
@@ -42,7 +42,7 @@ async function exportAll(load: Load): Promise<Told> {
       if (status !== 200) throw new Error(`${load.api} answered ${status}: ${body}`);
       return JSON.parse(body);
     };
-    // Each once at least, however late the machine lets it begin.
+    // At least one per client, however late the machine lets it begin.
     do {
       const data = payloadOf(number++, load.bytes);
       const submitted = performance.now();
@@ -61,7 +61,7 @@ async function exportAll(load: Load): Promise<Told> {
   return { ms: performance.now() - begun, accepted, finished };
 }
 
-/** Straight to the destination, one request after the other: what one lane could do at best. */
+/** Sends straight to the destination, one request after the other: one lane could do no better. */
 async function sendSerially({ uri, ms, bytes, firstNumber }: Load): Promise<Told> {
   const finished: number[] = [];
   const begun = performance.now();

@@ -1,4 +1,4 @@
-/** Measures one rival under one load, and makes sure that every export arrived, and only once. */
+/** Measures one rival under one load, and checks that every export arrived exactly once. */
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import type { Child } from "./child.ts";
 import type { Load, Told } from "./load.ts";
@@ -14,19 +14,19 @@ const PATIENCE_MS = 90_000;
 /** What can be measured. */
 export interface Measured {
   readonly api: string;
-  /** Who uses processor and memory for it. */
+  /** Processes whose processor time and memory count. */
   readonly pids: readonly number[];
   readonly caCerts: readonly string[];
 }
 
 export interface Job {
   readonly clients: number;
-  /** How many owners the clients are; by default each is one. */
+  /** How many owners the clients belong to; by default each is its own. */
   readonly lanes?: number;
   readonly ms: number;
-  /** What the destination takes for its answer. */
+  /** How long the destination takes to answer. */
   readonly answersAfterMs?: number;
-  /** Of the data of an export, 1,024 by default. */
+  /** Size of an export's data; 1,024 by default. */
   readonly bytes?: number;
 }
 
@@ -34,7 +34,7 @@ export type Figures = Omit<Measurement, "rival" | "clients" | "round"> & Astray;
 
 export interface Astray {
   readonly exports: number;
-  /** Those of them that never came to the destination, and that came more than once. */
+  /** How many of them never arrived at the destination, and how many arrived more than once. */
   readonly missing: number;
   readonly repeated: number;
 }
@@ -43,9 +43,9 @@ export interface Astray {
 export interface Surroundings extends AsyncDisposable {
   readonly pids: readonly number[];
   measure(rival: Measured, job: Job): Promise<Figures>;
-  /** Requests per second of a loop straight to the destination. */
+  /** Requests per second of a serial loop straight to the destination. */
   serialRate(job: Omit<Job, "clients">): Promise<number>;
-  /** Of all that was exported up to now, what did not come exactly once. */
+  /** How many of all exports so far did not arrive exactly once. */
   astray(): Promise<Astray>;
 }
 
@@ -124,7 +124,7 @@ async function countAstray(uri: string, from: number, to: number): Promise<Astra
   return { exports: to - from, missing: Number(missing), repeated: Number(repeated) };
 }
 
-/** A token for long polls about one destination. */
+/** A token for long polls of exports to one destination. */
 export function tokenOf(identifier: string, destination: string): string {
   const route = { target: "export-service", path: "/lp/export", method: "POST" };
   const caveats = exportCaveats({ ...route, destination });

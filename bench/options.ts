@@ -1,11 +1,11 @@
-/** What may be asked of a comparison on the command line, and how such words are read. */
+/** The command-line options of a comparison, and how they are parsed. */
 import { parseArgs } from "node:util";
 
 export interface Options {
   readonly clients: readonly number[];
   readonly rivals: readonly string[];
   readonly rounds: number;
-  /** Of each rival under each load in each round. */
+  /** For each rival under each load in each round. */
   readonly seconds: number;
   readonly picture: string;
   readonly parts: readonly string[];
@@ -36,7 +36,7 @@ export const RIVALS = [
 ];
 const PARTS = ["speed", "lanes", "nature"];
 
-/** Nothing if help is wanted; throws if something cannot be meant. */
+/** `undefined` if help was asked for; throws if an option is invalid. */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],

@@ -1,8 +1,8 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * Whether time tells another owner's id from an unknown one: polls of both in turn, in random
- * order, through the app and an in-memory store. Prints the median of each and their difference,
- * beside the same for two sets of unknown ids, which is what chance makes of nothing.
+ * Whether timing distinguishes another owner's id from an unknown one: polls both, in random order,
+ * through the app and an in-memory store. Prints the median of each and their difference, and the
+ * same for two unknown ids, which differ only by chance.
  */
 import { DESTINATION, openTestService } from "../test/fakes/test_service.ts";
 

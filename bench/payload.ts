@@ -1,7 +1,7 @@
-/** The data of an export of the benchmark: JSON of 1,024 bytes or more that begins with a number. */
+/** The data of a benchmark export: JSON of 1,024 bytes or more that begins with a number. */
 export const PAYLOAD_BYTES = 1_024;
 const DIGITS = 10;
-/** Large ones are made of these: their quotes are escaped and unescaped on their way. */
+/** Large ones repeat this: its quotes are escaped and unescaped on the way. */
 const SENTENCE = `"ten words of a text that says nothing at all to anybody",`;
 
 export function payloadOf(number: number, bytes = PAYLOAD_BYTES): string {

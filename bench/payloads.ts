@@ -1,10 +1,10 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * `deno task bench:payloads`: exports of 1 MiB and 10 MiB, 16 at once. How much memory the service
- * takes at most beyond what it takes at rest, for each byte in flight, and MB/s from submission to
- * outcome, in turn with an endpoint that forwards and keeps nothing. A service that makes exports of
- * 1 KB as fast as it can takes more than at rest, too: that much is told, and the same beyond it.
- * Fails if an export was lost or arrived twice.
+ * `deno task bench:payloads`: exports of 1 MiB and 10 MiB, 16 at once. Measures peak memory above
+ * rest per byte in flight, and MB/s from submission to outcome, alternating with an endpoint that
+ * forwards and keeps nothing. A service that handles exports of 1 KB as fast as it can takes more
+ * than at rest, too: that peak is reported, and the memory above it. Fails if an export was lost or
+ * arrived twice.
  */
 import { parseArgs } from "node:util";
 import { type Figures, startSurroundings, type Surroundings } from "./measure.ts";
@@ -29,17 +29,17 @@ const CLIENTS = 16;
 const CALM_MS = 1_000;
 const WARM_UP_MS = 3_000;
 
-/** What the service's defaults keep off: 10 MiB at all, and 16 of them at once. */
+/** Raises what the service's defaults refuse: exports of 10 MiB, and 16 of them at once. */
 const SETTINGS = { EXPORT_BODY_LIMIT: "10MiB", EXPORT_RECEIVING: "512MiB" };
 
 interface Side {
   readonly rival: Rival;
   /** Resident memory at the start, MiB. */
   readonly restMiB: number;
-  /** The most while it made small exports, MiB. */
+  /** The peak while it handled small exports, MiB. */
   readonly busyMiB: number;
   readonly mbPerSecond: number[];
-  /** The most in each round, MiB. */
+  /** The peak in each round, MiB. */
   readonly peaksMiB: number[];
 }
 
@@ -91,7 +91,7 @@ async function round(
   return figures;
 }
 
-/** Beyond what it had, for each byte in flight. */
+/** Peak memory above `fromMiB`, per byte in flight. */
 function factor({ peaksMiB }: Side, fromMiB: number, mib: number): number {
   return (Math.max(...peaksMiB) - fromMiB) / (CLIENTS * mib);
 }

@@ -1,4 +1,4 @@
-/** Writes a picture, with the folder that it is to lie in. */
+/** Writes a picture, and makes its folder if there is none. */
 import { dirname } from "node:path";
 
 export async function writePicture(path: string, svg: string): Promise<void> {

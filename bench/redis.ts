@@ -1,10 +1,10 @@
-/** A Redis of its own on a free port, durable as is usual: an append-only file, synced each second. */
+/** A private Redis on a free port, durable as usual: an append-only file, synced each second. */
 import { shell, spawn } from "./child.ts";
 
 export interface Redis extends AsyncDisposable {
   readonly pid: number;
   readonly port: number;
-  /** Commands that write, so far, those within scripts among them. */
+  /** Write commands so far, including those within scripts. */
   writeCommands(): number;
 }
 
@@ -42,7 +42,7 @@ export async function startRedis(): Promise<Redis> {
   };
 }
 
-/** Calls of these commands in what `INFO commandstats` says. */
+/** Calls of these commands according to `INFO commandstats`. */
 export function callsIn(stats: string, commands: ReadonlySet<string>): number {
   const lines = stats.matchAll(/^cmdstat_([^|:]+)[^:]*:calls=(\d+)/gm);
   return [...lines].reduce((sum, [, name = "", calls]) => {

@@ -1,4 +1,4 @@
-/** What a comparison says in the end, as Markdown and as bars; pure. */
+/** The results of a comparison, as Markdown and as bars; pure. */
 import type { Bars } from "./bars.ts";
 import { type Measurement, mediansOf, ratioTo, type Spread } from "./statistics.ts";
 import { figure, markdownTable } from "./table.ts";
@@ -6,11 +6,11 @@ import { figure, markdownTable } from "./table.ts";
 /** What is known of a rival besides its speed. */
 export interface Nature {
   readonly name: string;
-  /** The most memory that its processes had resident, added up. */
+  /** The peak resident memory of its processes, added up. */
   readonly peakMiB: number;
-  /** What a commit of it is. */
+  /** What counts as a commit for it. */
   readonly commit: string;
-  /** By clients; empty where there are none, or they were not counted. */
+  /** By number of clients; empty if there are none, or they were not counted. */
   readonly commitsPerExport: ReadonlyMap<number, number>;
 }
 
@@ -55,7 +55,7 @@ export function barsOf(measurements: readonly Measurement[]): Bars {
   };
 }
 
-/** The median, and between what the rounds were. */
+/** The median, and the range of the rounds. */
 export function ratioText(ratio: Spread | undefined): string {
   if (ratio === undefined) return "–";
   return `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;

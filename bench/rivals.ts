@@ -7,21 +7,21 @@ import { LOOPBACK_ONLY, spawnScript } from "./script.ts";
 import { ROOT, type Service, startService } from "./service.ts";
 
 export interface Rival extends Measured, AsyncDisposable {
-  /** What it has committed so far; only where it was started to be counted. */
+  /** What it has committed so far; only if it was started with `counted`. */
   commits?(): Promise<number>;
 }
 
 export interface RivalKind {
   readonly name: string;
-  /** Clients at which it is measured at most. */
+  /** The most clients with which it is measured. */
   readonly clientsMax: number;
   /** It has a lane for each token, so that lanes can be measured. */
   readonly hasLanes: boolean;
-  /** What a commit of it is. */
+  /** What counts as a commit for it. */
   readonly commit: "commits" | "write commands" | "none";
   /** Why it cannot be measured here, and what would help. */
   missing(): string | undefined;
-  /** @param counted with whatever is needed to count commits */
+  /** @param counted whether commits are to be counted */
   start(counted: boolean): Promise<Rival>;
 }
 
@@ -52,7 +52,7 @@ export function rivalKinds(others: readonly string[]): RivalKind[] {
     ...(["fetch", "http"] as const).map((client) => ({
       ...always,
       name: client === "fetch" ? "toy" : "toy http",
-      // That of `fetch` would tell more of `fetch` than of lanes.
+      // With `fetch`, the figures would say more about `fetch` than about lanes.
       hasLanes: client === "http",
       commit: "none" as const,
       missing: nodeMissing,
@@ -91,7 +91,7 @@ function redisMissing(): string | undefined {
   return has("redis-server") ? undefined : "there is no Redis: apt-get install redis-server";
 }
 
-/** Installs what the rivals on Node need, unless it is there already. */
+/** Installs what the rivals on Node need, unless it is installed already. */
 function installPackages(): void {
   const asLocked = "cmp -s package-lock.json node_modules/of-lock.json";
   const install = "npm ci --ignore-scripts --no-audit --no-fund >&2";
@@ -126,7 +126,7 @@ export function rivalOf(service: Service, caCerts: readonly string[] = []): Riva
   };
 }
 
-/** What forwards and keeps nothing. */
+/** The endpoint that forwards and keeps nothing. */
 export function startLimit(): Promise<Rival> {
   return onDeno("limit.ts", []);
 }

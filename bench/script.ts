@@ -1,4 +1,4 @@
-/** A script of the benchmark as a process; it may reach this machine, and what `flags` say instead. */
+/** A benchmark script as a process; `flags` replace its only permission, to reach this machine. */
 import { type Child, type ChildOptions, portOf, spawn } from "./child.ts";
 import { ROOT } from "./service.ts";
 
@@ -15,7 +15,7 @@ export function spawnScript(script: string, options: ScriptOptions = {}): Child 
   return spawn(Deno.execPath(), [...run, ...args], more);
 }
 
-/** A script that serves; it tells its port in its first line. */
+/** A script that serves; it prints its port in its first line. */
 export async function startServer(script: string, options: ScriptOptions = {}) {
   const child = spawnScript(script, options);
   return { child, port: await portOf(child) };

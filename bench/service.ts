@@ -12,7 +12,7 @@ export interface ServiceOptions extends Omit<ChildOptions, "cwd"> {
   readonly tls?: boolean;
   /** A module to run in its process, before its own. */
   readonly preload?: string;
-  /** Has the store in its `data/`, and stays; by default a fresh one, which goes in the end. */
+  /** Has the store in its `data/`, and is kept; by default a temporary one, removed at the end. */
   readonly folder?: string;
 }
 
@@ -23,9 +23,9 @@ export interface Service extends AsyncDisposable {
   readonly startUpMs: number;
   /** Memory and open files of the service, and the size of its store, now. */
   look(): { readonly memoryMiB: number; readonly files: number; readonly storeMiB: number };
-  /** Lines of its log that held what was to be counted. */
+  /** Lines of its log that contained the text to count. */
   counted(): number;
-  /** How often a store was committed to; only with `count_commits.ts` preloaded. */
+  /** How many commits it made to a store; only with `count_commits.ts` preloaded. */
   commits(): Promise<number>;
 }
 
@@ -77,7 +77,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
 }
 
-/** As a container manager hands it in: one file, within what the service may read. */
+/** Puts the certificate where a container manager does: in one file that the service may read. */
 async function writeCertificate(folder: string): Promise<Record<string, string>> {
   await Deno.mkdir(`${folder}/data/secrets`, { recursive: true });
   const pem = await Promise.all(["server.pem", "server.pkcs8.key"].map(readTlsFixture));

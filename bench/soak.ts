@@ -1,9 +1,9 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * `deno task soak [--minutes 30] [--picture data/soak.svg]`: mixed load for a long time. Apps submit to
- * destinations that answer, are slow, say no, are down or hang up; they poll, listen on sockets,
- * repeat themselves, come with wrong tokens, and vanish. Every ten seconds memory, open files and the store are
- * looked at; the curves are drawn, and every export must have come to its end.
+ * `deno task soak [--minutes 30] [--picture data/soak.svg]`: mixed load for a long time. Apps
+ * submit to destinations that answer, are slow, refuse, are down or hang up; they poll, listen on
+ * sockets, send wrong tokens, and vanish. Every ten seconds memory, open files and the store are
+ * sampled; at the end the curves are drawn, and the finished exports counted.
  */
 import { writePicture } from "./picture.ts";
 import { parseArgs } from "node:util";
@@ -13,10 +13,10 @@ import { SECRET, startService } from "./service.ts";
 
 const SAMPLE_MS = 10_000;
 const APPS = 8;
-/** Between two doings of an app: some 40 exports a second in all, so that the machine is not the limit. */
+/** Between an app's actions: some 40 exports a second in all, so the machine is not the limit. */
 const PAUSE_MS = 150;
 const SETTINGS = {
-  // Short, so that what is kept for a time is seen to go.
+  // Short, so that the run shows kept exports being removed.
   EXPORT_RETENTION: "60s",
   EXPORT_GIVE_UP_AFTER: "20s",
   EXPORT_ATTEMPT_TIMEOUT: "2s",
@@ -48,13 +48,13 @@ function startDestinations() {
   void (async () => {
     for await (const conn of hangsUp) conn.close();
   })();
-  // They are there as long as somebody exports to them, and keep nobody from ending.
+  // They run for as long as they are used, but do not keep the process alive.
   for (const open of [...servers, hangsUp]) open.unref();
   const ports = [...servers.map(({ addr }) => addr.port), hangsUp.addr.port, 9];
   return ports.map((port) => `http://127.0.0.1:${port}/in`);
 }
 
-/** What one app does until the time is over; tells how many exports it saw to their end. */
+/** Runs one app until the time is over; returns how many exports it saw finish. */
 async function app(n: number, uris: readonly string[], api: string, until: number) {
   const headersFor = (path: string, method: string, destination: string) => ({
     "x-api-key": mintToken(SECRET, {

@@ -24,7 +24,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/** The value that is reached by the share `q` of them; they must be in order. */
+/** The `q`-quantile of `ordered`, which must be in ascending order. */
 export function quantile(ordered: readonly number[], q: number): number {
   return ordered[Math.min(ordered.length - 1, Math.floor(q * ordered.length))] ?? NaN;
 }
@@ -46,14 +46,14 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
-/** How many times `base` something is, round by round. */
+/** The ratio of `values` to `base`, round by round. */
 export function ratioByRound(values: readonly number[], base: readonly number[]): Spread {
   return spreadOf(values.map((value, round) => value / (base[round] ?? NaN)));
 }
 
 /**
- * How many times `base` a rival is, round by round, under the same load: what disturbs a machine
- * for a while disturbs both. Rounds that one of them lacks do not count; none at all is undefined.
+ * The ratio of a rival to `base`, round by round, under the same load: a disturbance of the machine
+ * affects both. Rounds that one of them lacks do not count; `undefined` if none is left.
  */
 export function ratioTo(
   base: string,

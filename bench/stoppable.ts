@@ -1,6 +1,6 @@
-/** Runs a benchmark so that what it starts is ended, also when it fails or a signal stops it. */
+/** Runs a benchmark so that what it starts is ended, even if it fails or a signal stops it. */
 
-/** @param run leaves what it starts to `stack`, and answers whether nothing was lost */
+/** @param run leaves what it starts to `stack`, and returns whether nothing was lost */
 export async function stoppable(
   run: (stack: AsyncDisposableStack) => Promise<boolean>,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-/** Stores as large as a benchmark wants them, and what is in them. */
+/** Makes stores as large as a benchmark needs them, and shows what is in them. */
 import { DatabaseSync } from "node:sqlite";
 import { shell } from "./child.ts";
 import { spawnScript } from "./script.ts";
@@ -10,14 +10,14 @@ function storeIn(folder: string): string {
   return `${folder}/data/export.kv`;
 }
 
-/** Fills the store in `folder`, in a process of its own; `what` are arguments of `fill.ts`. */
+/** Fills the store in `folder`, in a separate process; `what` are the arguments of `fill.ts`. */
 export async function fill(folder: string, ...what: (string | number)[]): Promise<void> {
   await Deno.mkdir(`${folder}/data`, { recursive: true });
   const flags = [`--allow-read=${folder}`, `--allow-write=${folder}`];
   await spawnScript("fill.ts", { flags, args: [storeIn(folder), ...what.map(String)] }).done();
 }
 
-/** A folder with a store of `count` finished exports, filled as far as it is not. */
+/** A folder with a store of `count` finished exports; missing ones are added. */
 export async function finishedStore(folder: string, count: number): Promise<string> {
   const finished = `${folder}/finished`;
   const noted = `${finished}/count`;
@@ -34,7 +34,7 @@ export async function finishedStore(folder: string, count: number): Promise<stri
   return finished;
 }
 
-/** A copy of the store in `folder`; the disk has come to rest after it. */
+/** Copies the store in `folder`, and waits until the copy is on disk. */
 export async function copyStore(folder: string, to: string): Promise<void> {
   await removeFolder(to);
   const code = shell(`cp -r '${folder}' '${to}' && sync; echo $?`);
@@ -52,7 +52,7 @@ export interface Rows {
   readonly bytes: number;
 }
 
-/** What a store has, by the first word of the keys; nothing of its service is asked. */
+/** What a store has, by the first part of its keys, read from its file without the service. */
 export function contentsOf(folder: string): ReadonlyMap<string, Rows> {
   const database = new DatabaseSync(storeIn(folder), { readOnly: true });
   const kinds = database.prepare(

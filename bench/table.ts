@@ -1,4 +1,4 @@
-/** Tables of Markdown, aligned as `deno fmt` has them; pure. */
+/** Markdown tables, aligned as `deno fmt` does it; pure. */
 
 /** The first column is text, the others are figures. */
 export function markdownTable(
@@ -19,7 +19,7 @@ export function markdownTable(
   return [line(head), line(rule), ...rows.map(line)].join("\n");
 }
 
-/** Three digits that count, and thousands apart: `0.0123`, `1.23`, `12.3`, `1,234`. */
+/** Three significant digits, with thousands separators: `0.0123`, `1.23`, `12.3`, `1,234`. */
 export function figure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";

@@ -2,9 +2,9 @@
 import { shell } from "./child.ts";
 
 export interface Usage {
-  /** Processor time, in user and system mode, of them and of children that have ended. */
+  /** User and system time of the processes and of their children that have ended. */
   readonly cpuSeconds: number;
-  /** The most memory that each has had resident, added up. */
+  /** The peak resident memory of each, added up. */
   readonly peakMiB: number;
 }
 
@@ -20,12 +20,12 @@ export function usageOf(pids: readonly number[]): Usage {
   };
 }
 
-/** The peak of a process is from now on what it has at present, or more. */
+/** Resets the recorded peak of a process to its present memory. */
 export function forgetPeak(pid: number): void {
   shell(`echo 5 > /proc/${pid}/clear_refs`);
 }
 
-/** Processor time in `/proc/PID/stat`: utime, stime, cutime, cstime. A name may hold anything. */
+/** Sum of utime, stime, cutime, cstime in `/proc/PID/stat`; the name before may hold anything. */
 export function ticksIn(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);

@@ -1,9 +1,9 @@
-/** A figure beside the limit that it is judged by; pure. */
+/** A figure beside the limit that it must meet; pure. */
 import { figure } from "./table.ts";
 
 export type Limit = { readonly atMost: number } | { readonly atLeast: number };
 
-/** What was not measured misses every limit. */
+/** A figure that was not measured misses every limit. */
 export function verdict(what: string, value: number, limit: Limit, unit = ""): string {
   const [word, bound, holds] = "atMost" in limit
     ? ["at most", limit.atMost, value <= limit.atMost]

@@ -1,13 +1,13 @@
 // deno-lint-ignore-file no-console -- figures are printed
 /**
- * `deno task bench:waiters`: what 5,000 long polls cost that wait at once. Memory of the service
- * for each; exports a second of 16 clients that have nothing to do with them, with and without, in
- * turn; and how soon a poll is answered after its export has changed: in a steady stream, when as
- * many change at once as are delivered to one host by default, when a thousand do, and when all wait
- * for the same export.
+ * `deno task bench:waiters`: what 5,000 concurrent long polls cost. Measures the service's memory
+ * per poll; exports per second of 16 unrelated clients, alternately with and without the polls; and
+ * how soon a poll is answered after its export has changed: in a steady stream, when as many change
+ * at once as are delivered to one host by default, when a thousand do, and when all wait for the
+ * same export.
  *
- * An export changes when its settling is committed: the service logs that at once. From its
- * destination's answer on is longer by the settling. The destination holds its answers until told.
+ * An export changes when its settling is committed: the service logs that at once. Times since its
+ * destination's answer include the settling. The destination holds its answers until commanded.
  */
 import { parseArgs } from "node:util";
 import { DEFAULTS } from "../src/limits.ts";
@@ -32,7 +32,7 @@ const OPTIONS = `deno task bench:waiters [options]
   --seconds 2    of unrelated exports in a round`;
 
 const PARTS = ["memory", "load", "stream", "few", "burst", "one"];
-/** In a lane: two end in the stream, two in bursts of many, the last one in bursts of few. */
+/** Exports per lane: two end in the stream, two in large bursts, the last one in small bursts. */
 const DEPTH = 5;
 const STREAM_DEPTH = 2;
 const BURSTS = 2;
@@ -66,21 +66,21 @@ function readOptions(): Options | undefined {
   };
 }
 
-/** What the service's defaults keep off: 4,096 polls may wait, 2,048 of one owner. */
+/** Raises the service's defaults, which permit 4,096 waiting polls, 2,048 of one owner. */
 function settingsFor(lanes: number) {
   const polls = String(DEPTH * lanes + CLIENTS);
   return {
     EXPORT_POLLS: polls,
-    // For those who all wait for one export.
+    // For the polls that all wait for one export.
     EXPORT_POLLS_PER_OWNER: polls,
-    // Each lane has an answer that is held, and others must still get through.
+    // Each lane has an answer held back, and other exports must still get through.
     EXPORT_PARALLEL: String(lanes + CLIENTS),
     EXPORT_PARALLEL_PER_HOST: String(lanes),
     EXPORT_ATTEMPT_TIMEOUT: "10m",
   };
 }
 
-/** Resident memory with nobody waiting and with all, before load has made room. */
+/** Resident memory with no waiters and with all, measured before load has enlarged it. */
 async function measureMemory({ service, openAll }: Waiting, waiters: number): Promise<string> {
   await pause(CALM_MS);
   const rest = service.look().memoryMiB;
@@ -90,7 +90,7 @@ async function measureMemory({ service, openAll }: Waiting, waiters: number): Pr
   return verdict("memory of a waiter", (full - rest) * 1_024 / waiters, { atMost: 25 }, "KB");
 }
 
-/** Unrelated exports with and without the waiters, who wait when it begins and in the end. */
+/** Unrelated exports with and without the waiters, which wait at the start and at the end. */
 async function measureLoad(waiting: Waiting, waiters: number, { rounds, ms }: Options) {
   await using surroundings = await startSurroundings();
   const rival = rivalOf(waiting.service);
@@ -149,7 +149,7 @@ class Delays {
   }
 }
 
-/** Bursts of as many as are delivered to one host at once unless an operator wants more. */
+/** Bursts of as many as are delivered to one host at once by default. */
 async function tellFew(waiting: Waiting, lanes: number): Promise<Told> {
   await waiting.untilHeld(lanes);
   const tolds: Told[] = [];

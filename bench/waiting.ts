@@ -1,18 +1,18 @@
 /**
- * The service, a destination that holds its answers, and clients that wait for what they exported
- * there: three processes, and how soon the clients are told.
+ * The service, a destination that holds its answers, and clients that wait for their exports there:
+ * three processes, and how soon the clients are answered.
  */
 import { tokenOf } from "./measure.ts";
 import { spawnScript, startServer } from "./script.ts";
 import { type Service, startService } from "./service.ts";
 import type { Submission } from "./waiting_clients.ts";
 
-/** Until garbage, sockets and late messages have settled. */
+/** How long garbage, sockets and late messages take to settle. */
 export const CALM_MS = 1_500;
-/** How long clients may be told nothing that they should be told. */
+/** How long clients may go without an answer that is due. */
 const PATIENCE_MS = 30_000;
 
-/** Milliseconds until the clients were told, of each. */
+/** Milliseconds until each client was answered. */
 export interface Told {
   readonly sinceChange: readonly number[];
   readonly sinceAnswer: readonly number[];
@@ -20,24 +20,24 @@ export interface Told {
 
 export interface Waiting extends AsyncDisposable {
   readonly service: Service;
-  /** Opens exports of which the first of each lane is delivered and held. */
+  /** Opens exports; the first of each lane is delivered and held. */
   submit(what: Submitted): Promise<void>;
-  /** Has the clients wait for all that is not finished; fails if they are not so many. */
+  /** Has the clients wait for all unfinished exports; fails unless exactly `count` then wait. */
   openAll(count: number): Promise<void>;
   closeAll(): Promise<void>;
-  /** Waits until so many answers are held. */
+  /** Waits until `count` answers are held. */
   untilHeld(count: number): Promise<void>;
-  /** Gives the destination a command, by which so many clients are told. */
+  /** Sends the destination a command that causes `count` clients to be answered. */
   tell(command: string, count: number): Promise<Told>;
-  /** Has all exports finished, and nobody wait any more. */
+  /** Finishes all exports, and ends all waiting. */
   finish(): Promise<void>;
 }
 
 export interface Submitted {
   readonly lanes: number;
-  /** Exports in each. */
+  /** Exports in each lane. */
   readonly depth: number;
-  /** Of each export. */
+  /** Polls of each export. */
   readonly polls: number;
 }
 
@@ -116,13 +116,13 @@ export async function startWaiting(env: Readonly<Record<string, string>>): Promi
   return waiting;
 }
 
-/** What came as JSON: ids, each with a moment. */
+/** Pairs of an id and a time, as they came as JSON. */
 function pairsOf(value: unknown): [id: string, at: number][] {
   if (!Array.isArray(value)) throw new TypeError("No moments came");
   return value.map(([id, at]) => [String(id), Number(at)]);
 }
 
-/** From the moment of each export until its client was told. */
+/** From each export's time in `begun` until its client was answered. */
 function delays(told: readonly [string, number][], begun: ReadonlyMap<string, number>): number[] {
   return told.map(([id, at]) => at - (begun.get(id) ?? NaN));
 }

@@ -2,13 +2,13 @@
 /**
  * Many clients that wait by long polls, as one process, a connection each. Reads commands, one JSON
  * a line: `submit` opens exports, `open` begins to wait for all of them, `close` hangs up, `forget`
- * drops the exports, `told` prints when each client was told of its export's end. It judges nothing.
+ * drops the exports, `told` prints when each client learnt of its export's end. Evaluates nothing.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { connect, type Connection } from "./connection.ts";
 
-/** What is to be submitted. */
+/** What to submit. */
 export interface Submission {
   readonly api: string;
   readonly uri: string;
@@ -27,7 +27,7 @@ interface Awaited {
   readonly polls: number;
 }
 
-/** Connections at once that are being made, so that the listener's queue does not overflow. */
+/** Connections being made at once, few enough that the listener's queue does not overflow. */
 const PARALLEL = 64;
 
 const awaited: Awaited[] = [];
@@ -67,7 +67,7 @@ async function wait(connection: Connection, { id, uri }: Awaited): Promise<void>
     told.push([id, performance.timeOrigin + performance.now()]);
     connection.close();
   } catch (error) {
-    // Closed from here.
+    // Closed by `close`.
     if (connections.has(connection)) throw error;
   }
   connections.delete(connection);

@@ -1,19 +1,19 @@
 /**
- * So many a second, and a second's worth at once: a token bucket that fills steadily, kept as one
- * number, the moment at which it will be full again. Never waits, and keeps no clock.
+ * A token bucket that fills steadily and holds one second's worth. Kept as a single number, the
+ * moment at which it will be full again. Never waits, and keeps no clock.
  */
 
-/** What a bucket holds when full, as the time it takes to fill, ms. */
+/** A bucket's capacity, as the time it takes to fill, ms. */
 export const BURST_MS = 1_000;
 
-/** What came of drawing; `waitMs` until there would have been enough. */
+/** The result of a draw; `waitMs` is the time until there would be enough. */
 export type Drawn =
   | { readonly kind: "admitted"; readonly fullAt: number }
   | { readonly kind: "refused"; readonly waitMs: number };
 
 /**
- * Draws `count` from a bucket that will be full at `fullAt`; one that never was drawn from is full.
- * So is one that would take longer to fill than it can: the clock was put back.
+ * Draws `count` from a bucket that will be full at `fullAt`; one never drawn from is full. So is
+ * one that would take longer to fill than its capacity allows: the clock was put back.
  */
 export function draw(
   fullAt: number | undefined,

@@ -1,6 +1,6 @@
 /**
- * Time as an argument. The rooms get a {@link Clock}; only this file reads the
- * machine's clock or sets a timer, besides commands, which are processes of their own. Never decides
+ * Time as an argument. The rooms are given a {@link Clock}; apart from commands, which are
+ * processes of their own, only this file reads the machine's clock or sets a timer. Never decides
  * anything.
  */
 
@@ -9,13 +9,13 @@ export interface Clock {
   /** Wall-clock time, milliseconds since the epoch. */
   now(): number;
   /**
-   * Calls `action` once when `ms` milliseconds have passed, whatever the wall clock is put to,
-   * unless the returned function is called first.
+   * Calls `action` once after `ms` milliseconds, regardless of changes to the wall clock, unless
+   * the returned function is called first.
    */
   after(ms: number, action: () => void): () => void;
 }
 
-/** The machine's clock; a wait of a second or more may take {@link SLOT_MS} longer. */
+/** The machine's clock; a wait of a second or more may take up to {@link SLOT_MS} longer. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after: (ms, action) => ms < SHARED_FROM_MS ? timer(ms, action) : sharedTimer(ms, action),
@@ -29,13 +29,13 @@ function timer(ms: number, action: () => void): () => void {
 const SHARED_FROM_MS = 1_000;
 const SLOT_MS = 100;
 
-/** What is to be done at the end of a slot, and the timer that all of it shares. */
+/** The actions due at the end of a slot, and the timer they share. */
 interface Slot {
   readonly actions: Set<Once>;
   readonly cancel: () => void;
 }
 
-/** The same action may wait twice. */
+/** Gives each wait an identity: the same action may wait twice. */
 interface Once {
   readonly action: () => void;
 }
@@ -43,8 +43,8 @@ interface Once {
 const slots = new Map<number, Slot>();
 
 /**
- * Long waits are deadlines, and nearly all are given up long before they are over: those that would
- * end within the same {@link SLOT_MS} share a timer, which costs more than to remember an action.
+ * Long waits are deadlines, and nearly all are cancelled well before they expire. Those due within
+ * the same {@link SLOT_MS} share a timer, which costs more than remembering an action.
  */
 function sharedTimer(ms: number, action: () => void): () => void {
   const now = performance.now();

@@ -1,6 +1,6 @@
 /**
- * What an operator may set, read once. All faults are told at once; a secret has no default and is
- * never shown. Never reads the environment or a file by itself: `machine/settings.ts` does.
+ * The operator's settings, read once. All faults are reported together; a secret has no default and
+ * is never shown. Never reads the environment or a file itself: `machine/settings.ts` does.
  */
 import { z } from "zod";
 import { CAVEAT_NAMES, type CaveatName } from "./authorise/authorise.ts";
@@ -39,7 +39,7 @@ const settings = z.object({
     context.addIssue("must be a port number, 0 to 65535");
     return z.NEVER;
   }),
-  /** Where the arbiter is asked for its secret: `tcp://` for Zest, `https://` for older ones. */
+  /** Where to ask the arbiter for its secret: `tcp://` for Zest, `https://` for older arbiters. */
   DATABOX_ARBITER_ENDPOINT: z.string().optional().transform((text, context) => {
     if (text === undefined) return undefined;
     const url = URL.parse(text);
@@ -51,19 +51,19 @@ const settings = z.object({
   /** The arbiter's secret; without one, and without an arbiter, the service runs standalone. */
   EXPORT_SECRET: z.string().min(1, "must not be empty").optional()
     .register(shown, SECRET),
-  /** What `GET /metrics` asks for; without one, there is none. Sixteen are too many to guess. */
+  /** The token for `GET /metrics`, too long to guess; without one there are no metrics. */
   EXPORT_METRICS_TOKEN: z.string()
     .regex(/^[\w.~+/=-]{16,}$/, "must be 16 or more letters, digits or -._~+/=").optional()
     .register(shown, SECRET),
   /** Where the store is: a file, or `:memory:`. */
   EXPORT_KV_PATH: z.string().min(1, "must not be empty").default("data/export.kv"),
-  /** What must stay free on the disk of the store. */
+  /** Space that must stay free on the disk of the store. */
   EXPORT_FREE_SPACE_FLOOR: size(DEFAULTS.freeSpaceFloorBytes, 0, FREE_SPACE_FLOOR_CEILING),
   /** Folder with secrets as files; `EXPORT_SECRET` and `EXPORT_METRICS_TOKEN` may be among them. */
   EXPORT_SECRETS_DIR: z.string().min(1, "must not be empty").default("/run/secrets"),
   /** File with a CA, in PEM, that destinations may be verified against besides the usual ones. */
   EXPORT_EXTRA_CA: z.string().min(1, "must not be empty").optional(),
-  /** How long tokens of a former secret of the arbiter are good. */
+  /** How long tokens signed with a former secret of the arbiter stay valid. */
   EXPORT_SECRET_GRACE: duration(DEFAULTS.secretGraceMs, 0, 365 * DAY_MS),
   /** Where data may go at all; the lists below open and close more. */
   EXPORT_EGRESS: z.enum(EGRESS_MODES, `must be one of ${EGRESS_MODES.join(", ")}`)
@@ -87,7 +87,7 @@ const settings = z.object({
   EXPORT_RETENTION: duration(DEFAULTS.retentionMs, 1_000, 365 * DAY_MS),
   EXPORT_ATTEMPT_TIMEOUT: duration(DEFAULTS.attemptTimeoutMs, 100, 600_000),
   EXPORT_GIVE_UP_AFTER: duration(DEFAULTS.giveUpAfterMs, 0, 30 * DAY_MS),
-  /** Statuses of answers that are tried again. */
+  /** Statuses of answers after which delivery is tried again. */
   EXPORT_RETRY_STATUSES: z.string().default("").transform((text, context) => {
     const statuses = entriesOf(text);
     if (statuses.every((status) => /^[45]\d\d$/.test(status))) return statuses.map(Number);
@@ -107,7 +107,7 @@ export type SettingName = keyof Config;
 /** Names of the environment variables that are read; the only ones the process needs to see. */
 export const SETTING_NAMES = settings.keyof().options;
 
-/** Settings that are secrets: printed as set or unset, and may be files. */
+/** Settings that are secrets: printed as set or unset, and also read from files. */
 export const SECRET_NAMES = SETTING_NAMES.filter((name) =>
   shown.get(settings.shape[name]) === SECRET
 );
@@ -129,7 +129,7 @@ export function readConfig(source: (name: SettingName) => string | undefined): C
   };
 }
 
-/** Of the settings, those that say where data may go. */
+/** The settings that say where data may go. */
 export function egressPolicy(config: Config): EgressPolicy {
   return {
     mode: config.EXPORT_EGRESS,
@@ -155,7 +155,7 @@ function isCaveatName(name: string): name is CaveatName {
   return CAVEAT_NAMES.some((known) => known === name);
 }
 
-/** Comma-separated entries; every fault is told. An empty list only where that is the default. */
+/** Comma-separated entries; every fault is reported. May be empty only if the default is. */
 function list<T>(read: (text: string) => Entry<T>, preset: readonly T[]) {
   return z.string().default(preset.join()).transform((text, context): readonly T[] => {
     const entries = entriesOf(text).map(read);

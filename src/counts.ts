@@ -1,8 +1,8 @@
-/** How many there are of each; what there is none of is forgotten. Never below zero. */
+/** Counts by key, never below zero; a key whose count is zero is forgotten. */
 export class Counts {
   readonly #counts = new Map<string, number>();
 
-  /** Of how many there are any. */
+  /** The number of keys whose count is not zero. */
   get size(): number {
     return this.#counts.size;
   }
@@ -17,7 +17,7 @@ export class Counts {
     else this.#counts.set(key, now);
   }
 
-  /** Forgets how many there are of `key`. */
+  /** Resets the count of `key` to zero. */
   clear(key: string): void {
     this.#counts.delete(key);
   }

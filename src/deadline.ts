@@ -1,18 +1,18 @@
 /**
- * Waiting with an end: a time limit over an attempt, and a pause that can be cut short. What does not
- * heed its signal is left behind, not awaited; no timer outlives the wait.
+ * Waits that end: a time limit on an attempt, and a pause that can be cut short. An attempt that
+ * ignores its signal is abandoned, not awaited; no timer outlives the wait.
  */
 import type { Clock } from "./clock.ts";
 
-/** When an attempt is no longer waited for. */
+/** When to stop waiting for an attempt. */
 export interface Deadline {
   readonly clock: Pick<Clock, "after">;
   readonly timeoutMs: number;
-  /** Ends the attempt before its time. */
+  /** Ends the attempt early. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What came of an attempt with a deadline. */
+/** The result of an attempt with a deadline. */
 export type Timed<T> =
   | { readonly kind: "done"; readonly value: T }
   | { readonly kind: "timed_out" }

@@ -1,6 +1,6 @@
 /**
- * Bytes that come part by part, copied together at once: kept one by one, small parts would take a
- * hundred times their bytes. Decides nothing about what is too much.
+ * Bytes that arrive in parts, copied into one buffer as they come: kept separately, small parts
+ * would take a hundred times their size. Does not decide how much is too much.
  */
 import { PART_BYTES_MIN, SMALL_PARTS_MAX } from "./limits.ts";
 
@@ -11,8 +11,8 @@ export class GrowingBytes {
   #parts = 0;
 
   /**
-   * @param room for the first bytes
-   * @param bytesMax more room than this is never taken; no more may be appended
+   * @param room initial size of the buffer
+   * @param bytesMax the buffer never grows beyond this; no more may be appended
    */
   constructor(room: number, bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -24,8 +24,8 @@ export class GrowingBytes {
   }
 
   /**
-   * Whether it comes in crumbs. Each part costs as much time as thousands of bytes, and a sender who
-   * makes them small enough would keep everybody else from being served.
+   * Whether the parts are too small. Each part costs as much time as thousands of bytes, so a
+   * sender of tiny parts would keep everybody else from being served.
    */
   get isCrumbled(): boolean {
     return this.#parts > SMALL_PARTS_MAX + this.#length / PART_BYTES_MIN;
@@ -43,7 +43,7 @@ export class GrowingBytes {
     this.#length = end;
   }
 
-  /** What came so far; a view, not a copy. */
+  /** The bytes appended so far; a view, not a copy. */
   bytes(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
   }

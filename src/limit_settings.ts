@@ -1,7 +1,7 @@
 /**
- * The settings that bound what apps may cost: part of `config.ts`, and how the rooms take them.
- * The defaults and their reasons are in `limits.ts`; the ceilings here are what no box comes near, so
- * that a slip in a unit is noticed.
+ * The settings that bound what apps may cost: part of `config.ts`, and the form in which the rooms
+ * take them. The defaults and their reasons are in `limits.ts`; the ceilings here are far above
+ * what any box needs, so that a slip in a unit is noticed.
  */
 import type { z } from "zod";
 import {

@@ -13,19 +13,19 @@ export interface LogEvent {
 export type Log = (event: LogEvent) => void;
 
 /**
- * Writes lines with their time to `write`; errors are shown as their name and message. A line that
- * cannot be written is lost, and nothing else is.
+ * Writes timestamped lines to `write`; errors are shown as their name and message. A line that
+ * cannot be written is lost, without further consequences.
  */
 export function jsonLog(write: (line: string) => void, now: () => number): Log {
   return (event) => {
     const entry = { at: new Date(now()).toISOString(), ...event };
-    // What replaces is asked for every member, so only where there may be something to replace.
+    // A replacer is called for every member, so it is passed only if there may be an error to show.
     const mayHoldErrors = Object.values(event).some(isObject);
     const line = mayHoldErrors ? JSON.stringify(entry, shown) : JSON.stringify(entry);
     try {
       write(line);
     } catch {
-      // There is nobody to tell; the ledger has what must not be lost.
+      // There is nowhere to report this; what must not be lost is in the ledger.
     }
   };
 }

@@ -1,7 +1,6 @@
 /**
- * Metrics for the operator, in Prometheus' text format: the lines of the log, counted, and gauges that
- * are read at each scrape. No other part knows that it is counted. Never names an owner, a host or an
- * export.
+ * Metrics for the operator, in Prometheus' text format: counts of log lines, and gauges read at
+ * each scrape. No other part knows that it is counted. Never names an owner, a host or an export.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Log, LogEvent } from "./log.ts";
@@ -20,7 +19,7 @@ export interface Gauges {
 }
 
 const PREFIX = "databox_export_";
-/** Told from the start, since an increase shows only from a first value on. */
+/** Exposed from the start, since an increase shows only against an earlier value. */
 const SHOWN_AT_ZERO = [
   "delivery.lapsed",
   "host.unreachable",
@@ -97,7 +96,7 @@ export class Metrics {
       "What is free for the store, on its disk and in its file.",
       gauges.freeSpaceBytes,
     );
-    // As every dashboard calls it.
+    // The name that every dashboard expects.
     this.#gauge("process_resident_memory_bytes", "Resident memory.", gauges.memoryBytes);
   }
 
@@ -106,7 +105,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** All of it, as it is now. */
+  /** All metrics, as they are now. */
   text(): Promise<string> {
     return this.#registry.metrics();
   }
@@ -151,7 +150,7 @@ export class Metrics {
       help,
       registers: [this.#registry],
       async collect() {
-        // What cannot be read must not hide the others.
+        // A gauge that cannot be read must not hide the others.
         this.set(await Promise.try(read).catch(() => NaN));
       },
     });
@@ -165,7 +164,7 @@ function outcomeOf({ kind, status, code }: LogEvent): string {
   return kind === "answered" ? `${String(status).charAt(0)}xx` : String(code);
 }
 
-/** What is no number counts for nothing: whoever logs must not fail on that account. */
+/** Anything but a number counts as zero: logging must never fail because of a metric. */
 function numberIn(field: unknown): number {
   return typeof field === "number" ? field : 0;
 }

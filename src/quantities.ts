@@ -1,12 +1,12 @@
 /**
- * Settings that are numbers: durations, sizes and counts, each with its unit and its bounds. A fault
- * is told in words that follow the setting's name. Never reads a setting by itself.
+ * Settings that are numbers: durations, sizes and counts, each with its unit and its bounds. Faults
+ * are worded to follow the setting's name. Never reads a setting itself.
  */
 import { z } from "zod";
 import { PAYLOAD_BYTES_CEILING } from "./limits.ts";
 import { formatDuration, formatSize, parseDuration, parseSize } from "./units.ts";
 
-/** How a setting is printed at start, where its value does not say it by itself. */
+/** How a setting is printed at start, if not simply as its value. */
 export const shown = z.registry<{ readonly show: (value: unknown) => unknown }>();
 
 export function duration(preset: number, min: number, max: number) {
@@ -28,7 +28,6 @@ export function count(preset: number, max: number) {
   return quantity(parse, String, { preset, min: 1, max, what: "a whole number, such as 8" });
 }
 
-/** A number within bounds. */
 function quantity(
   parse: (text: string) => number | undefined,
   format: (value: number) => string,

@@ -1,7 +1,7 @@
-/** An answer that is worth the same for a while, however many ask for it meanwhile. */
+/** An answer that is reused for a while, however many callers ask for it meanwhile. */
 import type { Clock } from "./clock.ts";
 
-/** Gives what `ask` gave at most `worthMs` ago; asks anew when that is over. */
+/** Returns what `ask` returned at most `worthMs` ago; calls it again once that is over. */
 export function remembered<T>(
   worthMs: number,
   clock: Pick<Clock, "now">,
@@ -10,7 +10,7 @@ export function remembered<T>(
   let last: { readonly answer: T; readonly at: number } | undefined;
   return () => {
     const now = clock.now();
-    // A clock that was put back has no say in how old the answer is.
+    // Absolute, so that a clock put back does not make an answer last longer.
     if (last === undefined || Math.abs(now - last.at) >= worthMs) last = { answer: ask(), at: now };
     return last.answer;
   };

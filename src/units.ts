@@ -17,22 +17,22 @@ const SIZE_BYTES: ReadonlyMap<string, number> = new Map([
   ["MB", 1_000_000],
 ]);
 
-/** Milliseconds of `text`, or `undefined` if it is no number with a unit of time. */
+/** `text` in milliseconds, or `undefined` if it is not a number with a unit of time. */
 export function parseDuration(text: string): number | undefined {
   return parseWithUnit(text, DURATION_MS);
 }
 
-/** Bytes of `text`, or `undefined` if it is no number with a unit of size. */
+/** `text` in bytes, or `undefined` if it is not a number with a unit of size. */
 export function parseSize(text: string): number | undefined {
   return parseWithUnit(text, SIZE_BYTES);
 }
 
-/** `ms` in the largest unit that says it in whole numbers: 90,000 is `90s`, 120,000 is `2m`. */
+/** `ms` in the largest unit that gives a whole number: 90,000 is `90s`, 120,000 is `2m`. */
 export function formatDuration(ms: number): string {
   return formatWithUnit(ms, ["d", "h", "m", "s"], DURATION_MS, "ms");
 }
 
-/** `bytes` in the largest binary unit that says it in whole numbers. */
+/** `bytes` in the largest binary unit that gives a whole number. */
 export function formatSize(bytes: number): string {
   return formatWithUnit(bytes, ["GiB", "MiB", "KiB"], SIZE_BYTES, "B");
 }

@@ -1,6 +1,7 @@
 /**
- * What people pick: BullMQ on Redis, its worker in the process that serves. Takes what it
- * delivers by and the port of Redis as its arguments. No lanes: the free version knows no order within a group; no token.
+ * The usual choice: BullMQ on Redis, its worker in the serving process. Arguments: the client to
+ * deliver with, and the port of Redis. No lanes: the free version keeps no order in a group; no
+ * token.
  */
 import { randomUUID } from "node:crypto";
 import process from "node:process";
@@ -14,7 +15,7 @@ const NAME = "exports";
 const deliver = delivererFor(process.argv[2]);
 const redis = { host: "127.0.0.1", port: Number(process.argv[3]), maxRetriesPerRequest: null };
 const queue = new Queue(NAME, {
-  // One connection for all that is short; those that block have their own.
+  // One connection for all short commands; blocking ones have their own.
   connection: new Redis(redis),
   defaultJobOptions: {
     attempts: 50,
@@ -24,7 +25,7 @@ const queue = new Queue(NAME, {
   },
 });
 const events = new QueueEvents(NAME, { connection: redis });
-// Each poll listens to both.
+// Each poll adds listeners to both.
 for (const each of [queue, events]) each.setMaxListeners(0);
 const worker = new Worker(NAME, ({ id, data }) => deliver({ id, ...data }), {
   connection: redis,
@@ -48,7 +49,7 @@ app.post("/lp/export", async (c) => {
     const ext_response = await job.waitUntilFinished(events, ms);
     return c.json({ id, state: "Finished", ext_response });
   } catch {
-    // Not within the time, or tried for the last time.
+    // Timed out, or the last attempt failed.
     const state = await job.isFailed() ? "Finished" : "Processing";
     return c.json({ id, state, ext_response: {} });
   }

@@ -1,6 +1,6 @@
 /**
  * One delivery, as both rivals on Node make it: by `fetch`, as most would write it, or by
- * `node:http` with kept connections, which costs a good part less under Node 20.
+ * `node:http` with keep-alive connections, which costs considerably less under Node 20.
  */
 import { Agent, request, STATUS_CODES } from "node:http";
 
@@ -14,7 +14,7 @@ function statusOf(code) {
   return `${code} ${STATUS_CODES[code]}`;
 }
 
-/** @returns what the destination answered, as the wire has it */
+/** @returns what the destination answered, as it is on the wire */
 export async function byFetch({ id, uri, data }) {
   const response = await fetch(uri, { method: "POST", headers: headersFor(id), body: data });
   return { status: statusOf(response.status), body: await response.text() };

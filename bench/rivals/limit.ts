@@ -1,5 +1,5 @@
 // deno-lint-ignore-file no-console -- the port is printed
-/** The limit: the same endpoint on Hono and Deno that forwards and answers. No queue, no store. */
+/** The limit: the same endpoint on Hono and Deno, but it only forwards. No queue, no store. */
 import { Hono } from "hono";
 
 const app = new Hono();

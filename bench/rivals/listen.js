@@ -1,5 +1,5 @@
 // deno-lint-ignore-file no-console -- the port is printed
-/** Serves an app on a free port of this machine, and says which. */
+/** Serves an app on a free port of this machine, and prints the port. */
 import { serve } from "@hono/node-server";
 
 export function listen(app) {

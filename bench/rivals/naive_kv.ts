@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- the port is printed
 /**
- * What comes to mind first on Deno: its KV in a file, one enqueued message for each export, one
- * `set` for each state, one `watch` for each poll. No lanes, no leases, no token.
+ * The obvious design on Deno: its KV in a file, one enqueued message per export, one `set` per
+ * state, one `watch` per poll. No lanes, no leases, no token.
  */
 import { Hono } from "hono";
 
@@ -35,7 +35,7 @@ kv.listenQueue(async (id: string) => {
   await put(id, { ...stored, state: "Finished", ext_response });
 });
 
-/** The next state after `state`, or the same once the time is over. */
+/** The export once it has left `state`, or as it is after `ms`. */
 async function nextOf(id: string, state: Stored["state"], ms: number): Promise<Stored | null> {
   const reader = kv.watch<[Stored]>([["export", id]]).getReader();
   const timer = setTimeout(() => reader.cancel(), ms);

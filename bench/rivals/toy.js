@@ -1,7 +1,7 @@
 /**
- * The toy: the same queue in the memory of one Node process. One lane for each token, first in,
- * first out; long polls wake at each change of state. Everything is gone with the process, and an
- * export with its first told outcome, as in the original. Takes what it delivers by as its argument.
+ * The toy: the same queue in the memory of one Node process. One lane per token, first in, first
+ * out; long polls wake at each change of state. Everything is lost with the process, and an export
+ * once its outcome is first reported, as in the original. Argument: the client to deliver with.
  */
 import { randomUUID } from "node:crypto";
 import process from "node:process";
@@ -11,7 +11,7 @@ import { listen } from "./listen.js";
 
 const deliver = delivererFor(process.argv[2]);
 const exports = new Map();
-/** The end of each lane, by token. */
+/** The end of each lane's last export, by token. */
 const lanes = new Map();
 
 function change(record, state, ext_response) {

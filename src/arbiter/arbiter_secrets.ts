@@ -1,7 +1,7 @@
 /**
- * The secrets that tokens may be signed with: the arbiter's present one, asked for once a start and
- * until it is there, and former ones in their grace time. Never asks again once it has one, since
- * asking makes the arbiter forget it; never puts a secret in the log.
+ * The secrets that tokens may be signed with: the arbiter's present one, requested at each start
+ * until it is there, and former ones in their grace period. Never asks again once it has one, since
+ * asking makes the arbiter forget it; never logs a secret.
  */
 import type { Clock } from "../clock.ts";
 import { pause } from "../deadline.ts";
@@ -9,17 +9,17 @@ import type { Log } from "../log.ts";
 import { type ArbiterFault, failed, type FetchedSecret } from "./fetched_secret.ts";
 import { type KeepPolicy, type KeptSecret, usable, withPresent } from "./kept_secrets.ts";
 
-/** Where secrets outlive the process. */
+/** Where secrets are kept across restarts. */
 export interface SecretStore {
   load(): Promise<readonly KeptSecret[]>;
-  /** Puts `secrets` in the place of all that were kept, whole or not at all. */
+  /** Replaces all kept secrets with `secrets`, whole or not at all. */
   keep(secrets: readonly KeptSecret[]): Promise<void>;
 }
 
 export interface ArbiterSecretsParts {
-  /** Asks the arbiter once, within a time limit of its own; a failure is a value. */
+  /** Asks the arbiter once, within its own time limit; a failure is returned, not thrown. */
   readonly fetchSecret: (signal: AbortSignal) => Promise<FetchedSecret>;
-  /** Where it is asked, for the log. */
+  /** The arbiter's address, for the log. */
   readonly endpoint: string;
   readonly store: SecretStore;
   readonly clock: Clock;
@@ -41,7 +41,7 @@ export class ArbiterSecrets {
   readonly #parts: ArbiterSecretsParts;
   readonly #stopping = new AbortController();
   #kept: readonly KeptSecret[] = [];
-  /** Fetched but not yet kept; a second question would make it worthless. */
+  /** Fetched but not yet kept; another request would invalidate it. */
   #fetched: string | undefined;
   #ready = false;
   #obtaining: Promise<void> = Promise.resolve();
@@ -51,26 +51,26 @@ export class ArbiterSecrets {
   }
 
   /**
-   * Has the former secrets ready once it resolves, and goes on asking for the present one. Throws
-   * if the store cannot be read: what was kept there must not be written over.
+   * Resolves once the former secrets are loaded, and keeps asking for the present one. Throws if
+   * the store cannot be read: what is stored there must not be overwritten.
    */
   async start(): Promise<void> {
     this.#kept = await this.#parts.store.load();
     this.#obtaining = this.#obtain();
   }
 
-  /** Whether the arbiter has given the secret that it signs with now. */
+  /** Whether the arbiter has supplied the secret that it signs with now. */
   get ready(): boolean {
     return this.#ready;
   }
 
-  /** The present secret first, then former ones still in their grace time. */
+  /** The present secret first, then former ones still in their grace period. */
   secrets(): readonly string[] {
     const { clock, policy } = this.#parts;
     return usable(this.#kept, clock.now(), policy).map(({ secret }) => secret);
   }
 
-  /** Ends asking; leaves neither a timer nor an unfinished write behind once it resolves. */
+  /** Stops asking; once it resolves, no timer and no unfinished write is left behind. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#obtaining;
@@ -90,7 +90,7 @@ export class ArbiterSecrets {
     }
   }
 
-  /** One question, or another try to keep what was already answered. */
+  /** Asks once, or tries again to keep a secret that was already fetched. */
   async #attempt(): Promise<Failure | undefined> {
     const { store, clock, policy } = this.#parts;
     if (this.#fetched === undefined) {
@@ -100,7 +100,7 @@ export class ArbiterSecrets {
     }
     const kept = withPresent(this.#kept, this.#fetched, clock.now(), policy);
     try {
-      // Kept before it is used: a token that is good now must be good after a crash.
+      // Kept before it is used: a token that is valid now must be valid after a crash.
       await store.keep(kept);
     } catch (error) {
       return { code: "store_failed", detail: nameOf(error) };
@@ -114,13 +114,13 @@ export class ArbiterSecrets {
     try {
       return await this.#parts.fetchSecret(this.#stopping.signal);
     } catch (error) {
-      // Nobody waits for this loop, so an exception would end the process over one attempt.
+      // Nothing awaits this loop, so an exception would end the process over one attempt.
       return failed("unexpected", nameOf(error));
     }
   }
 }
 
-/** Anything up to a bound that doubles with each failure: services started together drift apart. */
+/** Random up to a bound that doubles with each failure: services started together drift apart. */
 function fullJitterMs(
   { backoffBaseMs, backoffCapMs }: ArbiterSecretsParts["policy"],
   failures: number,
@@ -129,7 +129,7 @@ function fullJitterMs(
   return Math.round(Math.min(backoffCapMs, backoffBaseMs * 2 ** (failures - 1)) * chance);
 }
 
-/** The kind of an error only: its message may quote what was to be kept. */
+/** Only the name of an error: its message may quote what was to be kept. */
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error;
 }

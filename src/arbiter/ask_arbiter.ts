@@ -1,7 +1,6 @@
 /**
- * One question to whichever arbiter this box has: Zest for Databox 0.5, HTTPS for those before it.
- * Never asks twice, and never looks for an arbiter: where it is and how to speak to it are
- * arguments.
+ * One request to whichever arbiter this box has: Zest for Databox 0.5, HTTPS for earlier ones.
+ * Never asks twice, and never looks for an arbiter: its address and protocol are arguments.
  */
 import type { Clock } from "../clock.ts";
 import type { RandomBytes } from "../zmtp/curve.ts";
@@ -10,7 +9,7 @@ import type { FetchedSecret } from "./fetched_secret.ts";
 import { fetchSecretByHttps, type HttpsFetch } from "./https_arbiter.ts";
 import { type Connect, fetchSecretByZest } from "./zest_arbiter.ts";
 
-/** Where the arbiter is, and what proves to it who asks; all as it was handed to this service. */
+/** The arbiter's address, and this service's credentials for it, as handed to this service. */
 export type ArbiterAccess =
   | {
     readonly kind: "zest";
@@ -25,7 +24,7 @@ export type ArbiterAccess =
     /** `https://host:port` */
     readonly endpoint: URL;
     readonly key: Uint8Array;
-    /** PEM that the arbiter's certificate is signed by, if not by a public authority. */
+    /** PEM of the CA that signed the arbiter's certificate, unless it is a public one. */
     readonly ca: string | undefined;
   };
 
@@ -36,7 +35,7 @@ export interface ArbiterNetwork {
   readonly clock: Clock;
 }
 
-/** A function that asks once, within {@link ARBITER_TIMEOUT_MS}; a failure is a value. */
+/** A function that asks once, within {@link ARBITER_TIMEOUT_MS}; failures are returned. */
 export function createAskArbiter(
   access: ArbiterAccess,
   network: ArbiterNetwork,

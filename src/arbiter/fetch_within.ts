@@ -1,4 +1,4 @@
-/** One question with a deadline: whatever ends it, there is a value that says so. Never asks twice. */
+/** One request with a deadline: a timeout or a stop is returned as a failure. Never asks twice. */
 import { type Deadline, withDeadline } from "../deadline.ts";
 import { failed, type FetchedSecret } from "./fetched_secret.ts";
 

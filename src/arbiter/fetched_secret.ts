@@ -1,6 +1,6 @@
 /**
- * What asking an arbiter comes to: its secret, or why not. Never holds the token, and the detail is
- * fit for a log.
+ * The result of asking an arbiter: its secret, or why there is none. Never holds the token; the
+ * detail is fit for a log.
  */
 import type { ZmtpErrorCode } from "../zmtp/zmtp_error.ts";
 import { SECRET_BYTES_MAX } from "./arbiter_limits.ts";
@@ -9,7 +9,7 @@ import type { ZestFault } from "./zest.ts";
 export type ArbiterFault =
   | ZestFault
   | ZmtpErrorCode
-  /** The endpoint is not a URL of the kind that is needed. */
+  /** The endpoint is not a URL of the required kind. */
   | "endpoint_invalid"
   | "connect_failed"
   | "timed_out"
@@ -18,7 +18,7 @@ export type ArbiterFault =
   /** An HTTPS answer that is neither a success nor a known refusal. */
   | "status_unexpected"
   | "answer_too_large"
-  /** Something failed that this room knows no better name for. */
+  /** A failure that has no other code. */
   | "unexpected";
 
 export type FetchedSecret =
@@ -29,17 +29,17 @@ export function failed(code: ArbiterFault, detail: string): FetchedSecret {
   return { kind: "failed", code, detail };
 }
 
-/** What `error` says of itself. */
+/** The message of `error`. */
 export function detailOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What pages and JSON texts have, and no secret of an arbiter. */
+/** Characters that occur in HTML and JSON, and in no secret of an arbiter. */
 const FOREIGN: ReadonlySet<number> = new Set([...'"<>\\'].map((sign) => sign.charCodeAt(0)));
 
 /**
  * The secret in the payload of an answer, or `undefined` if it cannot be one. All arbiters send
- * letters, digits and the signs of base64 or of a UUID. More of printable ASCII is taken, but a
+ * letters, digits and the signs of base64 or of a UUID. Other printable ASCII is accepted, but a
  * page of HTML, a JSON text or a broken answer must not become a key that is never asked for again.
  */
 export function readSecret(payload: Uint8Array): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * Asks the arbiter of Databox 0.4 and before for this service's secret, over HTTPS. Never follows a
- * redirect, and never lets the key out anywhere but into its header.
+ * Asks the arbiter of Databox 0.4 and earlier for this service's secret, over HTTPS. Never follows
+ * a redirect, and never puts the key anywhere but in its header.
  */
 import { Buffer } from "node:buffer";
 import { ARBITER_TOKEN_BYTES_MAX, HTTPS_ANSWER_BYTES_MAX } from "./arbiter_limits.ts";
@@ -14,7 +14,7 @@ import {
   readSecret,
 } from "./fetched_secret.ts";
 
-/** The part of `fetch` that is used here; whoever gives it has it trust the arbiter's CA. */
+/** The part of `fetch` that is used here; its provider makes it trust the arbiter's CA. */
 export type HttpsFetch = (url: URL, init: {
   readonly headers: Record<string, string>;
   readonly redirect: "manual";

@@ -1,12 +1,12 @@
 /**
- * Which secrets count: the present one, and former ones for a time. Pure; never forgets the present
- * one.
+ * Which secrets are valid: the present one, and former ones for a time. Pure; never drops the
+ * present one.
  */
 
-/** A secret as it is kept. */
+/** A secret as stored. */
 export interface KeptSecret {
   readonly secret: string;
-  /** When another took its place, ms since the epoch; absent while it is the present one. */
+  /** When it was replaced, ms since the epoch; absent for the present one. */
   readonly formerSince?: number;
 }
 
@@ -17,7 +17,7 @@ export interface KeepPolicy {
   readonly formerMax: number;
 }
 
-/** What is to be kept once `secret` is the present one, newest first. */
+/** The secrets to keep once `secret` is the present one, newest first. */
 export function withPresent(
   kept: readonly KeptSecret[],
   secret: string,
@@ -30,7 +30,7 @@ export function withPresent(
   return [{ secret }, ...usable(former, now, policy)];
 }
 
-/** Those whose tokens are still good, the present one first, then the latest. */
+/** The secrets whose tokens are still valid, the present one first, then the latest. */
 export function usable(
   kept: readonly KeptSecret[],
   now: number,
@@ -44,11 +44,11 @@ export function usable(
 
 /**
  * At most `max` of `former`, latest first. Those that were present for the shortest time go: a
- * service that starts over and over leaves many, and must not lose the one that apps hold tokens of.
+ * service that keeps restarting leaves many, and must keep the one that signed the apps' tokens.
  */
 function thinned(former: readonly FormerSecret[], max: number): readonly FormerSecret[] {
   if (former.length <= max) return former;
-  // Each was present since the one before it became former; before the oldest, nobody knows.
+  // Each became present when the one before it became former; for the oldest, that is unknown.
   const presentMs = former.map(({ formerSince }, at) =>
     formerSince - (former[at + 1]?.formerSince ?? -Infinity)
   );

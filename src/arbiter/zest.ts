@@ -1,17 +1,17 @@
 /**
- * Zest, the protocol of the arbiter: the one question of this service, and what may come back.
- * Pure bytes in network order; never sends anything and never throws.
+ * Zest, the arbiter's protocol: this service's one request, and what may come back. Pure: bytes in
+ * network order; never sends anything and never throws.
  */
 import { ARBITER_TOKEN_BYTES_MAX, NAME_BYTES_MAX } from "./arbiter_limits.ts";
 
 export type ZestFault =
   | "token_too_long"
   | "name_too_long"
-  /** The bytes of the answer are not Zest, or not to the last one. */
+  /** The answer is not Zest, or not up to its last byte. */
   | "answer_malformed"
   /** A success without a secret in it. */
   | "secret_missing"
-  /** An error of a number that no arbiter is known to send. */
+  /** An error number that no arbiter is known to send. */
   | "refusal_unknown"
   | ZestRefusal;
 
@@ -21,10 +21,10 @@ export type EncodedZest =
 
 export type ZestAnswer =
   | { readonly kind: "content"; readonly payload: Uint8Array }
-  /** `number` is the code as it came. */
+  /** `number` is the code as received. */
   | { readonly kind: "failed"; readonly code: ZestFault; readonly number: number | undefined };
 
-/** The codes of the arbiter, as CoAP numbers them. */
+/** The arbiter's codes, numbered as in CoAP. */
 const REFUSALS = {
   128: "bad_request",
   /** The name is unknown to the arbiter, or the token is not the one registered for it. */
@@ -58,7 +58,7 @@ const HEADER_BYTES = 4;
 const OPTION_HEAD_BYTES = 4;
 
 /**
- * The question for the secret.
+ * The request for the secret.
  *
  * @param token as it was handed to this service, byte for byte
  * @param name under which the arbiter knows this service
@@ -67,7 +67,7 @@ export function encodeGetSecret(token: Uint8Array, name: string): EncodedZest {
   const host = new TextEncoder().encode(name);
   if (token.length > ARBITER_TOKEN_BYTES_MAX) return { kind: "failed", code: "token_too_long" };
   if (host.length > NAME_BYTES_MAX) return { kind: "failed", code: "name_too_long" };
-  // In the order in which arbiters have seen them since there are any.
+  // In the order in which all arbiters so far have received them.
   const options = [
     option(OPTION_URI_PATH, new TextEncoder().encode("/store/secret")),
     option(OPTION_URI_HOST, host),
@@ -77,13 +77,13 @@ export function encodeGetSecret(token: Uint8Array, name: string): EncodedZest {
   return { kind: "encoded", bytes: Uint8Array.from([...header, ...token, ...options.flat()]) };
 }
 
-/** Reads an answer to the last byte. Its options are stepped over, whatever they say. */
+/** Reads an answer to the last byte. Its options are skipped, whatever they say. */
 export function decodeAnswer(bytes: Uint8Array): ZestAnswer {
   const [number, options] = bytes;
   if (number === undefined || options === undefined || bytes.length < HEADER_BYTES) {
     return malformed(number);
   }
-  // Nobody but a client has a token to send.
+  // Only a client sends a token.
   if (uint16At(bytes, 2) !== 0) return malformed(number);
   if (number !== CONTENT) return refusalOf(number, bytes.subarray(1));
 
@@ -97,7 +97,7 @@ export function decodeAnswer(bytes: Uint8Array): ZestAnswer {
   return { kind: "content", payload: bytes.subarray(start) };
 }
 
-/** Anything but a content is four bytes, all but the first of them zero. */
+/** Any answer other than a content is four bytes, all zero but the first. */
 function refusalOf(number: number, rest: Uint8Array): ZestAnswer {
   if (rest.length !== HEADER_BYTES - 1 || rest.some((byte) => byte !== 0)) return malformed(number);
   const empty = number === CREATED || number === DELETED;

@@ -1,7 +1,7 @@
 /**
- * Asks the arbiter of Databox 0.5 for this service's secret: one Zest question over ZeroMQ and
- * CURVE, on a connection of its own. Never retries: each question makes the arbiter forget the
- * secret before, so whoever asks decides when.
+ * Asks the arbiter of Databox 0.5 for this service's secret: one Zest request over ZeroMQ and
+ * CURVE, on its own connection. Never retries: each request makes the arbiter forget the previous
+ * secret, so the caller decides when.
  */
 import { createKeyPair, KEY_BYTES, type RandomBytes } from "../zmtp/curve.ts";
 import type { Duplex } from "../zmtp/duplex.ts";
@@ -26,7 +26,7 @@ export interface ZestQuestion extends Deadline {
   readonly endpoint: URL;
   /** The arbiter's public key in Z85, exactly as it was handed to this service. */
   readonly serverKey: string;
-  /** What this service proves its name with, exactly as it was handed to it. */
+  /** Proves this service's name; exactly as it was handed to this service. */
   readonly token: Uint8Array;
   readonly name: string;
   readonly randomBytes: RandomBytes;
@@ -44,7 +44,7 @@ export async function fetchSecretByZest(question: ZestQuestion): Promise<Fetched
   if (encoded.kind === "failed") return failed(encoded.code, "It cannot be put into a question");
 
   const { connect, randomBytes } = question;
-  // Before there is a connection, which would be left open if this failed.
+  // Before connecting, since a failure here would then leave the connection open.
   const keyPair = createKeyPair(randomBytes);
   return await fetchWithin(question, async (signal) => {
     const conn = await reach(() => connect({ ...address, signal }));
@@ -54,14 +54,14 @@ export async function fetchSecretByZest(question: ZestQuestion): Promise<Fetched
   });
 }
 
-/** Host and port of `tcp://host:port`, if it is no more than that. */
+/** Host and port of `tcp://host:port`, or `undefined` if it has anything more. */
 function addressOf(endpoint: URL): { hostname: string; port: number } | undefined {
   const { protocol, hostname, port, username, password, pathname, search, hash } = endpoint;
   const extra = `${username}${password}${pathname}${search}${hash}`;
   if (protocol !== "tcp:" || hostname === "" || port === "" || !/^\/?$/.test(extra)) {
     return undefined;
   }
-  // A URL writes an IPv6 address in brackets, a connection takes it without.
+  // A URL writes an IPv6 address in brackets; a connection takes it without them.
   return { hostname: hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
 }
 

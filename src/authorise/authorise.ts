@@ -1,8 +1,8 @@
 /**
- * May this bearer do this? In two steps, because the signature is verified before anything of the
- * request's body is trusted: {@link authorise} judges all that the request line and the clock can
- * tell and gives a grant; the grant then permits a destination and a size, or does not.
- * Never reads a fact from a macaroon that did not verify, and never gives away the token.
+ * May this bearer do this? Judged in two steps, because the signature is verified before any of the
+ * request's body is trusted: {@link authorise} judges what the request line and the clock show, and
+ * issues a grant; the grant then permits a destination and a size, or does not. Never reads a fact
+ * from a macaroon that did not verify, and never reveals the token.
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -40,13 +40,13 @@ export interface Access {
 /** What a verified token leaves to be judged once the body is read. */
 export interface Grant {
   readonly owner: string;
-  /** The only one that may be exported to; without one, any. */
+  /** The only destination that may be exported to; any, if `undefined`. */
   readonly destination: string | undefined;
   /** The smallest of the token's budgets, or Infinity. */
   readonly maxBytes: number;
 }
 
-/** For the ledger; a caller is told only that it was refused. */
+/** For the ledger; the caller learns only that it was refused. */
 export type RefusalReason =
   | TokenFault
   | "token_missing"
@@ -77,8 +77,8 @@ export interface VerifiedToken {
 }
 
 /**
- * Reads a token and verifies its signature: by the first of the root keys, which tokens are signed
- * with now, or else by a former one.
+ * Reads a token and verifies its signature: with the first root key, which signs tokens now, or
+ * else with a former one.
  */
 export type VerifyToken = (
   token: string,
@@ -86,21 +86,21 @@ export type VerifyToken = (
   now: number,
 ) => VerifiedToken | Refusal;
 
-/** Whether so many HMACs may be spent on former keys now; whoever asks has spent them then. */
+/** Whether `hashes` HMACs may be spent on former keys now; if so, they count as spent. */
 export type MaySpend = (hashes: number) => boolean;
 
 /** What a token is judged by. */
 export interface Judgement {
   readonly rootKeys: readonly RootKey[];
   /**
-   * Caveats that must be present. That guards against careless minting only: whoever holds a token
+   * Caveats that must be present. This guards only against careless minting: whoever holds a token
    * without a destination can add one of their own choice.
    */
   readonly required: readonly CaveatName[];
   readonly verify: VerifyToken;
 }
 
-/** Whether `token` permits `access`, as far as that can be said before the body is read. */
+/** Whether `token` permits `access`, as far as can be judged before the body is read. */
 export function authorise(
   token: string | undefined,
   access: Access,
@@ -118,7 +118,7 @@ export function authorise(
   return required.every(isPresent) ? { kind: "granted", grant } : refused("caveat_missing");
 }
 
-/** Reads a token and verifies its signature, anew each time; see {@link VerifyToken}. */
+/** Reads a token and verifies its signature on every call; see {@link VerifyToken}. */
 export function verifyToken(
   token: string,
   rootKeys: readonly RootKey[],
@@ -136,7 +136,7 @@ export function verifyToken(
     : { kind: "verified", signer, caveats, grant };
 }
 
-/** The root key that signed `macaroon`, or why none can be told. */
+/** The root key that signed `macaroon`, or why it cannot be determined. */
 function signerOf(
   macaroon: Macaroon,
   rootKeys: readonly RootKey[],
@@ -178,7 +178,7 @@ function refusalBy(caveat: Caveat, access: Access): RefusalReason | undefined {
 
 /**
  * What the token leaves to be judged; `undefined` if it names two destinations, which no export can
- * have at once: one added after the other would make ever new owners, each with places of their own.
+ * satisfy: adding one after the other would make ever new owners, each with its own places.
  */
 function grantOf(identifier: string, caveats: readonly Caveat[]): Grant | undefined {
   const named = caveats.flatMap((caveat) => caveat.kind === "destination" ? [caveat.value] : []);
@@ -192,15 +192,15 @@ function grantOf(identifier: string, caveats: readonly Caveat[]): Grant | undefi
   };
 }
 
-/** Whoever changes the encoding of an owner raises this: stored exports belong to the old ids. */
+/** Raise this when the encoding of an owner changes: stored exports belong to the old ids. */
 const OWNER_VERSION = "owner 1";
-/** 128 bits: enough that no two owners meet, 22 characters in base64url. */
+/** 128 bits: enough that no two owners collide, 22 characters in base64url. */
 const OWNER_BYTES = 16;
 
 /**
- * Identifier and destination, because arbiters mint one identifier for everybody. Path and method
- * do not count, so that an export made at one endpoint can be polled at the other. Log and ledger name
- * an owner by this.
+ * An owner is identifier and destination, because arbiters mint one identifier for everybody. Path
+ * and method do not count, so that an export made at one endpoint can be polled at the other. Log
+ * and ledger name an owner by this.
  */
 export function ownerOf(identifier: string, destination: string | undefined): string {
   const hash = createHash("sha256");

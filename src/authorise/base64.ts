@@ -5,7 +5,7 @@
 import { Buffer } from "node:buffer";
 
 export function decodeBase64(text: string, alphabet: "base64" | "base64url"): Buffer | undefined {
-  // The decoder skips what it does not know; writing its answer again shows whether it did.
+  // The decoder skips what it does not know; encoding its result again shows whether it did.
   const bytes = Buffer.from(text, alphabet);
   const unpadded = bytes.toString(alphabet).replace(/=+$/, "");
   const padded = unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, "=");

@@ -1,6 +1,6 @@
 /**
- * The caveats this service understands, one grammar each. A text that is not exactly one of them
- * is unknown: no lists, no wildcards, no spare blanks. Never judges whether a caveat holds.
+ * The caveats this service understands, one grammar each. A text that is not exactly one of them is
+ * unknown: no lists, no wildcards, no extra spaces. Never judges whether a caveat holds.
  */
 
 export type Caveat =
@@ -38,7 +38,7 @@ export function readCaveat(text: string): Caveat {
   }
 }
 
-/** Lower case of A to Z alone: Unicode's rules would make a plain k of the Kelvin sign. */
+/** Lower-cases A to Z only: Unicode's rules would turn the Kelvin sign into a plain k. */
 export function lowerAscii(text: string): string {
   return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
@@ -49,7 +49,7 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:
 function readTime(value: string): Caveat {
   if (!RFC_3339.test(value)) return UNKNOWN;
   try {
-    // Digits below the millisecond are cut, so the caveat ends early by less than one.
+    // Digits below the millisecond are dropped, so the caveat ends less than a millisecond early.
     return { kind: "time", before: Temporal.Instant.from(value).epochMilliseconds };
   } catch {
     return UNKNOWN; // 30 February, 25 o'clock.

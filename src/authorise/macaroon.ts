@@ -41,7 +41,7 @@ export function decodeMacaroon(token: string): Decoded {
   return packets ? readMacaroon(packets) : refused("token_malformed");
 }
 
-/** Whether `rootKey` signed `macaroon`; costs {@link hashesOf} it. */
+/** Whether `rootKey` signed `macaroon`; costs as many HMACs as {@link hashesOf} returns. */
 export function isSignedBy(rootKey: RootKey, macaroon: Macaroon): boolean {
   return timingSafeEqual(sign(rootKey, macaroon), macaroon.signature);
 }
@@ -51,7 +51,7 @@ export function hashesOf({ caveats }: Macaroon): number {
   return 1 + caveats.length;
 }
 
-/** The derivation all macaroon libraries share; the secret is used as text, whatever it looks like. */
+/** The derivation that all macaroon libraries share; the secret is always taken as text. */
 export function deriveRootKey(secret: string): RootKey {
   if (secret === "") throw new RangeError("Cannot derive a root key: the secret is empty");
   return createSecretKey(hmac("macaroons-key-generator", secret));
@@ -69,7 +69,7 @@ function hmac(key: RootKey | Uint8Array | string, text: string): Uint8Array {
 
 /** Turns packets, in their only permitted order, into a macaroon. */
 function readMacaroon([first, second, ...rest]: readonly Packet[]): Decoded {
-  // Before the order is checked: libraries disagree on that of third-party packets.
+  // Before the order is checked, because libraries order third-party packets differently.
   if (rest.some(({ name }) => name === "vid" || name === "cl")) return refused("token_third_party");
   const cids = rest.slice(0, -1);
   if (cids.length > CAVEATS_MAX) return refused("token_too_many_caveats");
@@ -121,7 +121,7 @@ function valueOf(name: string, packet: Packet | undefined): Buffer | undefined {
   return packet?.name === name ? packet.value : undefined;
 }
 
-/** Keeps a byte order mark, unlike `TextDecoder`, which would read two byte strings as one text. */
+/** Keeps a byte order mark: `TextDecoder` drops it, and so reads two byte strings as one text. */
 function textOf(name: string, packet: Packet | undefined): string | undefined {
   const value = valueOf(name, packet);
   return value && isUtf8(value) ? value.toString("utf8") : undefined;

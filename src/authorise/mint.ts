@@ -6,11 +6,11 @@ import macaroons from "macaroons.js";
 import { readCaveat } from "./caveat.ts";
 import { decodeMacaroon } from "./macaroon.ts";
 
-/** The part used here of a package that has no types. */
+/** The part used here of an untyped package. */
 interface MacaroonsLibrary {
   readonly MacaroonsBuilder: new (
     location: string,
-    /** Must be a string: the library would take a Buffer for a key derived already. */
+    /** Must be a string: the library would take a Buffer for an already derived key. */
     secret: string,
     identifier: string,
   ) => MacaroonBuilder;

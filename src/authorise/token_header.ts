@@ -5,8 +5,8 @@
 import { decodeBase64 } from "./base64.ts";
 
 /**
- * An `X-Api-Key` counts alone, even when it is empty or wrong. A header sent twice arrives joined
- * by a comma, which no token contains.
+ * If there is an `X-Api-Key`, only that counts, even when empty or wrong. A header sent twice
+ * arrives joined by a comma, which no token contains.
  */
 export function tokenFromHeaders(headers: Headers): string | undefined {
   return headers.get("X-Api-Key") ?? basicUserName(headers.get("Authorization") ?? "");

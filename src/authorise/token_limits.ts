@@ -2,18 +2,18 @@
 
 const KIB = 1_024;
 
-/** Characters of a token: far above what an arbiter mints (under 1 KiB), small enough to hash at once. */
+/** Characters of a token: far more than arbiters mint (under 1 KiB), few enough to hash at once. */
 export const TOKEN_CHARS_MAX = 8 * KIB;
 /** First-party caveats of a token, an HMAC each; an arbiter mints four, attenuation adds a few. */
 export const CAVEATS_MAX = 32;
 /** Bytes of one caveat: room for `destination = ` and the longest destination, in UTF-8. */
 export const CAVEAT_BYTES_MAX = 4 * KIB;
-/** Verified tokens remembered: more than a box has apps, and a few MiB at the longest. */
+/** Verified tokens remembered: more than a box has apps, a few MiB if all have the full length. */
 export const VERIFIED_TOKENS_MAX = 512;
-/** Of these, of one owner: whoever adds caveats makes new tokens without end. */
+/** The most of these for one owner: by adding caveats, a bearer can make new tokens without end. */
 export const VERIFIED_TOKENS_PER_OWNER_MAX = 16;
 /**
- * HMACs a second for tokens that the present root key did not sign, on trying former ones: a tenth of
- * one processor, whoever sends what. Two thousand tokens of the secret before this one fit in.
+ * HMACs a second spent on trying former root keys on tokens that the present one did not sign: a
+ * tenth of one processor, whatever is sent. Enough for two thousand tokens of the previous secret.
  */
 export const FORMER_KEY_HASHES_PER_SECOND = 10_000;

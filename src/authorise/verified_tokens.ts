@@ -1,8 +1,8 @@
 /**
- * Tokens whose signature was verified recently, so that an app that comes again is not hashed again.
- * What a token says of the request and of time is judged at every one all the same; and a token is
- * good only as long as the key that signed it is. Never remembers a token that was refused: it costs
- * as much each time, so that only so much a second is spent on trying former keys.
+ * Tokens whose signature was verified recently, so that those of returning apps need no hashing.
+ * Caveats about the request and the time are judged at every request all the same, and a token is
+ * good only as long as the key that signed it. Never remembers a refused token: it costs the same
+ * each time, so trying former keys has a budget per second.
  */
 import { draw } from "../bucket.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "./token_limits.ts";
 import { type MaySpend, type VerifiedToken, type VerifyToken, verifyToken } from "./authorise.ts";
 
-/** {@link verifyToken} with a memory for the `max` tokens used last, and a budget for former keys. */
+/** {@link verifyToken}, remembering the `max` tokens used last, with a budget for former keys. */
 export function rememberTokens(max: number = VERIFIED_TOKENS_MAX): VerifyToken {
   const remembered = new VerifiedTokens(max);
   let fullAt: number | undefined;
@@ -31,10 +31,10 @@ export function rememberTokens(max: number = VERIFIED_TOKENS_MAX): VerifyToken {
   };
 }
 
-/** So many tokens, and fewer of one owner, so that nobody's can push out all others'. */
+/** At most `max` tokens, and fewer of one owner, so that none can push out all others' tokens. */
 class VerifiedTokens {
   readonly #max: number;
-  /** The one used longest ago first, as those of each owner are. */
+  /** Least recently used first, as in each owner's set. */
   readonly #verified = new Map<string, VerifiedToken>();
   readonly #tokensOf = new Map<string, Set<string>>();
 
@@ -42,7 +42,7 @@ class VerifiedTokens {
     this.#max = max;
   }
 
-  /** What is known of `token`, which is forgotten. */
+  /** Returns what is known of `token`, and forgets it. */
   take(token: string): VerifiedToken | undefined {
     const verified = this.#verified.get(token);
     if (verified === undefined) return undefined;

@@ -16,7 +16,7 @@ const SETTINGS = new Map([
   ["EXPORT_UNSAFE_ALLOW_LOOPBACK", "1"],
 ]);
 
-/** Tells the story through `print`, a line at a time. */
+/** Narrates the demo through `print`, a line at a time. */
 export async function demo(print: (line: string) => void): Promise<void> {
   const config = permitted(readConfig((name) => SETTINGS.get(name)));
   const secret = crypto.randomUUID();

@@ -1,6 +1,6 @@
 /**
- * `deno task explain URL`: what the policy that is set does with a destination, and why, rule by
- * rule. With `--resolve` it asks for the addresses of a name too. Never connects anywhere, never
+ * `deno task explain URL`: what the configured policy does with a destination, and why, rule by
+ * rule. With `--resolve` it also looks up the addresses of a name. Never connects anywhere, never
  * reads a file or a secret.
  */
 import { egressPolicy, readConfig, SECRET_NAMES, type SettingName } from "../config.ts";
@@ -25,7 +25,7 @@ export interface Explanation {
   readonly code: 0 | 1;
 }
 
-/** Explains a destination; its name is resolved where there is something to resolve it. */
+/** Explains a destination; its name is resolved if `resolve` is given. */
 export async function explain(
   uri: string,
   ground: Ground,
@@ -77,7 +77,7 @@ export function explainArguments(args: readonly string[]): { uri: string; resolv
   throw new UsageError(`One URL at a time, not also ${others.join(" ")}\n\n${USAGE}`);
 }
 
-/** The settings as the service would read them, but for what a destination does not depend on. */
+/** The settings as the service would read them, without those that do not affect destinations. */
 function ground(): Ground {
   const isRead = (name: SettingName) => name.startsWith("EXPORT_") && !SECRET_NAMES.includes(name);
   const config = permitted(readConfig((name) => isRead(name) ? Deno.env.get(name) : undefined));

@@ -1,7 +1,7 @@
 /**
- * `deno task ledger`: prints the ledger, one entry a line, oldest first; with `--left` what left the
- * box; with `--verify` whether the hash chain is whole. Reads a copy of the store: it changes nothing
- * and is in no service's way.
+ * `deno task ledger`: prints the ledger, one entry a line, oldest first; with `--left` what left
+ * the box; with `--verify` whether the hash chain is intact. Reads a copy of the store: it changes
+ * nothing and disturbs no running service.
  */
 import { departuresIn } from "../exports/departures.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
@@ -21,7 +21,7 @@ const USAGE = `Usage: deno task ledger [--left | --verify]
 The service may run meanwhile: then the entries are those of the moment.
 Exits 0, or 1 if a chain is broken or there is no store.`;
 
-/** What is to be shown of the ledger. */
+/** What to show of the ledger. */
 export type View = "entries" | "left" | "verdict";
 
 /** Prints a view of the ledger in `kv`; returns the exit code: 1 if a chain was found broken. */

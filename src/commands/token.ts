@@ -27,10 +27,10 @@ const USAGE = `Usage: deno task token --destination URL [options]
   --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)
   --owner             print what log and ledger call the bearer instead`;
 
-/** What the bearer of a token is to be permitted, as the command line says it. */
+/** What a token permits its bearer, as given on the command line. */
 export type TokenOptions = Omit<ReturnType<typeof tokenOptions>, "owner">;
 
-/** @throws {UsageError} if `args` ask for nonsense, or name no destination */
+/** @throws {UsageError} if `args` are invalid, or name no destination */
 export function tokenOptions(args: readonly string[]) {
   const { destination, expires, "max-bytes": maxBytes, ...others } = flagsIn(args);
   if (destination === undefined) throw new UsageError(USAGE);
@@ -47,10 +47,10 @@ export function tokenOptions(args: readonly string[]) {
 }
 
 /**
- * The token for the service called `name`, unless the options name another, at `now` (ms since the
- * epoch).
+ * A token made at `now` (ms since the epoch), for the service called `name` unless the options name
+ * another.
  *
- * @throws {UsageError} if it is to say what no token can
+ * @throws {UsageError} if the options ask for what no token can say
  */
 export function tokenFor(
   { identifier, target, lifetimeMs, maxBytes, ...others }: TokenOptions,

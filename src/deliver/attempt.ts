@@ -15,8 +15,8 @@ export interface OutboundRequest {
 }
 
 /**
- * What came back; the code is `stopped` where the request's own signal ended it. `firstSentTo` is an
- * address where the request may have arrived before, on a connection that was closed.
+ * What came back; the code is `stopped` if the request's own signal ended it. `firstSentTo` is an
+ * address where the request may have arrived earlier, on a connection that was then closed.
  */
 export type SendResult =
   & { readonly firstSentTo?: string }
@@ -27,7 +27,7 @@ export type SendResult =
       readonly body: Uint8Array;
       readonly truncated: boolean;
       readonly address: string;
-      /** The header of that name, as it came. */
+      /** The `Retry-After` header, as received. */
       readonly retryAfter?: string;
     }
     | {
@@ -41,7 +41,7 @@ export type SendResult =
 /** Sends within the limits it was made with; resolves whatever the destination does. */
 export type Send = (request: OutboundRequest) => Promise<SendResult>;
 
-/** What an attempt leaves. Of a stopped one nobody knows whether it arrived. */
+/** The result of an attempt. Whether a stopped one arrived is unknown. */
 export type Attempted =
   | { readonly kind: "ended"; readonly outcome: Outcome; readonly answer: Uint8Array }
   | { readonly kind: "stopped" };
@@ -86,10 +86,10 @@ export async function attemptExport(
   return { kind: "ended", outcome: { ...result, code, ms }, answer: NO_ANSWER };
 }
 
-/** What is kept of an attempt without an answer. */
+/** What is kept if an attempt got no answer. */
 export const NO_ANSWER = new Uint8Array();
 
-/** The same id at every attempt lets a receiver recognise what it has had (Standard Webhooks). */
+/** The same id at every attempt lets a receiver recognise duplicates (Standard Webhooks). */
 function headersFor(id: string, userAgent: string): Record<string, string> {
   return {
     "content-type": "application/json",

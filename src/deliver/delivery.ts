@@ -1,7 +1,7 @@
 /**
- * What a hand does with a claimed export: attempt → settle, and then the same with the one behind it,
- * claimed in the commit that settles; and how an export ends that lapsed too often. Never chooses a
- * lane, and never begins an attempt without a claim.
+ * What a hand (a worker slot) does with a claimed export: attempt → settle, then the same with the
+ * export behind it, claimed in the commit that settles; and how one that lapsed too often ends.
+ * Never chooses a lane, and never begins an attempt without a claim.
  */
 import type { Clock } from "../clock.ts";
 import { claimExport, type Turn, type TurnFacts } from "../exports/claim.ts";
@@ -41,29 +41,29 @@ export interface DeliveryParts {
   };
 }
 
-/** What a delivery needs of the worker whose hand it is. */
+/** What a delivery needs from the worker that runs it. */
 export interface Surroundings {
   /** Aborts when running attempts must end. */
   readonly signal: AbortSignal;
   /** Resolves after that time, or when the worker stops. */
   pause(ms: number): Promise<void>;
-  /** Whether nothing more is to be claimed. */
+  /** Whether no more exports may be claimed. */
   isStopping(): boolean;
-  /** Whether others need the hand, or a place at this host. */
+  /** Whether other lanes need the hand, or a place at this host. */
   isWanted(host: string): boolean;
-  /** Hears what an attempt says of its host. */
+  /** Learns from an attempt's outcome about its host. */
   learn(host: string, lane: string, outcome: Outcome): void;
-  /** Has the lane looked at again after that time; not at all if that is none. */
+  /** Has the lane looked at again after `ms`; does nothing if that is 0 or less. */
   lookAgain(lane: string, ms: number): void;
 }
 
-/** An export that is claimed, and its bytes. */
+/** A claimed export and its payload. */
 export interface Work {
   readonly claimed: Held<Delivering>;
   readonly payload: Uint8Array;
 }
 
-/** Delivers what is claimed, and what stands behind it for as long as nobody else needs the hand. */
+/** Delivers a claimed export, then those behind it for as long as no other lane needs the hand. */
 export async function deliver(
   first: Work | undefined,
   parts: DeliveryParts,
@@ -73,7 +73,7 @@ export async function deliver(
   while (work !== undefined) work = await attempt(work, parts, around);
 }
 
-/** One attempt and its end; returns what the settling commit has claimed besides. */
+/** Makes one attempt and settles it; returns the export that the same commit also claimed. */
 async function attempt(
   { claimed, payload }: Work,
   parts: DeliveryParts,
@@ -110,7 +110,7 @@ async function attempt(
   return work;
 }
 
-/** Ends what lapsed too often, and claims the one behind it, which begins with its lapses. */
+/** Ends an export that lapsed too often; claims the one behind it, which inherits its lapses. */
 export async function giveUp(
   held: Held,
   { change, lapses }: Extract<Turn, { kind: "give_up" }>,
@@ -118,7 +118,7 @@ export async function giveUp(
   around: Surroundings,
 ): Promise<Work | undefined> {
   const { clock, claimant, policy } = parts;
-  // Whoever else wants the hand: only with this commit do the lapses come to the one behind.
+  // Even if others need the hand: only this commit passes the lapses on to the one behind.
   const next = await lookBehind(held, parts);
   if (around.isStopping()) return undefined;
   const facts = { now: clock.now(), claimant, ...policy, lapsesBefore: lapses };
@@ -133,7 +133,7 @@ function ageMs({ acceptedAt }: Facts, now: number): number {
   return Math.max(0, now - acceptedAt);
 }
 
-/** Tells the log of an attempt whose end nobody knows: its process was killed, or its lease ran out. */
+/** Logs an attempt whose outcome is unknown: its process was killed, or its lease ran out. */
 export function logLapse(
   record: Facts,
   next: "delivering" | "finished",
@@ -145,7 +145,7 @@ export function logLapse(
   log({ event: "delivery.lapsed", id, owner, host, attempt, ageMs: age, next });
 }
 
-/** Settles as `settlement` says, and claims what is `next` in the same commit, if it is its turn. */
+/** Commits `settlement`, and claims `next` in the same commit if its turn has come. */
 async function settleAndFollow<R extends ExportRecord>(
   claimed: Held,
   { settlement, answer, next, facts }: {
@@ -162,7 +162,7 @@ async function settleAndFollow<R extends ExportRecord>(
   const settled = await settle(claimed, { settlement, answer, follower }, parts, around);
   const isInDoubt = settled === undefined ||
     settled.follower === undefined && follower !== undefined;
-  // A store that reports a failure may have held it all the same, the claim of the one behind too.
+  // A store that reports a failure may still have committed, including the claim of the one behind.
   const lookMs = isInDoubt ? STORE_RETRY_MS : wakeUpAt(settlement) - facts.now;
   around.lookAgain(claimed.record.lane, lookMs);
   const work = next && settled?.follower && { claimed: settled.follower, payload: next.payload };
@@ -176,9 +176,9 @@ interface Settlement<R extends ExportRecord> {
 }
 
 /**
- * What came of an attempt is known to nobody else: a failing store is asked again for as long as the
- * process lives, whatever the lease says, since whoever took the lane over meanwhile has changed it.
- * The one behind is only taken along.
+ * Nobody else knows the outcome of the attempt: a failing store is retried for as long as the
+ * process lives, whatever the lease says; if the lane was taken over meanwhile, the change is
+ * refused. The export behind is claimed at the first try only.
  *
  * @throws {StoreFailed} once running attempts must end
  */

@@ -1,6 +1,6 @@
 /**
- * Which hosts cannot be reached. One that failed several times in a row is tried by one export at
- * a time, now and then, until it says anything at all. Kept in memory only: it is learnt again by
+ * Which hosts cannot be reached. A host that failed several times in a row is tried by one export
+ * at a time, at intervals, until it responds in any way. Kept in memory only: it is learnt again by
  * use. Never decides what becomes of an export.
  */
 import type { Outcome } from "../exports/record.ts";
@@ -8,13 +8,13 @@ import { HOST_FAILURES_MAX, HOST_PROBE_INTERVAL_MS, HOSTS_REMEMBERED_MAX } from 
 
 /** What is known of a host that failed. */
 interface HostState {
-  /** Failures since it last said anything. */
+  /** Failures since it last responded. */
   readonly failures: number;
   /** Not to be tried before this, once it counts as unreachable. */
   readonly probeAt: number;
 }
 
-/** What the end of an attempt says of its host; nothing where none was connected to. */
+/** Whether an attempt reached its host; `undefined` if it never tried to. */
 export function reached(outcome: Outcome): boolean | undefined {
   if (outcome.kind === "answered") return true;
   switch (outcome.code) {
@@ -25,7 +25,7 @@ export function reached(outcome: Outcome): boolean | undefined {
       return false;
     case "destination_refused":
       return undefined;
-    // It hung up, or spoke nonsense: it is there.
+    // It hung up or sent nonsense, so it can be reached.
     case "connection_lost":
     case "tls_error":
     case "certificate_invalid":
@@ -39,7 +39,7 @@ function isUnreachable(state: HostState | undefined): state is HostState {
 }
 
 /**
- * Milliseconds until a host in this state may be tried; 0 for now.
+ * Milliseconds until a host in this state may be tried; 0 if now.
  *
  * @param longestMs a wait longer than this was set by a clock that has since been put back
  */
@@ -49,15 +49,15 @@ function waitMs(state: HostState | undefined, now: number, longestMs: number): n
   return ms > 0 && ms <= longestMs ? ms : 0;
 }
 
-/** What an attempt taught of its host. */
+/** What an attempt's outcome changed for its host. */
 export interface Lesson {
   readonly change: "unreachable" | "reachable" | undefined;
-  /** Lanes that need not be held back any longer. */
+  /** Lanes that are held back no longer. */
   readonly lanes: readonly string[];
 }
 
 export class HostHealth {
-  /** A probe that has brought nothing after this is lost. */
+  /** A probe without an outcome for this long is lost. */
   readonly #probeMs: number;
   readonly #states = new Map<string, HostState>();
   /** Lanes that are held back, by host. */
@@ -83,8 +83,8 @@ export class HostHealth {
   }
 
   /**
-   * Lets `lane` try `host` now with 0, or tells how many milliseconds to hold it back. Whoever is
-   * let through to an unreachable host is its probe; others wait for what it brings.
+   * Returns 0 if `lane` may try `host` now, otherwise how many milliseconds to hold it back. A lane
+   * let through to an unreachable host is its probe; others wait for the outcome.
    */
   admit(host: string, lane: string, now: number): number {
     const state = this.#states.get(host);
@@ -97,7 +97,7 @@ export class HostHealth {
     return ms;
   }
 
-  /** Learns how an attempt of `lane` ended, which is held back no longer. */
+  /** Learns how an attempt of `lane` ended; the lane is held back no longer. */
   learn(host: string, lane: string, outcome: Outcome, now: number): Lesson {
     const held = this.#heldBack.get(host);
     held?.delete(lane);

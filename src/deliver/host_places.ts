@@ -10,14 +10,14 @@ export class HostPlaces {
   readonly #hostOf = new Map<string, string>();
   readonly #taken = new Counts();
   readonly #waiting = new Map<string, Set<string>>();
-  /** All that wait, wherever. */
+  /** All waiting lanes, at any host. */
   readonly #lanes = new Set<string>();
 
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** Whether `lane` has a place at `host` from now on; if not, it waits for one. */
+  /** Returns whether `lane` has a place at `host` from now on; if not, it waits for one. */
   take(host: string, lane: string): boolean {
     if (this.#hostOf.has(lane)) return true;
     if (this.#taken.of(host) >= this.#max) {
@@ -30,7 +30,7 @@ export class HostPlaces {
     return true;
   }
 
-  /** Whether `lane` waits for a place; it will be answered by {@link free}. */
+  /** Whether `lane` waits for a place; {@link free} returns it when it gets one. */
   isWaiting(lane: string): boolean {
     return this.#lanes.has(lane);
   }
@@ -40,7 +40,7 @@ export class HostPlaces {
     return this.#waiting.has(host);
   }
 
-  /** Gives back the place of `lane`, if it has one; returns the lane that has it now. */
+  /** Gives back the place of `lane`, if it has one; returns the lane that gets it. */
   free(lane: string): string | undefined {
     const host = this.#hostOf.get(lane);
     if (host === undefined) return undefined;

@@ -1,12 +1,15 @@
 /**
- * Reads what is to be delivered, before it is claimed: what cannot be read was not attempted. Never
+ * Reads a payload before its export is claimed, so that an unreadable one is not attempted. Never
  * changes anything.
  */
 import type { Held, Ledger } from "../ledger/ledger.ts";
 import { PAYLOAD_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 
-/** The bytes of what is held. What cannot be read may be damaged: its lane alone waits, and the log names it. */
+/**
+ * The payload of the held export. If it cannot be read it may be damaged: only its lane waits, and
+ * the log names it.
+ */
 export async function payloadOf(
   held: Held,
   { ledger, log }: { readonly ledger: Pick<Ledger, "payload">; readonly log: Log },
@@ -22,13 +25,13 @@ export async function payloadOf(
   }
 }
 
-/** What stands behind in a lane, and its bytes. */
+/** The export behind another in its lane, and its payload. */
 export interface Behind {
   readonly held: Held;
   readonly payload: Uint8Array;
 }
 
-/** Reads what stands behind in the lane while the one before it is on its way. */
+/** Reads the export behind the claimed one in its lane, while that is being delivered. */
 export async function lookBehind(
   claimed: Held,
   { ledger }: { readonly ledger: Pick<Ledger, "behind" | "payload"> },
@@ -37,7 +40,7 @@ export async function lookBehind(
     const held = await ledger.behind(claimed);
     return held && { held, payload: await ledger.payload(held) };
   } catch {
-    // Its turn comes when the lane is woken.
+    // Its turn comes when the lane is next woken.
     return undefined;
   }
 }

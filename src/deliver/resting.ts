@@ -1,4 +1,4 @@
-/** Lanes that are looked at again without a wake-up, by the wall clock. */
+/** Lanes to look at again at a time by the wall clock, without a wake-up. */
 import type { Clock } from "../clock.ts";
 import { CLOCK_CHANGE_MS, LOOK_AGAIN_MAX_MS } from "../limits.ts";
 import type { Timers } from "./timers.ts";
@@ -7,7 +7,7 @@ export class Resting {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #wake: (lane: string) => void;
-  /** When each is looked at. */
+  /** When each lane is to be looked at. */
   readonly #until = new Map<string, number>();
   #stopped = false;
 
@@ -18,8 +18,8 @@ export class Resting {
   }
 
   /**
-   * Wakes a lane after `ms`, or sooner if the clock was changed: what is due may be, too. Nothing is
-   * planned for 0 or less: somebody sees to the lane already.
+   * Wakes a lane after `ms`, or sooner if the clock was changed, which may change what is due. For
+   * 0 or less nothing is planned: the lane is already taken care of.
    */
   lookAgain(lane: string, ms: number): void {
     const at = this.#clock.now() + ms;
@@ -33,12 +33,12 @@ export class Resting {
     this.#stopped = true;
   }
 
-  /** In steps, by a timer, which no change of the clock delays as it does a wake-up. */
+  /** Waits in steps, by a timer, which no change of the clock delays, unlike a wake-up. */
   #rest(lane: string, ms: number, at: number): void {
     const stepMs = Math.min(ms, LOOK_AGAIN_MAX_MS);
     const begun = this.#clock.now();
     this.#timers.after(stepMs, () => {
-      // Somebody wants the lane looked at sooner.
+      // Another look at the lane was planned for sooner.
       if (this.#until.get(lane) !== at) return;
       const wasChanged = Math.abs(this.#clock.now() - begun - stepMs) > CLOCK_CHANGE_MS;
       if (stepMs < ms && !wasChanged && !this.#stopped) return this.#rest(lane, ms - stepMs, at);

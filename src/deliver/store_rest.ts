@@ -1,6 +1,6 @@
 /**
- * While the store fails no lane is taken up for a while: what fails for one fails for all, and there
- * may be thousands.
+ * While the store fails, no lane is taken up for a while: what fails for one fails for all, and
+ * there may be thousands.
  */
 import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import type { StoreFailed } from "../ledger/ledger.ts";
@@ -12,7 +12,7 @@ export class StoreRest {
   readonly #log: Log;
   readonly #onOver: () => void;
   #rests = false;
-  /** Since the store last was well. */
+  /** Since the store last worked. */
   #failures = 0;
 
   constructor(timers: Timers, log: Log, onOver: () => void) {
@@ -37,7 +37,7 @@ export class StoreRest {
     });
   }
 
-  /** The store has taken a write. */
+  /** The store has accepted a write. */
   end(): void {
     this.#rests = false;
     this.#failures = 0;

@@ -1,4 +1,4 @@
-/** Actions that wait for their time. None is lost when there is no more time to wait: all are due then. */
+/** Delayed actions. None is lost when the worker stops: {@link Timers.runAll} calls them all. */
 import type { Clock } from "../clock.ts";
 
 export class Timers {
@@ -9,7 +9,7 @@ export class Timers {
     this.#clock = clock;
   }
 
-  /** Calls `action` after `ms`, or when all are due. */
+  /** Calls `action` after `ms`, or earlier on {@link runAll}. */
   after(ms: number, action: () => void): void {
     let cancel = () => {};
     const run = () => {
@@ -21,7 +21,7 @@ export class Timers {
     this.#pending.add(run);
   }
 
-  /** Calls every action that waits. */
+  /** Calls every waiting action now. */
   runAll(): void {
     for (const run of this.#pending) run();
   }

@@ -1,7 +1,7 @@
 /**
- * Works the lanes: woken → claim → attempt → settle. A lane is worked by one hand at a time, lanes
- * in parallel. Woken too often or for nothing, it does no harm; what is due is in the ledger. An
- * export that comes to an idle lane is claimed as it is accepted, so that nobody need be woken.
+ * Works the lanes: woken → claim → attempt → settle. Each lane is worked by one hand (a slot of the
+ * worker) at a time, lanes in parallel. Needless wake-ups do no harm; what is due is in the ledger.
+ * An export that comes to an idle lane is claimed as it is accepted, so that no wake-up is needed.
  */
 import { claimExport, turnOf } from "../exports/claim.ts";
 import type { Outcome, Pending } from "../exports/record.ts";
@@ -65,7 +65,7 @@ export class Worker {
     this.#store = new StoreRest(this.#timers, parts.log, () => this.#begin());
   }
 
-  /** Hosts that cannot be reached at present, by their last attempts. */
+  /** Hosts that cannot be reached at present, according to their last attempts. */
   get unreachableHosts(): number {
     return this.#health.unreachable;
   }
@@ -100,7 +100,7 @@ export class Worker {
       const acceptance = await promise.catch(() => undefined);
       if (acceptance?.kind === "accepted") this.#store.end();
       if (acceptance?.kind !== "accepted" || acceptance.claimed === undefined) {
-        // A store that reports a failure may have held the claim all the same.
+        // A store that reports a failure may still have committed the claim.
         return this.wake([record.lane]);
       }
       const work = { claimed: acceptance.claimed, payload };
@@ -109,7 +109,7 @@ export class Worker {
     return promise;
   };
 
-  /** What was not accepted, as far as the store tells, may be there all the same: its lane is looked at. */
+  /** An export that the store reports as not accepted may still exist: its lane is looked at. */
   async #acceptOnly(
     ...[change, payload, options]: Parameters<Ledger["accept"]>
   ): Promise<Acceptance> {
@@ -122,7 +122,7 @@ export class Worker {
     }
   }
 
-  /** Resolves when nothing is being worked or waits for a hand. */
+  /** Resolves when no lane is being worked or waits for a hand. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
       this.#idle.push(resolve);
@@ -130,7 +130,7 @@ export class Worker {
     });
   }
 
-  /** Claims nothing more; waits `graceMs` for running attempts, then leaves them to their leases. */
+  /** Claims no more; waits `graceMs` for running attempts, then leaves them to their leases. */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
     this.#woken.clear();
@@ -157,7 +157,7 @@ export class Worker {
     this.#idle = [];
   }
 
-  /** Has a hand do `work` for a lane. */
+  /** Occupies a hand with `work` for a lane. */
   async #run(lane: string, work: () => Promise<void>): Promise<void> {
     this.#active.add(lane);
     try {
@@ -182,8 +182,8 @@ export class Worker {
   }
 
   /**
-   * Takes a place at its host for an export that is about to be accepted, if a hand can have it at
-   * once; where only a place is lacking, its lane waits for one.
+   * Takes a place at its host for an export that is about to be accepted, if a hand is free for it
+   * at once; if only the place is missing, its lane waits for one.
    */
   #takeHandFor({ lane, uri }: Pending): boolean {
     const { host } = hostAndPathOf(uri);
@@ -192,7 +192,7 @@ export class Worker {
       !this.#health.isUnreachable(host) && this.#hosts.take(host, lane);
   }
 
-  /** Delivers the head of the lane, if it is due. What stands behind it is woken by its settling. */
+  /** Delivers the head of the lane, if it is due. Settling it wakes the export behind it. */
   async #work(lane: string): Promise<void> {
     const { ledger, clock, claimant, policy } = this.#parts;
     const held = await this.#look(lane);
@@ -208,7 +208,7 @@ export class Worker {
       const next = await giveUp(held, turn, this.#parts, this.#around);
       return await deliver(next, this.#parts, this.#around);
     }
-    // At its give-up age an export has its last attempt, whatever is known of the host.
+    // At its give-up age an export gets its last attempt, whatever is known of the host.
     const heldBackMs = facts.now >= record.giveUpAt ? 0 : this.#health.admit(host, lane, facts.now);
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
     const payload = await payloadOf(held, this.#parts, this.#around);
@@ -236,7 +236,7 @@ export class Worker {
     this.wake(lanes);
   }
 
-  /** Whether another lane waits for a hand or for a place at this host, or only probes may go there. */
+  /** Whether another lane waits for a hand or a place at this host, or only probes may go there. */
   #isWanted(host: string): boolean {
     const isFull = this.#active.size >= this.#parts.policy.parallel && this.#woken.size > 0;
     return this.#stopped || isFull || this.#hosts.isWanted(host) ||

@@ -8,16 +8,16 @@ import { NAT64_RANGES, type Range, rangeOf } from "./ranges.ts";
 
 export interface AddressVerdict {
   /**
-   * `internet` and `inside` are open, the one as public, the other as somebody's own network.
-   * `loopback` is open with the unsafe switch. `unlisted` is public, and open to listed hosts only.
+   * `internet` and `inside` are open: the first is public, the second somebody's own network.
+   * `loopback` is opened by the unsafe switch. `unlisted` is public, and open to listed hosts only.
    */
   readonly kind: "internet" | "inside" | "loopback" | "unlisted" | "closed";
   readonly because: string;
-  /** What the operator could set to have it open; absent where nothing does. */
+  /** The setting that would open it; absent if none would. */
   readonly setting?: string | undefined;
 }
 
-/** What opens this very machine. */
+/** The setting that opens this machine itself. */
 export const LOOPBACK_SETTING = "EXPORT_UNSAFE_ALLOW_LOOPBACK=1, for demos and tests only";
 
 /** `own` are the addresses of this machine, which no setting opens. */
@@ -41,16 +41,16 @@ export function judgeAddress(
   return verdict.kind === "loopback" ? closed(because) : { ...verdict, because };
 }
 
-/** The IPv4 address that a translator of the operator's makes of an address. */
+/** The IPv4 address that one of the operator's translators turns `address` into, if any. */
 function translated(address: Address, range: Range, policy: EgressPolicy): Address | undefined {
   const prefix = policy.nat64Prefixes.find((cidr) => holds(cidr, address));
   if (prefix === undefined) return undefined;
-  // What is never open inside the prefix is not looked into.
+  // Inside the prefix, what is never open is not translated.
   if (range.kind === "core" && !NAT64_RANGES.includes(range)) return undefined;
   return carriedIPv4(address, prefix.bits);
 }
 
-/** What is closed by itself, not by its range. */
+/** The verdict on an address closed whatever its range: denied, or this machine's own. */
 function closedByItself(
   address: Address,
   range: Range,

@@ -1,6 +1,6 @@
 /**
- * Addresses and ranges of addresses, read strictly: one spelling each, so that nothing is taken for
- * something else. Never decides what a range is good for.
+ * Addresses and ranges of addresses, read strictly: one spelling each, so that nothing is mistaken
+ * for something else. Never decides what a range is good for.
  */
 import ipaddr from "ipaddr.js";
 
@@ -19,13 +19,13 @@ export function isAddress(text: string): boolean {
   return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`);
 }
 
-/** An IP literal; `::ffff:a.b.c.d`, which connects to a.b.c.d, is a.b.c.d. */
+/** Parses an IP literal; `::ffff:a.b.c.d`, which connects to a.b.c.d, becomes a.b.c.d. */
 export function parseAddress(text: string): Address | undefined {
   if (!isAddress(text)) return undefined;
   return ipaddr.process(text.includes(":") ? inHexadecimal(text) : text);
 }
 
-/** A range as `address/bits`, or an address for itself alone; `undefined` for anything else. */
+/** Parses a range, `address/bits`, or a single address; `undefined` for anything else. */
 export function parseCidr(text: string): Cidr | undefined {
   const [, address = "", digits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   if (!isAddress(address)) return undefined;
@@ -57,7 +57,7 @@ export function isInside(inner: Cidr, outer: Cidr): boolean {
   return inner.bits >= outer.bits && holds(outer, inner.from);
 }
 
-/** Where IPv6 writes IPv4 addresses down; {@link parseAddress} gives none of these. */
+/** IPv4 addresses in IPv6 notation; {@link parseAddress} returns none of these. */
 export const MAPPED: Cidr = {
   text: "::ffff:0:0/96",
   from: ipaddr.IPv6.parse("::ffff:0:0"),
@@ -67,15 +67,15 @@ export const MAPPED: Cidr = {
 /** Prefix lengths that a NAT64 prefix may have (RFC 6052, 2.2). */
 export const NAT64_BITS: readonly number[] = [32, 40, 48, 56, 64, 96];
 
-/** The IPv4 address that an address stands for under a NAT64 prefix of so many bits (RFC 6052). */
+/** The IPv4 address that `address` stands for under a NAT64 prefix of `bits` bits (RFC 6052). */
 export function carriedIPv4(address: Address, bits: number): Address {
   const bytes = address.toByteArray();
-  // Byte 8 is no part of it, wherever the prefix ends.
+  // Byte 8 is not part of it, wherever the prefix ends.
   const rest = bytes.slice(bits / 8).filter((_, index) => index + bits / 8 !== 8);
   return ipaddr.fromByteArray(rest.slice(0, 4));
 }
 
-/** ipaddr.js takes ::a.b.c.d, which resolvers write, for ::ffff:a.b.c.d; URLs know it better. */
+/** ipaddr.js takes ::a.b.c.d, which resolvers write, for ::ffff:a.b.c.d; `URL` does not. */
 function inHexadecimal(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }

@@ -1,9 +1,9 @@
 /**
  * One connection to one of the addresses it was given. Never resolves a name, never reuses a
- * connection, never goes through a proxy, and hands out a TLS one only once the destination has
- * proved its name.
+ * connection, never goes through a proxy, and hands out a TLS connection only once the destination
+ * has proved its name.
  *
- * On node:tls and not on `Deno.startTls`: in Deno 2.9.6 a handshake given up there keeps its
+ * Uses node:tls rather than `Deno.startTls`: in Deno 2.9.6 a handshake abandoned there keeps its
  * socket open for as long as the other side says nothing.
  */
 import { once } from "node:events";
@@ -23,13 +23,13 @@ import { shield, type Trust } from "./trust.ts";
 
 export interface Peer {
   readonly url: URL;
-  /** Tried in this order; the next one while one is slow. */
+  /** Tried in this order, moving on to the next when one is slow. */
   readonly addresses: readonly string[];
   readonly trust: Trust;
   readonly sockets: Sockets;
 }
 
-/** What opens sockets: node's own, but where a test watches where they go. */
+/** Opens sockets: Node's own functions, except in a test that watches where they connect. */
 export interface Sockets {
   readonly tcp: (where: TcpNetConnectOpts) => Socket;
   readonly tls: (where: ConnectionOptions) => TLSSocket;
@@ -39,9 +39,9 @@ export const NODE_SOCKETS: Sockets = { tcp: connectTcp, tls: connectTls };
 
 export interface ConnectLimits {
   readonly clock: Clock;
-  /** Over the TCP connect and the TLS handshake. */
+  /** For the TCP connect and the TLS handshake together. */
   readonly timeoutMs: number;
-  /** Ends connecting; of an open connection it knows nothing. */
+  /** Cancels connecting; does not affect a connection once it is open. */
   readonly signal: AbortSignal;
 }
 
@@ -62,7 +62,7 @@ export async function openConnection(peer: Peer, limits: ConnectLimits): Promise
   try {
     signal.throwIfAborted();
     socket = dial(peer);
-    // An error that comes when nobody waits for it any more must not end the process.
+    // An error that comes when nothing waits for it any more must not end the process.
     socket.on("error", () => {});
     socket.once("connect", () => address = socket?.remoteAddress ?? address);
     const ends = AbortSignal.any([signal, late.signal]);
@@ -82,7 +82,7 @@ function dial({ url, addresses, trust, sockets }: Peer): Socket {
   const secure = url.protocol === "https:";
   const host = hostOf(url);
   const port = portOf(url);
-  // A literal connects to itself; a name only to what was checked.
+  // A literal connects to itself; a name only to the addresses that were checked.
   const where = { host, port, lookup: pinned(addresses) };
   if (!secure) return sockets.tcp(where);
   const socket = sockets.tls({
@@ -99,8 +99,8 @@ function dial({ url, addresses, trust, sockets }: Peer): Socket {
 function pinned(addresses: readonly string[]): LookupFunction {
   const answers = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
   return (_host, _options, callback) => {
-    // In a promise, so that a runtime that may not connect there fails this connection; thrown
-    // from a plain call, its error would end the process.
+    // In a promise, so that a runtime without permission to connect there fails this connection;
+    // thrown from a plain call, its error would end the process.
     Promise.resolve().then(() => callback(null, answers)).catch((error) => callback(error, []));
   };
 }

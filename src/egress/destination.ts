@@ -1,6 +1,6 @@
 /**
- * Which destinations are permissible, as far as the URL and given addresses tell, and why. Pure:
- * never resolves a name, never opens a socket, never asks who is sending.
+ * Which destinations are permissible, as far as the URL and the given addresses show, and why.
+ * Pure: never resolves a name, never opens a socket, never asks who is sending.
  */
 import { ADDRESSES_MAX } from "../limits.ts";
 import { type AddressVerdict, judgeAddress, LOOPBACK_SETTING } from "./address.ts";
@@ -10,14 +10,14 @@ import { type EgressPolicy, isListed, settingForAddress, settingForHost } from "
 import type { Rule, Step } from "./rules.ts";
 import { checkSpelling, hostOf, portOf } from "./spelling.ts";
 
-/** Under what a destination is judged. */
+/** What a destination is judged against. */
 export interface Ground {
   readonly policy: EgressPolicy;
   /** The addresses of this machine, which no setting opens. */
   readonly own: readonly string[];
 }
 
-/** Whether a destination is permissible; if not, the first rule it breaks. The steps tell why. */
+/** Whether a destination is permissible; if not, the first rule it breaks. The steps say why. */
 export type Verdict =
   | { readonly kind: "permitted"; readonly url: URL; readonly steps: readonly Step[] }
   | { readonly kind: "refused"; readonly rule: Rule; readonly steps: readonly Step[] };
@@ -38,12 +38,12 @@ export function checkDestination(uri: string, ground: Ground): Verdict {
     nameStep(url, policy),
     schemeStep(url, policy),
     firstPortStep(url, policy),
-    // With ranges on the list, its addresses may be there.
+    // If ranges are listed, its addresses may be in one of them.
     ...(policy.mode === "listed" && policy.allowCidrs.length === 0 ? [listStep(url, policy)] : []),
   ]);
 }
 
-/** What the addresses of a destination add to `checkDestination`; one bad address refuses it. */
+/** What the addresses of a destination add to `checkDestination`; a single bad one refuses it. */
 export function checkAddresses(url: URL, addresses: readonly string[], ground: Ground): Verdict {
   const { policy, own } = ground;
   if (addresses.length === 0 || addresses.length > ADDRESSES_MAX) {
@@ -115,7 +115,7 @@ function portStep(url: URL, policy: EgressPolicy): Step {
   return { rule: "port", holds, because, ...(!holds && port > 0 && { setting }) };
 }
 
-/** With loopback open, a name may turn out to be this machine, where any port will do. */
+/** With loopback open, a name may turn out to be this machine, where any port is permitted. */
 function firstPortStep(url: URL, policy: EgressPolicy): Step {
   const step = portStep(url, policy);
   if (step.holds || !policy.allowLoopback) return step;

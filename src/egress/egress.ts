@@ -1,6 +1,6 @@
 /**
- * The room's face: one guard, used when an export is accepted and again at each attempt. Never
- * decides what a refusal or a failure means for the export.
+ * The room's entry point: one guard, used when an export is accepted and again at each attempt.
+ * Never decides what a refusal or a failure means for the export.
  */
 import type { Clock } from "../clock.ts";
 import { CONNECT_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from "../limits.ts";
@@ -12,22 +12,22 @@ import { adviceFor } from "./rules.ts";
 
 export interface EgressParts {
   readonly policy: EgressPolicy;
-  /** The addresses of this machine at the moment; nothing is sent there. */
+  /** The addresses of this machine at present; nothing is sent to them. */
   readonly ownAddresses: () => readonly string[];
   readonly clock: Clock;
   readonly resolve: Resolve;
-  /** Over a whole attempt, milliseconds. */
+  /** Limit on a whole attempt, milliseconds. */
   readonly attemptTimeoutMs: number;
   /** Longest answer kept, bytes. */
   readonly answerBytesMax: number;
   /** Certificates trusted besides the default roots, PEM. */
   readonly extraCa: string | undefined;
-  /** How long connections are kept for the next request of their lane; without it, they are not. */
+  /** Limits on keeping connections for their lane's next request; without it, none are kept. */
   readonly keep?: KeepLimits;
 }
 
 export interface Egress {
-  /** What can be said of a destination without asking a name server. */
+  /** Judges a destination as far as possible without asking a name server. */
   checkDestination(uri: string):
     | { readonly kind: "permitted" }
     | { readonly kind: "malformed"; readonly detail: string }
@@ -49,7 +49,7 @@ export function createEgress(parts: EgressParts): Egress {
       if (verdict.kind === "permitted") return verdict;
       const { rule } = verdict;
       const detail = `\`uri\`: ${adviceFor(rule, policy)}`;
-      // What is no URL at all is a fault of form, not a place that is closed.
+      // A `uri` that is not a URL is malformed, not a closed destination.
       return rule === "url"
         ? { kind: "malformed", detail }
         : { kind: "refused", rule, detail: `${detail} Rule: ${rule}.` };

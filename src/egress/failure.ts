@@ -6,15 +6,15 @@
 export type SendFailure =
   /** The name has no address, or the resolver failed. */
   | "dns_error"
-  /** The host is there and nothing listens on the port. */
+  /** The host is there, but nothing listens on the port. */
   | "connection_refused"
   /** The connection broke before the answer was complete. */
   | "connection_lost"
-  /** No way to the address from here. */
+  /** There is no route to the address from here. */
   | "unreachable"
   /** The limit for connecting or for the whole attempt passed. */
   | "timed_out"
-  /** The two sides found no common TLS, or the other one speaks none. */
+  /** The two sides could not agree on TLS, or the other one speaks none. */
   | "tls_error"
   /** The destination could not prove its name. */
   | "certificate_invalid"
@@ -25,7 +25,7 @@ export type SendFailure =
   /** The caller stopped the attempt. */
   | "stopped";
 
-/** The code of an answer that was ended from here, in the manner of the parser's own. */
+/** Code for an answer that we cut off, in the style of the parser's own codes. */
 export const TOO_LONG = "ANSWER_TOO_LONG";
 
 /** Codes of the operating system, of OpenSSL as the runtime imitates it, and of the HTTP parser. */
@@ -35,14 +35,14 @@ const FAILURES: readonly (readonly [codes: RegExp, failure: SendFailure])[] = [
   [/^ETIMEDOUT$/, "timed_out"],
   [/^(HPE_|ANSWER_TOO_LONG$)/, "invalid_answer"],
   [/^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_|ERR_TLS_CERT_)/, "certificate_invalid"],
-  // The other side's alerts about certificates are here: they concern ours, which we have none of.
+  // Certificate alerts from the other side belong here: they are about ours, and we have none.
   [/^(ERR_SSL_|ERR_TLS_|EPROTO$)/, "tls_error"],
 ];
 
-/** The failure behind an error of a socket or a request; what is not in the table broke off. */
+/** The failure behind an error of a socket or a request: `connection_lost` if not in the table. */
 export function failureOf(error: unknown): SendFailure {
   if (!(error instanceof Error)) return "connection_lost";
-  // Thrown by the runtime where it was started with a --deny-net that covers the address.
+  // Thrown by the runtime if it was started with a --deny-net that covers the address.
   if (error.name === "NotCapable") return "destination_refused";
   const code = "code" in error ? String(error.code) : "";
   return FAILURES.find(([codes]) => codes.test(code))?.[1] ?? "connection_lost";

@@ -1,7 +1,7 @@
 /**
  * The guard at the only way out: resolves a destination's name and lets through the addresses it
  * has checked, or none. Never connects, and never remembers what a name resolved to: each attempt
- * asks anew. Verdicts on a URL's text are kept while own addresses are the same array.
+ * asks again. Verdicts on a URL's text are kept while `ownAddresses` returns the same array.
  */
 import { lookup } from "node:dns/promises";
 import type { Clock } from "../clock.ts";
@@ -13,14 +13,14 @@ import type { EgressPolicy } from "./policy.ts";
 import type { Rule } from "./rules.ts";
 import { hostOf } from "./spelling.ts";
 
-/** All addresses of a host; rejects or gives none if there is none. */
+/** Returns all addresses of a host; rejects, or returns none, if there are none. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
 /** The machine's own resolver, so that `/etc/hosts` and the container's DNS count. */
 export const systemResolve: Resolve = async (host) =>
   (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
 
-/** The rule that a refused destination breaks. Why it does, only `deno task explain` tells. */
+/** The rule that a refused destination breaks. Only `deno task explain` says why it does. */
 export interface Refused {
   readonly kind: "refused";
   readonly rule: Rule;
@@ -33,15 +33,15 @@ export type Vetted =
   | { readonly kind: "unresolved"; readonly code: "dns_error" | "timed_out" };
 
 export interface Guard {
-  /** What can be said without resolving; for the moment an export is accepted. */
+  /** Judges without resolving; used when an export is accepted. */
   check(uri: string): { readonly kind: "permitted" } | Refused;
-  /** What holds for one attempt. A signal that aborts counts as `timed_out`. */
+  /** Resolves and judges for one attempt. A signal that aborts counts as `timed_out`. */
   vet(uri: string, signal?: AbortSignal): Promise<Vetted>;
 }
 
 export interface GuardParts {
   readonly policy: EgressPolicy;
-  /** The addresses of this machine at the moment; nothing is sent there. Asked anew, another array. */
+  /** This machine's addresses, to which nothing is sent; the same array until read again. */
   readonly ownAddresses: () => readonly string[];
   readonly resolve: Resolve;
   readonly clock: Clock;
@@ -53,7 +53,7 @@ export function createGuard(parts: GuardParts): Guard {
   const ground = (): Ground => ({ policy, own: ownAddresses() });
   let judged = { own: [] as readonly string[], verdicts: new Map<string, Verdict>() };
 
-  /** What the URL's text tells, judged once for as long as own addresses are the same array. */
+  /** Judges the URL's text, once for as long as `ownAddresses` returns the same array. */
   function judge(uri: string): Verdict {
     const own = ownAddresses();
     if (own !== judged.own || judged.verdicts.size >= VERDICTS_MAX) {
@@ -79,7 +79,7 @@ export function createGuard(parts: GuardParts): Guard {
     return { kind: "permitted", url, addresses };
   }
 
-  /** A resolver cannot be stopped, only no longer waited for. */
+  /** A resolver cannot be stopped; it is only no longer waited for. */
   async function resolveInTime(host: string, signal?: AbortSignal) {
     try {
       const deadline = { clock, timeoutMs: resolveTimeoutMs, signal };
@@ -87,7 +87,7 @@ export function createGuard(parts: GuardParts): Guard {
       if (resolved.kind !== "done") return "timed_out";
       return resolved.value.length === 0 ? "dns_error" : resolved.value;
     } catch {
-      // Whatever ails the resolver, the destination has no address for now.
+      // Whatever went wrong with the resolver, the destination has no address for now.
       return "dns_error";
     }
   }

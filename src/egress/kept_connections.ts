@@ -1,6 +1,6 @@
 /**
- * Connections that have carried an answer and may carry the next request. One is used again only for
- * the same lane, so that owners never share one, and only to an address that has just been vetted.
+ * Connections that have carried an answer and may carry the next request. One is reused only for
+ * the same lane, so that owners never share one, and only if its address has just been vetted.
  * Never opens a connection, and never looks at what goes over one.
  */
 import type { Agent } from "node:http";
@@ -21,7 +21,7 @@ export interface KeepLimits {
   readonly idleMs: number;
   /** How old it may grow, ms. */
   readonly ageMs: number;
-  /** Connections that wait at once; the one that has waited longest goes first. */
+  /** Connections that may wait at once; beyond that, the one that has waited longest is closed. */
   readonly max: number;
 }
 
@@ -42,7 +42,7 @@ export class KeptConnections {
     this.#limits = limits;
   }
 
-  /** The connection of `lane`, unless it leads to none of `addresses` or is past its time. */
+  /** The connection of `lane`, unless it leads to none of `addresses`, is too old, or has ended. */
   take(lane: string, addresses: readonly string[]): Connection | undefined {
     const kept = this.#kept.get(lane);
     if (kept === undefined) return undefined;
@@ -62,7 +62,7 @@ export class KeptConnections {
     this.#drop(lane);
     const { socket } = connection;
     const drop = () => this.#drop(lane);
-    // Whatever comes now, nobody has asked for; and a connection that has ended is of no use.
+    // Data that arrives now was not asked for, and a connection that has ended is of no use.
     const ends = ["data", "end", "close", "error"] as const;
     for (const end of ends) socket.once(end, drop);
     const cancel = this.#clock.after(this.#limits.idleMs, drop);
@@ -75,7 +75,7 @@ export class KeptConnections {
     if (this.#kept.size > this.#limits.max && oldest !== undefined) this.#drop(oldest);
   }
 
-  /** Closes all that wait. */
+  /** Closes all kept connections. */
   close(): void {
     for (const lane of [...this.#kept.keys()]) this.#drop(lane);
   }

@@ -1,6 +1,6 @@
 /**
- * Host names: which ones can be of the internet, and which ones belong to this machine or this box.
- * Pure: never resolves any.
+ * Host names: which can be on the internet, and which belong to this machine or this box. Pure:
+ * never resolves one.
  */
 
 /** Names that no public DNS answers for: RFC 6761, 6762, 7686, 8375, 9476, and local custom. */
@@ -19,18 +19,18 @@ const SPECIAL_NAMES = [
   "svc",
 ];
 
-/** Whether each label is one (RFC 1123, and the underscore, which is in use). */
+/** Whether every label is valid: RFC 1123, and the underscore, which is in use. */
 export function isWellFormed(host: string): boolean {
   const isLabel = (label: string) => /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/.test(label);
   return host.length <= 253 && host.split(".").every(isLabel);
 }
 
-/** Of one label alone, which the resolver's search domain would complete. */
+/** Whether it is a single label, which the resolver's search domain would complete. */
 export function isSingleLabel(host: string): boolean {
   return !host.includes(".");
 }
 
-/** The special name that a host is or is under. */
+/** The special name that a host equals or is under, if any. */
 export function specialNameOf(host: string): string | undefined {
   return SPECIAL_NAMES.find((name) => isWithin(name, host));
 }
@@ -40,7 +40,7 @@ export function isLocalhost(host: string): boolean {
 }
 
 /**
- * Whether a name has the form of one of the box's own parts, in whatever network of the container
+ * Whether a name has the form of one of the box's own parts, in any network of the container
  * engine: `arbiter`, `arbiter.some-network`, `tasks.core-store`.
  */
 export function isOfTheBox(host: string): boolean {

@@ -1,6 +1,6 @@
 /**
- * What the operator has opened and closed, and how it is written: each entry becomes a value, or a
- * fault in words. Pure: never reads a setting by itself, never judges a destination.
+ * What the operator has opened and closed, and how it is written: each entry is parsed to a value,
+ * or to a fault in words. Pure: never reads a setting itself, never judges a destination.
  */
 import {
   type Cidr,
@@ -37,13 +37,13 @@ export interface EgressPolicy {
   readonly allowCidrs: readonly Cidr[];
   /** Closed whatever else opens it. */
   readonly denyCidrs: readonly Cidr[];
-  /** Where addresses stand for IPv4 ones, which are then what is judged. */
+  /** Prefixes whose addresses stand for IPv4 addresses, which are then the ones judged. */
   readonly nat64Prefixes: readonly Cidr[];
-  /** Also http and https to this machine, on any port; for demos and tests. */
+  /** Also permits http and https to this machine, on any port; for demos and tests. */
   readonly allowLoopback: boolean;
 }
 
-/** What holds where the operator says nothing: https to the internet, on the ports of web servers. */
+/** The default: https to the internet, on the ports of web servers. */
 export const DEFAULT_POLICY: EgressPolicy = {
   mode: "public",
   schemes: ["https"],
@@ -55,7 +55,7 @@ export const DEFAULT_POLICY: EgressPolicy = {
   allowLoopback: false,
 };
 
-/** An entry as read, or what is wrong with it, to be said after the setting's name. */
+/** A parsed entry, or what is wrong with it, worded to follow the setting's name. */
 export type Entry<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "faulty"; readonly fault: string };
@@ -78,7 +78,7 @@ export function readAllowCidr(text: string): Entry<Cidr> {
   if (entry.kind === "faulty") return entry;
   const closed = RANGES.find((range) =>
     (range.kind === "core" || range.kind === "loopback") &&
-    // What is closed as a single address stays closed within whatever is opened around it.
+    // A closed single address stays closed within any range that is opened around it.
     (isInside(entry.value, range) || !isSingle(range) && isInside(range, entry.value))
   );
   if (closed === undefined) return entry;
@@ -128,8 +128,8 @@ export function readScheme(text: string): Entry<typeof SCHEMES[number]> {
 }
 
 /**
- * The setting that would list `host` (with its port, if it needs one) besides what is listed already;
- * nothing where an entry for it would be refused.
+ * The setting that would list `host` (with its port, if it needs one) besides what is listed
+ * already; `undefined` if an entry for it would be refused.
  */
 export function settingForHost(policy: EgressPolicy, host: string): string | undefined {
   const isOpenable = readAllowHost(host).kind === "read";

@@ -15,20 +15,20 @@ export interface Post {
   readonly answerBytesMax: number;
 }
 
-/** Knows no proxy: the environment's would have its credentials sent to the destination. */
+/** No proxy: with one from the environment, its credentials would be sent to the destination. */
 const DIRECT = { proxyEnv: {} };
 
 /**
- * Speaks HTTP on `socket` and on nothing else, for one request or, with `keepAlive`, for one after
- * the other. Node's own way of handing out sockets is left out: Deno 2.9.6 sends again by itself
- * where a socket used before breaks, also one that was ended from here, and waits for a new one.
+ * Speaks HTTP on `socket` and on nothing else, for one request or, with `keepAlive`, for several in
+ * turn. Bypasses Node's own way of handing out sockets: if a reused socket breaks, even if we ended
+ * it, Deno 2.9.6 resends by itself and waits for a new one.
  */
 export function agentOn(socket: Socket, keepAlive: boolean): Agent {
   const addRequest = (outgoing: ClientRequest) => outgoing.onSocket(socket);
   return Object.assign(new Agent({ ...DIRECT, keepAlive }), { addRequest });
 }
 
-/** Sends the request; {@link answerTo} has its answer. `isClear` tells what it leaves behind. */
+/** Sends the request; {@link answerTo} gives its answer, `isClear` whether nothing is left over. */
 export function post(
   { url, headers, body, answerBytesMax }: Post,
   { agent, socket }: { readonly agent: Agent; readonly socket: Socket },
@@ -53,13 +53,13 @@ export function post(
 /** The head of the answer; rejects if none comes. */
 export function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    // Instead of "response" where the answer is 101.
+    // Emitted instead of "response" if the answer is 101.
     outgoing.once("upgrade", resolve);
     outgoing.once("response", (incoming) => {
-      // The parser goes on with what it has, also when the request was ended.
+      // The parser goes on with what it has, even after the request was destroyed.
       if (outgoing.destroyed) return;
       resolve(incoming);
-      // What breaks the request now breaks the rest of the answer, and knows why.
+      // An error of the request now breaks the rest of the answer, and is passed on as the cause.
       outgoing.on("error", (error) => {
         if (!incoming.complete) incoming.destroy(error);
       });

@@ -1,6 +1,6 @@
 /**
- * The map of the address space: which range is what, from IANA's special-purpose registries and
- * the manuals of clouds. A table only: never decides whether anything may be sent.
+ * The map of the address space: which range is what, from IANA's special-purpose registries and the
+ * manuals of cloud providers. A table only: never decides whether anything may be sent.
  */
 import { type Address, type Cidr, holds, parseCidr } from "./cidr.ts";
 
@@ -17,12 +17,12 @@ export interface Range extends Cidr {
   readonly what: string;
 }
 
-/** The first range that holds an address decides; this one is what remains: unassigned IPv6. */
+/** The first range that holds `address`; what is in none is unassigned IPv6. */
 export function rangeOf(address: Address): Range {
   return RANGES.find((range) => holds(range, address)) ?? UNASSIGNED;
 }
 
-/** Prefixes whose addresses carry an IPv4 address: what is looked at is not what is reached. */
+/** Prefixes whose addresses carry an IPv4 address: the address judged is not the one reached. */
 const CARRIERS: readonly Row[] = [
   ["::/96", "core", "IPv4-compatible addresses, withdrawn (RFC 4291)"],
   ["::ffff:0:0:0/96", "core", "IPv4-translated addresses (RFC 2765)"],
@@ -35,7 +35,7 @@ const NAT64: readonly Row[] = [
   ["64:ff9b:1::/48", "core", "NAT64 for local use (RFC 8215)"],
 ];
 
-/** Single addresses inside wider ranges come first: an opened range must not open them. */
+/** Single addresses inside wider ranges come first: opening the range must not open them. */
 const SINGLE: readonly Row[] = [
   ["100.100.100.200/32", "core", "metadata of Alibaba Cloud"],
   ["168.63.129.16/32", "core", "the host of an Azure machine, though it looks public"],

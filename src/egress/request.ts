@@ -1,8 +1,8 @@
 /**
- * One guarded HTTP request: an export's bytes to its destination, and what came back. Never
- * follows a redirect, never decompresses, and never reads more than it was told to. Sends a second
- * time only where a connection that was kept turns out to have been closed: nothing came back on it,
- * or a 408 (RFC 9110, 15.5.9), and the request carries an `Idempotency-Key` (9.2.2).
+ * One guarded HTTP request: an export's bytes to its destination, and what came back. Never follows
+ * a redirect, never decompresses, and never reads more than the limit. Sends a second time only if
+ * a kept connection turns out to have been closed: nothing came back on it, or a 408 (RFC 9110,
+ * 15.5.9). The request's `Idempotency-Key` permits that (9.2.2).
  */
 import type { Clock } from "../clock.ts";
 import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
@@ -20,7 +20,7 @@ export interface OutboundRequest {
   readonly body: Uint8Array;
   /** Stops the attempt from outside. */
   readonly signal?: AbortSignal;
-  /** Whose connection may be used again; without one, the request has its own. */
+  /** The lane whose kept connection may be reused; without one, the request opens its own. */
   readonly lane?: string;
 }
 
@@ -28,11 +28,11 @@ export type RequestResult =
   | {
     readonly kind: "answered";
     readonly status: number;
-    /** As it came: not decompressed, not decoded. */
+    /** As received: not decompressed, not decoded. */
     readonly body: Uint8Array;
     readonly truncated: boolean;
     readonly address: string;
-    /** The header of that name, as it came. */
+    /** The `Retry-After` header, as received. */
     readonly retryAfter?: string;
   }
   | {
@@ -43,9 +43,9 @@ export type RequestResult =
     readonly address?: string;
   };
 
-/** What came of a request, and of how often it was sent. */
+/** The result of a request, and whether it was sent twice. */
 export type Sent = RequestResult & {
-  /** Where it had gone before, on a kept connection that turned out to be closed: it may have arrived. */
+  /** Where it was first sent, on a kept connection that was in fact closed: it may have arrived. */
   readonly firstSentTo?: string;
 };
 
@@ -54,9 +54,9 @@ export type SendRequest = (request: OutboundRequest) => Promise<Sent>;
 
 /** What bounds every request. */
 export interface SendLimits {
-  /** Over TCP connect and TLS handshake. */
+  /** For TCP connect and TLS handshake together. */
   readonly connectTimeoutMs: number;
-  /** Over everything, name resolution and the last byte of the answer included. */
+  /** For everything, from name resolution to the last byte of the answer. */
   readonly attemptTimeoutMs: number;
   /** A longer answer is cut here. */
   readonly answerBytesMax: number;
@@ -69,7 +69,7 @@ export interface SendRequestParts {
   /** PEM certificates trusted besides the default roots. */
   readonly extraCa?: string | undefined;
   readonly sockets?: Sockets;
-  /** Where connections wait for their next request; without it, each is closed after one. */
+  /** Where connections wait for their next request; without it, each serves one request only. */
   readonly kept?: KeptConnections | undefined;
 }
 
@@ -96,7 +96,7 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
     try {
       const result = await attempt(request, signal, context);
       if (result.kind === "answered" || result.rule !== undefined || !signal.aborted) return result;
-      // Whatever broke, it broke because it was ended from here.
+      // Whatever failed, it failed because we ended it.
       return { ...result, code: isLate ? "timed_out" : "stopped" };
     } finally {
       cancel();
@@ -141,12 +141,15 @@ async function attempt(
   return again === undefined ? result : { ...result, ...again };
 }
 
-/** Whether an answer may be about the time a connection waited, and not about what was sent on it. */
+/** Whether an answer may be about the idle connection, not about the request sent on it. */
 function isTooLate(result: RequestResult): boolean {
   return result.kind === "answered" && result.status === 408;
 }
 
-/** Sends on an open connection; tells whether it broke before anything came back, or went out. */
+/**
+ * Sends on an open connection; returns `unanswered` if it broke before anything came back, `unsent`
+ * if before anything went out.
+ */
 async function sendOn(
   connection: Connection,
   request: Post & { readonly signal: AbortSignal; readonly lane?: string },
@@ -156,7 +159,7 @@ async function sendOn(
   const { signal, lane } = request;
   const bytesBefore = socket.bytesRead;
   const end = () => socket.destroy();
-  // What has happened already is not told again.
+  // An event that has fired already does not fire again.
   if (signal.aborted || socket.destroyed) {
     end();
     return "unsent";
@@ -166,9 +169,9 @@ async function sendOn(
   try {
     const { outgoing, isClear } = post(request, connection);
     const incoming = await answerTo(outgoing);
-    // The types allow for a server's messages, which have no status.
+    // The type also covers a server's incoming messages, which have no status.
     const status = incoming.statusCode ?? 0;
-    // 101 is a protocol that was not asked for: what follows is not HTTP.
+    // 101 switches to a protocol that was not asked for: what follows is not HTTP.
     if (status < 200) return { kind: "failed", code: "invalid_answer", address };
     const answer = await readAnswer(incoming, request.answerBytesMax);
     isReusable = !answer.truncated && isClear();

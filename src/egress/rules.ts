@@ -1,5 +1,5 @@
 /**
- * The rules that a destination may break, and what its sender is told to do about it. Never says
+ * The rules that a destination may break, and the advice given to its sender. Never reveals
  * anything about the network inside, or about what the operator has closed there.
  */
 import { DESTINATION_CHARS_MAX } from "../limits.ts";
@@ -21,7 +21,7 @@ export interface Step {
   readonly rule: Rule;
   readonly holds: boolean;
   readonly because: string;
-  /** What the operator could set to have it hold; absent where nothing does. */
+  /** The setting that would make it hold; absent if none would. */
   readonly setting?: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Rules on the text of a destination. The URL parser repairs what it can (`http:\\host`, a tab in a
- * name), and another parser repairs it otherwise, so a text that needs repair is refused.
+ * name), and another parser may repair it differently, so a text that needs repair is refused.
  */
 import { DESTINATION_CHARS_MAX } from "../limits.ts";
 import type { Rule } from "./rules.ts";
@@ -13,7 +13,7 @@ export function checkSpelling(uri: string): Spelling {
   if (uri.length > DESTINATION_CHARS_MAX) {
     return misspelt("url", `it has more than ${DESTINATION_CHARS_MAX} characters`);
   }
-  // Control, format and surrogate characters, separators: read by nobody, or read two ways.
+  // Control, format and surrogate characters, separators: invisible, or open to two readings.
   if (/[\p{Cc}\p{Cf}\p{Cs}\p{Z}\\]/u.test(uri)) {
     return misspelt("url", "it has a space, a backslash, a control or an invisible character");
   }
@@ -24,7 +24,7 @@ export function checkSpelling(uri: string): Spelling {
   const url = URL.parse(uri);
   if (authority === undefined || url === null) return misspelt("url", "it is not an absolute URL");
   if (authority.includes("@")) return misspelt("userinfo", "it has a user name before its host");
-  // Reads as a user name to parsers that do not stop at `#`.
+  // Parsers that do not stop at `#` take what is before the `@` for a user name.
   if (url.hash.includes("@")) return misspelt("userinfo", "it has an @ in its fragment");
   return { kind: "spelt", url };
 }
@@ -34,7 +34,7 @@ export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$|\.$/g, "");
 }
 
-/** The port to connect to, said or implied by the scheme. */
+/** The port to connect to, explicit or implied by the scheme. */
 export function portOf(url: URL): number {
   if (url.port !== "") return Number(url.port);
   return url.protocol === "https:" ? 443 : 80;

@@ -1,5 +1,5 @@
 /**
- * Whose word a destination's certificate needs: the runtime's root certificates and those the
+ * Who may vouch for a destination's certificate: the runtime's root certificates and those the
  * operator adds. Never widens trust beyond these, and never switches verification off.
  */
 import { X509Certificate } from "node:crypto";
@@ -22,10 +22,10 @@ export function createTrust(extraCa?: string): Trust {
   const secureContext = createSecureContext();
   const roots = extraCa === undefined ? [] : readCertificates(extraCa);
   // Not `ca`: that would replace the default roots, and reading those to pass them along needs
-  // permissions. `addCACert` is the handle's own, older than its types.
+  // permissions. `addCACert` is a method of the native handle, which has no types.
   for (const root of roots) secureContext.context.addCACert(root.toString());
   return {
-    // Verification is said aloud, because an environment variable changes the default.
+    // Verification is requested explicitly, because an environment variable changes the default.
     options: { secureContext, rejectUnauthorized: true, checkServerIdentity: identityFault },
     accepts(socket) {
       try {
@@ -39,9 +39,9 @@ export function createTrust(extraCa?: string): Trust {
 }
 
 /**
- * Keeps certificates that cannot be read from ending the process: Deno 2.9.6 reads all that the
- * destination sent, needed or not, where nobody catches what that throws. Call it before the
- * handshake.
+ * Keeps unreadable certificates from ending the process: Deno 2.9.6 reads every one that the
+ * destination sent, needed or not, in a place where nothing catches what that throws. Call it
+ * before the handshake.
  */
 export function shield(socket: TLSSocket): void {
   const read = socket.getPeerCertificate.bind(socket);
@@ -50,7 +50,7 @@ export function shield(socket: TLSSocket): void {
       try {
         return read(detailed);
       } catch {
-        // No certificate; that has no name, so the connection ends.
+        // Treated as no certificate: without a name to match, the connection ends.
         return {};
       }
     },
@@ -61,7 +61,7 @@ function identityFault(host: string, cert: PeerCertificate): Error | undefined {
   try {
     return checkServerIdentity(host, cert);
   } catch (error) {
-    // It throws over alternative names that it cannot split.
+    // It throws on alternative names that it cannot split.
     return error instanceof Error ? error : new Error("Cannot read the certificate's names");
   }
 }
@@ -70,9 +70,9 @@ function identityFault(host: string, cert: PeerCertificate): Error | undefined {
 const CHAIN_MAX = 10;
 
 /**
- * Deno 2.9.6 lets a certificate it cannot parse strictly, such as an X.509v1 one, through on the
- * issuer's name alone wherever a CA was added, without checking one signature: anyone may write
- * such a certificate. So where an added CA is named, its signature is checked here.
+ * If a CA was added, Deno 2.9.6 accepts a certificate that it cannot parse strictly, such as an
+ * X.509v1 one, on the issuer's name alone, without checking any signature: anyone may write such a
+ * certificate. So if an added CA is named, its signature is checked here.
  */
 function isVouchedFor(
   chain: readonly X509Certificate[],
@@ -80,7 +80,7 @@ function isVouchedFor(
 ): boolean {
   // Certificates under the default roots do not get that leniency.
   if (!chain.some((cert) => roots.some((root) => root.subject === cert.issuer))) return true;
-  // Version 1 has no alternative names. Even a true one is not to be believed: the runtime does
+  // Version 1 has no alternative names. Even a genuine one must not be trusted: the runtime does
   // not check that the server holds its key.
   if (chain[0]?.subjectAltName === undefined) return false;
   for (const [index, cert] of chain.entries()) {

@@ -1,5 +1,5 @@
 /**
- * What goes over a connection for one request: ends an answer that never gets anywhere, and tells
+ * Watches what a connection carries for one request: cuts off an answer that gets nowhere, and says
  * whether the connection is fit for another request. Counts what comes, never parses it.
  */
 import { Buffer } from "node:buffer";
@@ -8,15 +8,15 @@ import type { Socket } from "node:net";
 import { ANSWER_HEADER_BYTES_MAX, ANSWER_WIRE_FACTOR, INTERIM_ANSWERS_MAX } from "../limits.ts";
 import { TOO_LONG } from "./failure.ts";
 
-/** Tells whether request and answer went over whole, and nothing came besides. */
+/** Whether request and answer were transferred in full, and nothing else came. */
 export type IsClear = () => boolean;
 
 const BLANK_LINE = "\r\n\r\n";
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
- * Ends an answer that never gets anywhere: interim answers, chunk extensions, empty lines. The
- * parser's own limit is on the headers of one message.
+ * Cuts off an answer that gets nowhere: interim answers, chunk extensions, empty lines without end.
+ * The parser itself limits only the headers of one message.
  */
 export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: number): IsClear {
   let interim = 0;
@@ -38,14 +38,14 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
   outgoing.once("close", () => socket.off("data", count));
   outgoing.once("finish", () => isSent = true);
   outgoing.once("response", (incoming) => {
-    // The parser is at the last part, which holds the end of the head; all of it, or nobody can tell.
+    // The last part holds the end of the head; if its blank line is split, the length is unknown.
     const blankLine = last.indexOf(BLANK_LINE);
     const headBytes = blankLine < 0 ? NaN : bytes - last.length + blankLine + BLANK_LINE.length;
     answer = { incoming, headBytes };
   });
   return () => {
     if (!isSent || isMore || !answer?.incoming.complete || !outgoing.shouldKeepAlive) return false;
-    // The parser passes over the beginning of a head that came together with the end of an answer.
+    // The parser skips the start of a further head that came together with the end of an answer.
     const length = answer.incoming.headers["content-length"];
     return length === undefined
       ? last.subarray(-BLANK_LINE.length).equals(Buffer.from(BLANK_LINE))
@@ -53,7 +53,7 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
   };
 }
 
-/** What ends an answer that takes more than it may. */
+/** The error that ends an answer which takes more bytes than it may. */
 export function tooLong(): Error {
   return Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
 }

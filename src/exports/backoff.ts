@@ -1,9 +1,9 @@
-/** When to try again. Pure: chance is an argument. */
+/** When to retry. Pure: chance is an argument. */
 
 /** A schedule of delays in milliseconds; the last one repeats. */
 export interface Backoff {
   readonly delaysMs: readonly number[];
-  /** Share by which each delay varies either way, 0 to 1. */
+  /** Fraction by which each delay varies either way, 0 to 1. */
   readonly jitter: number;
 }
 
@@ -18,7 +18,7 @@ export function backoffMs(backoff: Backoff, failures: number, chance: number): n
   return Math.round(delay * (1 - jitter + 2 * jitter * chance));
 }
 
-/** The longest delay that the schedule can bring, ms. */
+/** The longest delay that the schedule can produce, ms. */
 export function longestDelayMs({ delaysMs, jitter }: Backoff): number {
   return Math.round(Math.max(0, ...delaysMs) * (1 + jitter));
 }

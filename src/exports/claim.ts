@@ -1,6 +1,6 @@
 /**
- * Whose turn it is at the head of a lane: an export that waits, or one whose attempt lapsed, of which
- * nobody knows how it ended. Pure, as `export.ts` is.
+ * Decides what to do at the head of a lane: with an export that waits, or with one whose last
+ * attempt lapsed, so that its outcome is unknown. Pure, like `export.ts`.
  */
 import { hash } from "node:crypto";
 import { type Backoff, backoffMs, longestDelayMs } from "./backoff.ts";
@@ -8,7 +8,7 @@ import { type Change, factsOf, finish } from "./export.ts";
 import { hostAndPathOf, type LedgerEntry } from "./ledger_entry.ts";
 import type { Claimant, Delivering, ExportRecord, Finished, Lease, Pending } from "./record.ts";
 
-/** What a claim is judged by, besides the record and the lease. */
+/** What a claim depends on, besides the record and the lease. */
 export interface TurnFacts {
   readonly now: number;
   readonly claimant: Claimant;
@@ -16,28 +16,28 @@ export interface TurnFacts {
   readonly backoff: Backoff;
   /** How long a finished export is kept for its owner, ms. */
   readonly retentionMs: number;
-  /** Lapses in a row of the one that stood before it, where that was given up for them. */
+  /** Consecutive lapses of the export before it, if that one was given up because of them. */
   readonly lapsesBefore?: number;
 }
 
-/** What is to be done at the head of a lane. */
+/** What to do with the head of a lane. */
 export type Turn =
   | { readonly kind: "claim"; readonly change: Change<Delivering> }
-  /** The one behind it begins with its `lapses`: both go to the same destination. */
+  /** The export behind it starts with its `lapses`: both go to the same destination. */
   | { readonly kind: "give_up"; readonly change: Change<Finished>; readonly lapses: number }
-  /** Nothing before `until`, ms since the epoch. */
+  /** Do nothing before `until`, ms since the epoch. */
   | { readonly kind: "wait"; readonly until: number }
-  /** It has been finished since it was looked up; whoever did that sees to the lane. */
+  /** It was finished after it was looked up; whatever finished it has taken care of the lane. */
   | { readonly kind: "over" };
 
-/** Up to this many lapses in a row are put down to chance. */
+/** Up to this many consecutive lapses are put down to chance. */
 const LAPSES_BY_CHANCE = 3;
-/** From so many on, an export that is past its give-up age is given up: no chance brings about five. */
+/** At this many, an export past its give-up age is given up: five in a row cannot be chance. */
 const LAPSES_MAX = 5;
 
 /**
- * Judges the head of a lane. A lease of an earlier boot of the same instance is void: its holder is
- * gone, for one instance runs once at a time.
+ * Decides what to do with the head of a lane. A lease from an earlier boot of the same instance is
+ * void: its holder is gone, since an instance runs only once at a time.
  */
 export function turnOf(record: ExportRecord, lease: Lease | undefined, facts: TurnFacts): Turn {
   if (record.state === "finished") return { kind: "over" };
@@ -50,13 +50,13 @@ export function turnOf(record: ExportRecord, lease: Lease | undefined, facts: Tu
   const lapses = 1 + (lease?.lapses ?? 0);
   const until = restUntil(record, lease, lapses, facts);
   if (until > facts.now) return { kind: "wait", until };
-  // One that began with the lapses of the one before it has as many attempts of its own.
+  // Lapses inherited from the export before it count only up to its own number of attempts.
   return Math.min(lapses, record.attempts) >= LAPSES_MAX && facts.now >= record.giveUpAt
     ? { kind: "give_up", change: giveUp(record, facts), lapses }
     : { kind: "claim", change: claim(record, lapses, facts) };
 }
 
-/** Claims the export at the head of its lane for one attempt, if it is its turn. */
+/** Claims the export at the head of its lane for one attempt, if its turn has come. */
 export function claimExport(
   record: ExportRecord,
   lease: Lease | undefined,
@@ -66,7 +66,7 @@ export function claimExport(
   return turn.kind === "claim" ? turn.change : undefined;
 }
 
-/** @param lapses attempts in a row, up to this one, of which nobody knows how they ended */
+/** @param lapses consecutive attempts just before this one whose outcome is unknown */
 function claim(
   record: Pending | Delivering,
   lapses: number,
@@ -97,9 +97,9 @@ function lapseOf({ id, attempts: attempt }: Delivering, at: number) {
 }
 
 /**
- * After a kill work goes on at once. But an attempt that may have ended the process itself must not do
- * so at every start: after too many lapses in a row the next one waits as after a failure. Those that
- * lapsed together do not come back together, or one of them would go on cutting off the others.
+ * After a kill, work resumes at once. But an attempt that may have ended the process itself must
+ * not do so at every start: after too many lapses in a row the next one waits as after a failure.
+ * Those that lapsed together do not return together, or one would keep cutting off the rest.
  */
 function restUntil(
   { id, attempts }: Delivering,
@@ -109,7 +109,7 @@ function restUntil(
 ): number {
   const rests = lapses - LAPSES_BY_CHANCE;
   if (lease?.since === undefined || rests <= 0) return now;
-  // By the id, not by chance: the lane is looked at again and again, and must rest as long each time.
+  // From the id, not by chance: the lane is looked at repeatedly, and must wait as long each time.
   const chance = hash("sha256", `${id} ${attempts}`, "buffer").readUInt32BE() / 2 ** 32;
   const until = lease.since + backoffMs(backoff, rests, chance);
   return isPlannedBefore(until, now, backoff) ? now : until;
@@ -120,7 +120,7 @@ function isDue({ attempts, dueAt }: Pending, { now, backoff }: TurnFacts): boole
   return attempts === 0 || dueAt <= now || isPlannedBefore(dueAt, now, backoff);
 }
 
-/** A moment further off than the longest delay was planned by a clock that has since been put back. */
+/** Whether `moment` is further off than any delay; then the clock has been put back since. */
 function isPlannedBefore(moment: number, now: number, backoff: Backoff): boolean {
   return moment > now + longestDelayMs(backoff);
 }
@@ -128,6 +128,6 @@ function isPlannedBefore(moment: number, now: number, backoff: Backoff): boolean
 function isHeld(lease: Lease, { now, claimant, leaseMs }: TurnFacts): boolean {
   if (lease.until <= now) return false;
   if (lease.claimant.instance !== claimant.instance) return true;
-  // Our own lease ends later than any that we could take now only if the clock was put back.
+  // Our own lease can end later than one taken now only if the clock was put back.
   return lease.claimant.boot === claimant.boot && lease.until <= now + leaseMs;
 }

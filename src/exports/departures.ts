@@ -1,6 +1,6 @@
 /**
- * What left the box, read from the ledger's entries in their order: one departure for each attempt
- * that brought its data to the destination, or may have. Pure.
+ * What left the box, derived from the ledger's entries in their order: one departure for each
+ * attempt that brought its data to the destination, or may have. Pure.
  */
 import { type AttemptFailure, FAILURES } from "./failure.ts";
 import type { LedgerEntry } from "./ledger_entry.ts";
@@ -13,15 +13,15 @@ export interface Departure {
   readonly owner: string;
   readonly host: string;
   readonly path: string;
-  /** The address that was connected to, where there was one. */
+  /** The address connected to, if there was a connection. */
   readonly address?: string;
   readonly bytes: number;
   readonly sha256: string;
   readonly id: string;
   readonly attempt: number;
-  /** Whether the data arrived: `yes` where the destination answered. */
+  /** Whether the data arrived: `yes` if the destination answered. */
   readonly arrived: "yes" | "perhaps";
-  /** `unknown` of an attempt that was cut off, or still runs. */
+  /** `unknown` if the attempt was cut off or is still running. */
   readonly outcome: "answered" | AttemptFailure | "unknown";
   readonly status?: number;
 }
@@ -29,14 +29,14 @@ export interface Departure {
 type Started = Extract<LedgerEntry, { kind: "attempt.started" }>;
 type Ended = Extract<LedgerEntry, { kind: "attempt.ended" }>;
 
-/** An export that is not finished as far as the entries go. */
+/** An export that is unfinished according to the entries so far. */
 interface Open {
   readonly owner: string;
-  /** Its attempt whose end has not come yet. */
+  /** Its attempt that has not ended yet. */
   readonly running?: Started | undefined;
 }
 
-/** What left, each when its attempt ended; at the end those of which nobody knows. */
+/** Yields each departure when its attempt is over; last, those that have no known end. */
 export async function* departuresIn(
   entries: Iterable<LedgerEntry> | AsyncIterable<LedgerEntry>,
 ): AsyncGenerator<Departure> {
@@ -65,7 +65,7 @@ function ownerIn(entry: LedgerEntry): string {
   return entry.kind === "export.accepted" ? entry.owner : "";
 }
 
-/** Nothing where the attempt ended before anything could leave. */
+/** `undefined` if the attempt ended before anything could leave. */
 function departureOf(
   owner: string,
   { at, host, path, bytes, sha256, id, attempt }: Started,

@@ -1,6 +1,6 @@
 /**
- * How an export may change: accepted, settled; `claim.ts` has what comes between. Pure: time, chance
- * and ids are arguments; knows no store, no network, no HTTP.
+ * How an export may change: acceptance and settlement; `claim.ts` has what comes between. Pure:
+ * time, chance and ids are arguments; knows no store, no network, no HTTP.
  */
 import { hash } from "node:crypto";
 import { type Backoff, backoffMs } from "./backoff.ts";
@@ -20,7 +20,7 @@ import type {
 /** A new state and everything that must be committed with it. */
 export interface Change<R extends ExportRecord = ExportRecord> {
   readonly record: R;
-  /** The lane's lease from now on; none when nobody holds it. */
+  /** The lane's lease from now on; absent if nobody holds it. */
   readonly lease?: Lease;
   readonly entries: readonly LedgerEntry[];
 }
@@ -61,7 +61,7 @@ export function acceptExport(
 /** How results are kept and failures retried. */
 export interface SettlePolicy {
   readonly backoff: Backoff;
-  /** Answers with these statuses are no end, but tried again. */
+  /** An answer with one of these statuses is retried instead of finishing the export. */
   readonly retryStatuses: readonly number[];
   /** The longest wait that a destination may ask for. */
   readonly retryAfterMaxMs: number;
@@ -71,8 +71,8 @@ export interface SettlePolicy {
 
 /**
  * Records the outcome of the running attempt and decides the next state. An answer finishes the
- * export, unless its status is one to try again; that and a failure are retried with backoff until
- * the give-up age, where one last attempt is made.
+ * export, unless its status is to be retried; such answers, and failures that are not final, are
+ * retried with backoff until the give-up age, when one last attempt is made.
  *
  * @param facts.chance uniform in [0, 1), for the jitter
  */
@@ -108,7 +108,7 @@ function isFinal(outcome: Outcome, { retryStatuses }: SettlePolicy): boolean {
     : FAILURES[outcome.code].final;
 }
 
-/** What the destination asks for, within bounds. */
+/** The wait that the destination asks for, within bounds. */
 function askedFor(outcome: Outcome, policy: SettlePolicy): number | undefined {
   if (outcome.kind === "failed" || outcome.retryAfterMs === undefined) return undefined;
   return Math.min(outcome.retryAfterMs, policy.retryAfterMaxMs);
@@ -161,8 +161,8 @@ export function finish(
 }
 
 /**
- * The same change, its result kept from `now` on: it is written down at last, and the store may have
- * been away for longer than its retention.
+ * The same change with its retention starting at `now`, when it is finally written: the store may
+ * have been unavailable for longer than the retention.
  */
 export function keptFrom<R extends ExportRecord>(
   change: Change<R>,
@@ -180,7 +180,7 @@ export function factsOf(
   return { id, owner, uri, lane, payload, acceptedAt, giveUpAt, attempts };
 }
 
-/** A moment that is past by every clock, also by one that is put back. */
+/** A moment in the past by every clock, even one that was put back. */
 export const AT_ONCE = 0;
 
 /**

@@ -1,16 +1,16 @@
 /**
- * The closed table of ways in which an export ends without an answer: what an app is told, and
- * whether trying again can help. Never holds an address or anything else about the network inside.
+ * The closed table of ways in which an export can end without an answer: what the app sees, and
+ * whether a retry can help. Never holds an address or anything else about the internal network.
  */
 
 interface Failure {
   /** Status shown in `ext_response.status` when the export ends so. */
   readonly status: 403 | 502 | 504;
-  /** Told to the app; says what happened in its words. */
+  /** Shown to the app; describes what happened in the app's terms. */
   readonly detail: string;
-  /** Final: no further attempt, since none can end otherwise. */
+  /** No further attempt is made, since none could end differently. */
   readonly final: boolean;
-  /** Always comes before anything is sent, so that no data can have left. */
+  /** Always happens before anything is sent, so that no data can have left. */
   readonly beforeSending: boolean;
 }
 
@@ -81,8 +81,8 @@ const table = {
 /** One way to fail; the `error.code` of the wire. */
 export type FailureCode = keyof typeof table;
 
-/** What an attempt may come to; the others are said of a whole export. */
+/** How a single attempt can fail; the other codes apply to a whole export. */
 export type AttemptFailure = Exclude<FailureCode, "interrupted">;
 
-/** Every failure with its status, words and finality. */
+/** Every failure with its status, text and finality. */
 export const FAILURES: Readonly<Record<FailureCode, Failure>> = table;

@@ -4,9 +4,9 @@
  */
 import type { AttemptFailure } from "./failure.ts";
 
-/** Where an export goes, as far as the ledger may know it. */
+/** Where an export goes, as far as the ledger may record it. */
 export interface HostAndPath {
-  /** Host, with the port where it is not the scheme's own. */
+  /** Host, with the port unless it is the scheme's default. */
   readonly host: string;
   readonly path: string;
 }
@@ -65,7 +65,7 @@ export type LedgerEntry =
 /** Host and path of `uri`, without query, fragment or credentials. */
 export function hostAndPathOf(uri: string): HostAndPath {
   const url = URL.parse(uri);
-  // Without a host, such as `blob:…`, the path may hold anything.
+  // Without a host, as in `blob:…`, the path may hold anything.
   return url === null || url.host === ""
     ? { host: "", path: "" }
     : { host: url.host, path: url.pathname };

@@ -1,4 +1,4 @@
-/** What an app is shown of its export: the wire's words and member order (contract 1.6). Pure. */
+/** What an app sees of its export: the names and member order of the wire (contract 1.6). Pure. */
 import type { ExportRecord, Finished } from "./record.ts";
 import { FAILURES } from "./failure.ts";
 import { statusText } from "./status_phrase.ts";
@@ -6,7 +6,7 @@ import { statusText } from "./status_phrase.ts";
 /** The three states of the wire. */
 export type WireState = "Pending" | "Processing" | "Finished";
 
-/** `ext_response` of a finished export. `encoding`, `truncated` and `error` stand only where they say something. */
+/** `ext_response` of a finished export. Optional members are present only when they apply. */
 export interface ExtResponse {
   readonly status: string;
   readonly body: string;
@@ -22,7 +22,7 @@ export interface Receipt {
   readonly ext_response: ExtResponse | Readonly<Record<string, never>>;
 }
 
-/** An export that waits for its second attempt or a later one is still `Processing`: states only move forward. */
+/** An export waiting for a retry is still `Processing`: states only move forward. */
 export function wireState(record: ExportRecord): WireState {
   if (record.state === "finished") return "Finished";
   return record.attempts === 0 ? "Pending" : "Processing";
@@ -30,7 +30,7 @@ export function wireState(record: ExportRecord): WireState {
 
 const RANKS: Readonly<Record<WireState, number>> = { Pending: 0, Processing: 1, Finished: 2 };
 
-/** Whether `record` shows an app more than `state` did; states only ever move forward. */
+/** Whether `record` is further along than `state`; states only ever move forward. */
 export function isPast(record: ExportRecord, state: WireState): boolean {
   return RANKS[wireState(record)] > RANKS[state];
 }
@@ -47,7 +47,7 @@ export function openReceipt(record: ExportRecord): Receipt {
   return { id: record.id, state: wireState(record), ext_response: {} };
 }
 
-/** Receipt of a finished export; `answer` is the destination's body as kept. */
+/** Receipt of a finished export; `answer` is the destination's body as stored. */
 export function finishedReceipt(record: Finished, answer: Uint8Array): Receipt {
   return { id: record.id, state: "Finished", ext_response: extResponse(record, answer) };
 }
@@ -69,13 +69,13 @@ function extResponse({ result, attempts }: Finished, answer: Uint8Array): ExtRes
   };
 }
 
-/** Bytes that are not UTF-8 travel as base64; a character cut in two by the cap is left out. */
+/** An answer that is not UTF-8 is sent as base64; a character cut in two by the cap is left out. */
 function textOrBase64(
   answer: Uint8Array,
   truncated: boolean,
 ): { readonly body: string; readonly encoding?: "base64" } {
   try {
-    // With `stream`, a decoder keeps back an unfinished character instead of refusing it.
+    // With `stream`, a decoder holds back an incomplete character instead of rejecting it.
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     return { body: decoder.decode(answer, { stream: truncated }) };
   } catch {

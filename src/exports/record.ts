@@ -1,10 +1,10 @@
 /**
- * What is kept of an export: its facts, its state, and who may deliver it. Types only; how they
- * change is in `export.ts` and `claim.ts`. Moments are milliseconds since the epoch.
+ * What is stored of an export: its facts, its state, and who may deliver it. Types only; how they
+ * change is in `export.ts` and `claim.ts`. Times are milliseconds since the epoch.
  */
 import type { AttemptFailure, FailureCode } from "./failure.ts";
 
-/** What never changes in an export, and how often it was tried. */
+/** What never changes in an export, and its number of attempts. */
 export interface Facts {
   /** UUID of version 7 (RFC 9562), lower case; also the `Idempotency-Key` of every attempt. */
   readonly id: string;
@@ -12,7 +12,7 @@ export interface Facts {
   readonly owner: string;
   /** The destination as the app wrote it. */
   readonly uri: string;
-  /** FIFO that the export stands in: one per owner and destination. */
+  /** The FIFO queue that the export is in: one per owner and destination. */
   readonly lane: string;
   readonly payload: { readonly bytes: number; readonly sha256: string };
   readonly acceptedAt: number;
@@ -29,7 +29,7 @@ export interface Pending extends Facts {
   readonly dueAt: number;
 }
 
-/** In the hands of whoever holds its lane's lease. */
+/** Being delivered by the holder of its lane's lease. */
 export interface Delivering extends Facts {
   readonly state: "delivering";
 }
@@ -42,7 +42,7 @@ export interface Finished extends Facts {
   readonly result: Result;
 }
 
-/** What we keep of an export, without payload and answer. */
+/** An export as stored, without payload and answer. */
 export type ExportRecord = Pending | Delivering | Finished;
 
 /** How an export ended. */
@@ -56,8 +56,8 @@ export type Result =
   | { readonly kind: "failed"; readonly code: FailureCode; readonly rule?: string };
 
 /**
- * What came of one attempt; `ms` is its duration, `address` the one connected to, `firstSentTo` one
- * that it was sent to before, without an answer.
+ * The outcome of one attempt; `ms` is its duration, `address` the one connected to, `firstSentTo`
+ * one that it was sent to earlier without getting an answer.
  */
 export type Outcome =
   & { readonly firstSentTo?: string }
@@ -81,22 +81,22 @@ export type Outcome =
     }
   );
 
-/** A process that may claim: `instance` names its store, `boot` this run of it. */
+/** A process that may claim: `instance` names its store, `boot` this run of the process. */
 export interface Claimant {
   readonly instance: string;
   readonly boot: string;
 }
 
 /**
- * The right to deliver the head of a lane until a moment. Whoever was overtaken cannot settle: record
- * and lease have other versions then.
+ * The right to deliver the head of a lane until a given time. A holder whose lease was taken over
+ * cannot settle: record and lease have newer versions by then.
  */
 export interface Lease {
   readonly id: string;
   readonly claimant: Claimant;
-  /** When it was taken; not in leases of before there were `lapses`. */
+  /** When it was taken; absent in leases written before `lapses` existed. */
   readonly since?: number;
   readonly until: number;
-  /** Attempts just before this one, in a row, of which nobody knows how they ended; none if absent. */
+  /** Consecutive attempts just before this one whose outcome is unknown; none if absent. */
   readonly lapses?: number;
 }

@@ -1,4 +1,4 @@
-/** The text of `ext_response.status`: code, blank, phrase. The phrases are contract 1.12's, not the server's. */
+/** Text of `ext_response.status`: code, space, phrase (that of contract 1.12, not the server's). */
 
 const PHRASES: ReadonlyMap<number, string> = new Map([
   [100, "Continue"],

@@ -1,4 +1,4 @@
-/** The app at one glance: health and metrics, then the guard, then everything that needs a macaroon. */
+/** The app at a glance: health and metrics, then the guard, then all that needs a macaroon. */
 import { Hono } from "hono";
 import { rememberTokens } from "../authorise/verified_tokens.ts";
 import { type Bounded, boundedBy, type RequestBounds } from "./bounds.ts";

@@ -1,7 +1,4 @@
-/**
- * Reads a request's body within bounds: no more bytes than are permitted, no longer than is
- * permitted. Never looks into it.
- */
+/** Reads a request's body within limits on bytes and time. Never looks into it. */
 import type { Clock } from "../clock.ts";
 import { GrowingBytes } from "../growing_bytes.ts";
 
@@ -20,8 +17,8 @@ export type Body =
   | { readonly kind: "broken" };
 
 /**
- * The whole body. Of one that is too large nothing is read if its length is told, else no more than
- * shows it; of one that is too slow, what came in time.
+ * Reads the whole body. Nothing is read of one that is declared too large; an undeclared one is
+ * read until it exceeds the limit, a slow one until its time is up.
  */
 export async function readBody(request: Request, bounds: BodyBounds): Promise<Body> {
   const { bytesMax, timeoutMs, clock } = bounds;
@@ -59,10 +56,10 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
   }
 }
 
-/** Up to this, what is still to come of a body that is given up does not matter. */
+/** Up to this size, what is still to come of an abandoned body does not matter. */
 const SMALL_BYTES = 65_536;
 
-/** A body that may be left to itself: read in one go, which takes half the time. */
+/** Reads a body that may be abandoned without cancelling: in one go, which takes half the time. */
 function readSmall(request: Request, { timeoutMs, clock }: BodyBounds): Promise<Body> {
   return new Promise((resolve) => {
     const end = (body: Body) => {
@@ -77,16 +74,16 @@ function readSmall(request: Request, { timeoutMs, clock }: BodyBounds): Promise<
   });
 }
 
-/** The length that the client tells; the runtime holds it to that. */
+/** The length that the client declares; the runtime holds it to that. */
 export function lengthOf({ headers }: Pick<Request, "headers">): number | undefined {
   const length = headers.get("content-length");
   return length === null || !/^\d+$/.test(length) ? undefined : Number(length);
 }
 
-/** Room for most bodies whose length is not told. */
+/** Room for most bodies of undeclared length. */
 const BUFFER_BYTES = 4_096;
 
-/** Reads no further. Of a client that went away the cancellation is rejected, too. */
+/** Stops reading. If the client has gone, the cancellation rejects, too. */
 function forget(reader: ReadableStreamDefaultReader<Uint8Array>): void {
   reader.cancel().catch(() => {});
 }

@@ -1,6 +1,6 @@
 /**
- * What requests may cost, as an operator sets it, and what counts it. One for the whole process,
- * so that the same owner is bounded on all routes together.
+ * What requests may cost, as the operator sets it, and the counters for it. One set for the whole
+ * process, so that an owner is bounded across all routes together.
  */
 import type { Clock } from "../clock.ts";
 import type { HeadBounds } from "./head_bounds.ts";
@@ -9,7 +9,7 @@ import { PlacesInTurn } from "./places_in_turn.ts";
 import { RequestRate } from "./request_rate.ts";
 
 export interface RequestBounds extends HeadBounds {
-  /** Objects and arrays within each other, in a body and in `data`. */
+  /** How deep objects and arrays may be nested, in a body and in `data`. */
   readonly jsonDepth: number;
   /** From a request's head to the last byte of its body. */
   readonly bodyTimeoutMs: number;
@@ -17,11 +17,11 @@ export interface RequestBounds extends HeadBounds {
   readonly bodies: PlaceBounds;
   /** Polls that wait. */
   readonly polls: PlaceBounds;
-  /** Bytes of JSON with large answers that are on their way to polls, and as many to sockets. */
+  /** Bytes of JSON with large answers in flight to polls, and as many again to sockets. */
   readonly answers: PlaceBounds;
   /** Polls that wait for room among these. */
   readonly answersWaiting: PlaceBounds;
-  /** Of one owner. */
+  /** For one owner. */
   readonly requestsPerSecond: number;
 }
 

@@ -27,7 +27,7 @@ import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
 
 export interface ConversationParts extends ExportRoutesParts, GuardParts {}
 
-/** A frame that came, and how to give back what it takes of the bytes that may be received. */
+/** A received frame, and how to give back its share of the bytes that may be received. */
 interface Received {
   readonly frame: Uint8Array;
   readonly forget: () => void;
@@ -49,15 +49,15 @@ export class Conversation implements Talk {
   #waitingBytes = 0;
   #inProgress = 0;
   #largeInProgress = false;
-  /** The answer to the frame before the next one. */
+  /** Resolves when the latest frame has been answered. */
   #lastAnswer = Promise.resolve();
-  /** Exports whose end the client does not know yet. */
+  /** Exports whose outcome the client has not been sent yet. */
   readonly #followed = new Map<string, Followed>();
   /** Aborted when nothing more is to be followed. */
   readonly #leaving = new AbortController();
   readonly #left = Promise.withResolvers<void>();
   #farewell: Farewell | undefined;
-  /** Nothing is said any more. */
+  /** Nothing more is sent. */
   #isClosing = false;
 
   constructor(socket: ServerSocket, opener: Opener, parts: ConversationParts) {
@@ -117,7 +117,7 @@ export class Conversation implements Talk {
     for (const { forget } of this.#frames.splice(0)) forget();
   }
 
-  /** Does what can be done now: begins frames, or says goodbye. */
+  /** Does what can be done now: begins frames, or closes the socket. */
   #proceed(): void {
     while (this.#inProgress < SOCKET_FRAMES_IN_PROGRESS_MAX && !this.#largeInProgress) {
       // A client that does not read is not served.
@@ -130,7 +130,7 @@ export class Conversation implements Talk {
     if (!this.#isClosing) void this.#close(this.#farewell);
   }
 
-  /** What was said before goes out first, or it may be lost; a client that does not read is not waited for. */
+  /** Lets what was sent go out first, or it may be lost; does not wait for a slow client. */
   async #close({ code, reason }: Farewell): Promise<void> {
     this.#isClosing = true;
     const { slow } = this.#outbox;
@@ -141,8 +141,8 @@ export class Conversation implements Talk {
   }
 
   async #handle({ frame, forget }: Received): Promise<void> {
-    // A large payload is staged before it gets its place in the lane. What came after it waits, so
-    // that the order of arrival is the order of delivery.
+    // A large payload is staged before it gets its place in the lane. Later frames wait, so that
+    // the order of arrival is the order of delivery.
     const large = frame.length > PARTS_IN_COMMIT * PART_BYTES;
     this.#inProgress++;
     this.#largeInProgress ||= large;
@@ -151,7 +151,7 @@ export class Conversation implements Talk {
     const known = this.#followed.get(id ?? "");
     const reply = this.#reply(request)
       .catch((error) => no(this.#failed(error)));
-    // In the order of the frames: only that tells an app which of its submissions was refused.
+    // In the order of the frames: only the order shows an app which of its submissions was refused.
     this.#lastAnswer = Promise.all([reply, this.#lastAnswer]).then(([reply]) => {
       if (reply.kind === "export") return this.#tell(newer(reply.record, known?.record));
       noteLimit(reply.code, this.#opener.owner, this.#parts.pacedLog);
@@ -164,7 +164,7 @@ export class Conversation implements Talk {
     this.#proceed();
   }
 
-  /** Judges the token anew: it may have expired since the socket was opened. */
+  /** Judges the token again: it may have expired since the socket was opened. */
   async #reply(request: ExportRequest): Promise<Reply> {
     const { call } = this.#opener;
     const admission = admit(call, this.#parts);
@@ -191,7 +191,7 @@ export class Conversation implements Talk {
     }
   }
 
-  /** The export once it shows more than `record`, or nothing when it is time to ask again. */
+  /** The export once it shows more than `record`; `undefined` when it is time to ask again. */
   async #later(record: ExportRecord): Promise<ExportRecord | undefined> {
     const { clock, waiters } = this.#parts;
     const { signal } = this.#leaving;
@@ -200,7 +200,7 @@ export class Conversation implements Talk {
     const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
     const later = await waiters.until(record.id, enough, { timeoutMs: SOCKET_WATCH_MS, signal });
     if (later !== undefined || signal.aborted) return later;
-    // Not woken, or sent away because the watch failed: the record has the truth.
+    // Not woken in time, or the watch has failed: the record has the truth.
     const present = await lookUp(record.id, this.#parts, SHOWN_BEFORE)
       .catch((error) => void this.#failed(error));
     if (present !== undefined && isPast(present, state)) return present;
@@ -210,7 +210,7 @@ export class Conversation implements Talk {
 
   #takeRoom(bytes: number): GiveBack | undefined {
     const { socketAnswers } = this.#parts;
-    // Nobody stands in line here: who wanted all that an owner may have would wait for ever.
+    // There is no queue here: a claim on all that an owner may have would wait for ever.
     return socketAnswers.take(this.#opener.owner, Math.min(bytes, socketAnswers.most / 2));
   }
 
@@ -221,7 +221,7 @@ export class Conversation implements Talk {
     );
   }
 
-  /** Logs what went wrong as it would be over HTTP; returns what to call it to the client. */
+  /** Logs a failure as over HTTP; returns the problem code to send to the client. */
   #failed(error: unknown): ProblemCode {
     const { method, path } = this.#opener.call;
     return noteFailure(error, { method, path }, this.#parts);

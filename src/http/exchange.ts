@@ -1,7 +1,7 @@
 /**
- * What an app asks and what it is told, whatever carries the words. Judges in the order of the
- * rulings: form, destination and size against the grant, then the destination itself, then asks
- * the ledger. Never waits for a change, and never reads an answer that nobody is told yet.
+ * What an app asks and how it is answered, whatever the transport. Judges in a fixed order: form,
+ * destination and size against the grant, then the destination itself, then asks the ledger. Never
+ * waits for a change, and never reads a destination's answer before it is to be shown.
  */
 import { hash } from "node:crypto";
 import {
@@ -43,7 +43,7 @@ export interface ExchangeParts {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly log: Log;
-  /** Says at once what can be said without asking a name server. */
+  /** Judges at once what can be judged without asking a name server. */
   readonly checkDestination: (uri: string) => DestinationVerdict;
   /** Largest payload, bytes. */
   readonly payloadBytesMax: number;
@@ -58,7 +58,7 @@ export interface Caller {
   readonly idempotencyKey?: string | undefined;
 }
 
-/** An export to show, see {@link receiptOf}; or a way of saying no. */
+/** An export to show, see {@link receiptOf}; or a problem. */
 export type Reply =
   | { readonly kind: "export"; readonly record: ExportRecord }
   | ProblemReply;
@@ -128,12 +128,12 @@ async function poll({ grant }: Caller, id: string, parts: ExchangeParts): Promis
   return found(id, await lookUp(id, parts, (record) => mayRead(grant, record)));
 }
 
-/** A result is for tokens that could have submitted it. */
+/** A result may be read with any token that could have submitted it. */
 function mayRead(grant: Grant, { owner, payload }: ExportRecord): boolean {
   return owner === grant.owner && permitsBytes(grant, payload.bytes);
 }
 
-/** The reply to a submission that came before; its result may be kept for less than its key is. */
+/** The reply to a repeated submission; its result may be kept for less time than its key. */
 function again(id: string, record: ExportRecord | undefined): Reply {
   const detail = `The export ${id} that came with this key is finished, and its result is no ` +
     "longer kept. To export again, use a new key.";
@@ -144,14 +144,14 @@ const UNKNOWN_ADVICE =
   "Ask with a token like the one that it was submitted with (same identifier, " +
   "same destination), while its result is kept.";
 
-/** The reply that shows `record`, or says that there is none of that id. */
+/** The reply that shows `record`, or says that there is no export with that id. */
 export function found(id: string, record: ExportRecord | undefined): Reply {
   return record === undefined
     ? no("unknown_export", `${UNKNOWN_ADVICE} Asked for: ${id}.`)
     : { kind: "export", record };
 }
 
-/** The reply to what is over the limit of `data`, or of the request around it. */
+/** The reply if `data`, or the request around it, is over its limit. */
 export function tooLarge(
   { payloadBytesMax }: Pick<ExchangeParts, "payloadBytesMax">,
 ): ProblemReply {
@@ -162,7 +162,7 @@ export function tooLarge(
   );
 }
 
-/** The caller was shown this export already, or has opened it. */
+/** For a caller that was shown this export before, or has just opened it. */
 export const SHOWN_BEFORE: MayRead = () => true;
 
 /**
@@ -192,7 +192,7 @@ export async function receiptOf(
     : openReceipt(record);
 }
 
-/** Tells the log of something thrown at a request; returns what the caller is told. */
+/** Logs an error thrown by a request; returns the problem code for the caller. */
 export function noteFailure(
   error: unknown,
   where: { readonly method: string; readonly path: string },
@@ -236,7 +236,7 @@ function note(
   reason: string,
   uri: string,
 ): void {
-  // Nothing has bounded this one yet.
+  // The length of `uri` may not have been checked yet.
   const host = hostAndPathOf(uri).host.slice(0, REFUSED_HOST_CHARS_MAX);
   refusals.note({ reason, method, route: path, owner: grant.owner, host });
 }

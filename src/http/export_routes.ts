@@ -1,6 +1,6 @@
 /**
- * `POST /export` and `POST /lp/export`: one queue, two ways to learn the outcome. The grant is
- * there already; what is said to whom is decided in `exchange.ts`, here it is waited for and sent.
+ * `POST /export` and `POST /lp/export`: one queue, two ways to learn the outcome. The guard has
+ * issued the grant; `exchange.ts` decides what to answer, this file waits for it and sends it.
  */
 import { type Context, Hono } from "hono";
 import type { ExportRecord } from "../exports/record.ts";
@@ -50,8 +50,8 @@ export function exportRoutes(parts: ExportRoutesParts): Hono<Guarded> {
 }
 
 /**
- * Polls wait here, thousands at once, and each keeps every async function that waits for another:
- * so this one waits itself.
+ * Polls wait here, thousands at once, and each keeps every async function on its chain of callers
+ * in memory: so this function does the waiting itself.
  */
 async function answer(
   c: GuardedContext,
@@ -71,7 +71,7 @@ async function answer(
   const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
   try {
     const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
-    // Not woken, or sent away: whatever the record says now is the answer.
+    // Not woken in time, or released: the answer is whatever the record says now.
     const shown = found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE));
     return await respond(shown, { owner, signal }, parts);
   } finally {
@@ -79,13 +79,13 @@ async function answer(
   }
 }
 
-/** What is to be said to a request as of now, and whether it may wait for more. */
+/** The reply to a request as of now, and whether it may wait for a later one. */
 interface Heard {
   readonly reply: Reply;
   readonly isPoll: boolean;
 }
 
-/** Reads a request and hears it; its body is held until its payload is accepted. */
+/** Reads a request and answers it; its body counts as held until its payload is accepted. */
 async function receive(c: GuardedContext, parts: ExportRoutesParts): Promise<Heard> {
   const bytesMax = requestBytesMax(parts.payloadBytesMax);
   const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
@@ -108,7 +108,7 @@ async function hear(c: GuardedContext, bytesMax: number, parts: ExportRoutesPart
   return { reply: await exchange(caller, request, parts), isPoll: request.kind === "poll" };
 }
 
-/** What a request asks. Its bytes are let go here, before anything else is waited for. */
+/** Parses a request. Its bytes are released here, before anything else is waited for. */
 async function readRequest(
   c: GuardedContext,
   bytesMax: number,
@@ -130,12 +130,12 @@ async function readRequest(
   }
 }
 
-/** Whether it shows an export that may change. */
+/** Whether `reply` shows an export that may still change. */
 function isOpen(reply: Reply): reply is Extract<Reply, { kind: "export" }> {
   return reply.kind === "export" && wireState(reply.record) !== "Finished";
 }
 
-/** Small answers go out at once; large ones are rationed, or clients that do not read would take all memory. */
+/** Sends small answers at once, and rations large ones: left unread, they would take all memory. */
 async function respond(
   reply: Reply,
   { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },

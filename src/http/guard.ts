@@ -1,6 +1,6 @@
 /**
- * Lets nobody past whose request has too large a head, or whose token does not permit it; whoever
- * passes carries a grant. Comes before routing and before the body is read (contract 1.3).
+ * Turns away requests whose head is too large or whose token does not permit them, and gives the
+ * others a grant. Comes before routing and before the body is read (contract 1.3).
  */
 import type { HonoRequest } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -29,14 +29,14 @@ export interface Guarded {
 /** Keys that tokens may be signed with. */
 export interface RootKeyRing {
   readonly keys: readonly RootKey[];
-  /** Whether the one is among them that tokens are signed with now. */
+  /** Whether the key that tokens are signed with now is among them. */
   readonly complete: boolean;
 }
 
 export interface GuardParts {
   readonly clock: Clock;
   readonly refusals: Refusals;
-  /** For what may happen without end. */
+  /** For events that clients can cause without end. */
   readonly pacedLog: Log;
   readonly rootKeys: () => RootKeyRing;
   /** This service's name, as the caveat `target` must have it. */
@@ -59,8 +59,8 @@ export type Admission =
   | ProblemReply;
 
 export function guard(parts: GuardParts) {
-  // One middleware for head and token, and not async: what is called before a poll waits is kept in
-  // memory as long as it waits, and thousands do at once.
+  // One middleware for head and token, and not async: whatever is called before a poll waits stays
+  // in memory for as long as it waits, and thousands do at once.
   return createMiddleware<Guarded>(function guard(c, next) {
     const fault = faultOfHead(c.req.raw, parts.headBounds);
     if (fault !== undefined) return Promise.resolve(problemFor(fault));
@@ -71,7 +71,7 @@ export function guard(parts: GuardParts) {
   });
 }
 
-/** What the guard needs of a request; it holds when the request is gone. */
+/** What the guard needs of a request; remains valid when the request is gone. */
 export function callOf({ method, path, raw }: HonoRequest): Call {
   return { token: tokenFromHeaders(raw.headers), method, path };
 }
@@ -90,7 +90,7 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
     return tooManyRequests(parts.rate.perSecond, waitMs);
   }
   const { reason } = authorisation;
-  // Signed by nobody known so far, or not tried by all of them: it may yet turn out to be good.
+  // Signed by no key known so far, or not tried with all of them: it may yet prove to be good.
   if (reason === "signature_unchecked" || reason === "signature_wrong" && !complete) {
     return no("root_key_unavailable");
   }
@@ -100,14 +100,14 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
 
 const ROUTES: readonly string[] = ["/export", "/lp/export", "/ws/export"];
 
-/** Only paths that we serve go to the ledger; another one may hold anything. */
+/** Only paths that we serve go to the ledger; any other could contain anything. */
 function routeName(path: string): string {
   return ROUTES.includes(path) ? path : "other";
 }
 
 const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
-/** As with paths: whoever asks makes a method up. */
+/** As with paths: a caller can make up any method. */
 function methodName(method: string): string {
   return METHODS.includes(method) ? method : "other";
 }

@@ -1,6 +1,6 @@
 /**
- * Finds fault with a request by its head alone: a URL or headers that no client of ours sends. What
- * is over the runtime's own bounds never gets here, see README.
+ * Refuses a request by its head alone: a URL or headers that no client of ours sends. What exceeds
+ * the runtime's own bounds never gets here, see README.
  */
 import { createMiddleware } from "hono/factory";
 import { no, problemFor, type ProblemReply } from "./problem.ts";
@@ -10,7 +10,7 @@ export interface HeadBounds {
   readonly headerBytes: number;
 }
 
-/** For routes that no guard stands before. */
+/** For routes without a guard in front of them. */
 export function headBounds(bounds: HeadBounds) {
   return createMiddleware(async function headBounds(c, next) {
     const fault = faultOfHead(c.req.raw, bounds);
@@ -18,7 +18,7 @@ export function headBounds(bounds: HeadBounds) {
   });
 }
 
-/** What is too much in a request's head, or not what it should be. */
+/** What is too large or invalid in a request's head, if anything. */
 export function faultOfHead(
   { url, headers }: Pick<Request, "url" | "headers">,
   { urlChars, headerBytes }: HeadBounds,
@@ -32,9 +32,9 @@ export function faultOfHead(
   return bytes > headerBytes ? no("headers_too_large") : undefined;
 }
 
-/** Colon, blank and the end of a header's line. */
+/** The colon, the space and the line end of a header. */
 const LINE_BYTES = 4;
-/** The runtime puts whatever stands there before the path, so that `x/lp/export?` would be one. */
+/** The runtime puts any `Host` before the path as it is: `x/lp/export?` would become the path. */
 const HOST = /^[\w.:[\]-]*$/;
 
 const HOST_RULE = "`Host` must be a name or an address, with a port or without.";

@@ -1,4 +1,4 @@
-/** `GET /health/live` and `GET /health/ready`, for whoever runs the container. They need no token. */
+/** `GET /health/live` and `GET /health/ready`, for whoever runs the container; no token needed. */
 import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";

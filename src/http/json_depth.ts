@@ -1,9 +1,9 @@
 /**
- * How deep a JSON text is nested, told before anybody parses it: whoever walks the parsed value
- * later may use a stack. Judges nothing else; a text that is no JSON is for the parser.
+ * How deep a JSON text is nested, determined before it is parsed: code that walks the parsed value
+ * later may recurse. Judges nothing else; a text that is not JSON is left to the parser.
  */
 
-/** Whether objects and arrays are nested more than `max` deep in `json`, a text's UTF-8. */
+/** Whether objects and arrays are nested more than `max` deep in `json`, a text in UTF-8. */
 export function isDeeperThan(json: Uint8Array, max: number): boolean {
   let depth = 0;
   for (let n = 0; n < json.length; n++) {
@@ -16,7 +16,7 @@ export function isDeeperThan(json: Uint8Array, max: number): boolean {
   return false;
 }
 
-/** Where the string ends that begins at `from`: the next quote that nothing escapes. */
+/** The end of the string that begins at `from`: the next unescaped quote. */
 function endOfString(json: Uint8Array, from: number): number {
   for (let end = json.indexOf(QUOTE, from); end !== -1; end = json.indexOf(QUOTE, end + 1)) {
     let escapes = 0;

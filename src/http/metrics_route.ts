@@ -1,13 +1,13 @@
 /**
- * `GET /metrics`, for whoever knows the operator's token: what all apps do together would tell one app
- * about the others. A wrong token asks for nothing that could leave, so it is not entered as a refusal.
+ * `GET /metrics`, for holders of the operator's token: totals over all apps would tell one app
+ * about the others. A wrong token exports nothing, so it is not entered as a refusal.
  */
 import { Hono } from "hono";
 import { timingSafeEqual } from "hono/utils/buffer";
 import { problem } from "./problem.ts";
 
 export interface MetricsRouteParts {
-  /** What `Authorization: Bearer` must bring. */
+  /** What `Authorization: Bearer` must contain. */
   readonly token: string;
   readonly metrics: {
     readonly contentType: string;
@@ -15,7 +15,7 @@ export interface MetricsRouteParts {
   };
 }
 
-/** @param parts undefined where the operator wants no metrics */
+/** @param parts undefined if the operator wants no metrics */
 export function metricsRoute(parts: MetricsRouteParts | undefined): Hono {
   return new Hono().get("/metrics", async (c) => {
     if (parts === undefined) return problem("no_such_route", "EXPORT_METRICS_TOKEN is not set.");

@@ -1,7 +1,7 @@
 /**
- * What is to be told on one socket, no faster than its client reads. Keeps the newest state of an
- * export instead of a queue of them, and reads the answers of destinations only when there is room:
- * for large ones also among all sockets, until the client has read them.
+ * What is to be sent on one socket, no faster than its client reads. Keeps the newest state of an
+ * export instead of a queue of states, and reads destinations' answers only when there is room: for
+ * large ones also among those of all sockets, until the client has read them.
  */
 import type { Clock } from "../clock.ts";
 import { answerBytesOf, openReceipt } from "../exports/receipt.ts";
@@ -16,7 +16,7 @@ import {
 import type { GiveBack } from "./places.ts";
 import type { ServerSocket } from "./sockets.ts";
 
-/** An export that is told of; `record` is the newest that is known. */
+/** An export that is reported on; `record` is the newest known. */
 export interface Followed {
   record: ExportRecord;
 }
@@ -24,19 +24,19 @@ export interface Followed {
 export interface OutboxParts {
   readonly socket: Pick<ServerSocket, "send" | "bufferedAmount">;
   readonly clock: Clock;
-  /** Takes room for so many bytes among the large answers of all sockets, if there is any. */
+  /** Takes room for `bytes` among the large answers of all sockets, if there is any. */
   readonly takeRoom: (bytes: number) => GiveBack | undefined;
-  /** The frame that tells how an export ended; must not reject. */
+  /** The frame that says how an export ended; must not reject. */
   readonly frameOf: (record: Finished) => Promise<string>;
-  /** How an export ended was told. */
+  /** Called when the frame that says how an export ended has been sent. */
   readonly onTold: (record: Finished) => void;
-  /** There may be room for more. */
+  /** Called when there may be room for more. */
   readonly onRest: () => void;
-  /** The client has been slow for too long. */
+  /** Called when the client has been slow for too long. */
   readonly onStuck: () => void;
 }
 
-/** A large answer that was sent, and how many bytes had been sent with it. */
+/** A large answer that was sent; `end` counts all bytes sent, up to and including its own. */
 interface Unread {
   readonly end: number;
   readonly giveBack: GiveBack;
@@ -44,16 +44,16 @@ interface Unread {
 
 export class Outbox {
   readonly #parts: OutboxParts;
-  /** What is due to be told, oldest first. */
+  /** What is due to be sent, oldest first. */
   readonly #due = new Set<Followed>();
-  /** Answers being read for the client, and the bytes that they have. */
+  /** Answers being read for the client, and their total size in bytes. */
   #reading = 0;
   #readingBytes = 0;
   #sentBytes = 0;
   readonly #unread: Unread[] = [];
-  /** What is due waits until the client has read more, or for room among the answers of all sockets. */
+  /** Whether something waits for the client to read, or for room among all sockets' answers. */
   #isHeldUp = false;
-  /** Bytes that had left at the last look, and whether any had since the one before. */
+  /** Bytes that had left at the last look, and whether none had since the look before. */
   #leftBytes = 0;
   #isStalled = false;
   #slowMs = 0;
@@ -69,7 +69,7 @@ export class Outbox {
     return this.#parts.socket.bufferedAmount > SOCKET_BUFFERED_BYTES_MAX;
   }
 
-  /** Whether everything was told that could be. */
+  /** Whether everything that could be sent has been. */
   get atRest(): boolean {
     const isHeldUp = this.slow || this.#isHeldUp && this.#isStalled;
     return this.#reading === 0 && (this.#due.size === 0 || isHeldUp);
@@ -81,14 +81,14 @@ export class Outbox {
     this.#watchClient();
   }
 
-  /** Tells of an export as it will be known when the client reads. */
+  /** Sends the state of an export, as it is once there is room for it. */
   tell(followed: Followed): void {
     if (this.#ended) return;
     this.#due.add(followed);
     this.#tellAll();
   }
 
-  /** Tells nothing more. What was sent and is not read keeps its room. */
+  /** Sends nothing more. What was sent and is still unread keeps its room. */
   end(): void {
     this.#ended = true;
     this.#due.clear();
@@ -102,7 +102,7 @@ export class Outbox {
     for (const { giveBack } of this.#unread.splice(0)) giveBack();
   }
 
-  /** Returns how many bytes the frame has. */
+  /** Returns the size of the frame in bytes. */
   #send(frame: string): number {
     const { socket } = this.#parts;
     const before = socket.bufferedAmount;
@@ -134,7 +134,7 @@ export class Outbox {
     this.#watchClient();
   }
 
-  /** Whether an answer of so many bytes may be read for this client; one of any size, if nothing else is. */
+  /** Whether an answer of `bytes` may be read for this client: any size, if nothing else waits. */
   #hasRoom(bytes: number): boolean {
     const waiting = this.#parts.socket.bufferedAmount + this.#readingBytes;
     return waiting === 0 || waiting + bytes <= SOCKET_BUFFERED_BYTES_MAX;
@@ -158,7 +158,7 @@ export class Outbox {
     this.#parts.onRest();
   }
 
-  /** While the client is slow or has a large answer to read, or something waits, looks again and again. */
+  /** Looks again while the client is slow or has a large answer to read, or something is due. */
   #watchClient(): void {
     const isCalm = !this.slow && this.#unread.length === 0 && this.#due.size === 0;
     if (isCalm || this.#ended || this.#cancelLook !== undefined) return;

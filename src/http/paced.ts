@@ -1,16 +1,16 @@
 /**
- * A large response that goes out as it is read, so that it is known when it has gone: what the runtime
- * is given as a whole it keeps for as long as nobody reads it. Never looks into what is sent.
+ * A large response that goes out as it is read, so that it is known when it has gone: the runtime
+ * keeps one handed over whole for as long as nobody reads it. Never looks into what is sent.
  */
 import type { Clock } from "../clock.ts";
 import { RESPONSE_STALL_MAX_MS } from "../limits.ts";
 
-/** What the runtime takes at a time, and keeps of what is not read. */
+/** What the runtime takes at a time, and keeps of what the client has not read. */
 const PIECE_BYTES = 65_536;
 
 /**
- * The response that says `json`. Whoever reads nothing of it for {@link RESPONSE_STALL_MAX_MS} loses the
- * rest and the connection. `onEnd` is called once, however it ends.
+ * A response with the body `json`. A client that reads nothing for {@link RESPONSE_STALL_MAX_MS}
+ * loses the rest and the connection. `onEnd` is called once, however it ends.
  */
 export function paced(
   json: Uint8Array<ArrayBuffer>,
@@ -31,7 +31,7 @@ export function paced(
   const expectReader = (controller: ReadableStreamDefaultController<Uint8Array>) => {
     cancelStall = clock.after(RESPONSE_STALL_MAX_MS, () => {
       end();
-      // Too short for its length: the runtime ends the connection.
+      // Shorter than its declared length, so the runtime ends the connection.
       controller.close();
     });
   };

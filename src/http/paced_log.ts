@@ -1,6 +1,6 @@
 /**
- * A log for lines that others may bring about without end: each is told once a minute, and of an event
- * only so many. It is not the ledger: nothing of it was refused or has left.
+ * A log for lines that clients can cause without end: each is written once a minute at most, with a
+ * maximum per event. Not for the ledger: these lines are not about anything refused or sent.
  */
 import type { Clock } from "../clock.ts";
 import { PACED_LINES_PER_MINUTE } from "../limits.ts";
@@ -9,7 +9,7 @@ import { isLimit, type ProblemCode } from "./problem.ts";
 
 const MINUTE_MS = 60_000;
 
-/** `log`, for the first line of each owner, code and error in a minute, and so many of each event. */
+/** `log`, cut to the first line a minute of each owner, code and error, and a maximum per event. */
 export function pacedLog(log: Log, clock: Pick<Clock, "now">): Log {
   let minute = 0;
   const toldByEvent = new Map<string, Set<string>>();
@@ -26,7 +26,7 @@ export function pacedLog(log: Log, clock: Pick<Clock, "now">): Log {
   };
 }
 
-/** Tells that `owner` was told `code`, if that is a limit. */
+/** Logs that `owner` was answered with `code`, if that is a limit. */
 export function noteLimit(code: ProblemCode, owner: string, log: Log): void {
   if (isLimit(code)) log({ event: "request.limited", code, owner });
 }

@@ -1,7 +1,7 @@
 /**
- * Places that owners share: so many for all, and fewer for one owner, so that nobody can take them
- * all. Nobody waits for a place: whoever finds none is told so. Counts only what is in progress in
- * this process, and forgets an owner who has nothing.
+ * Places that owners share: a total, and fewer for one owner, so that nobody can take them all.
+ * Never waits for a place: without a free one, taking fails at once. Counts only what is in
+ * progress in this process, and forgets an owner who has nothing.
  */
 import { Counts } from "../counts.ts";
 
@@ -11,7 +11,7 @@ export interface PlaceBounds {
   readonly perOwner: number;
 }
 
-/** Gives places back: all that are left of them, or all but `kept`. */
+/** Gives places back: all that are still taken, or all but `kept`. */
 export type GiveBack = (kept?: number) => void;
 
 export class Places {
@@ -33,7 +33,7 @@ export class Places {
     return this.#taken;
   }
 
-  /** How many owners have any. */
+  /** How many owners have taken any. */
   get owners(): number {
     return this.#takenBy.size;
   }
@@ -44,7 +44,7 @@ export class Places {
     return this.#taken + count <= total && this.#takenBy.of(owner) + count <= perOwner;
   }
 
-  /** Takes `count` places for `owner` and returns how to give them back, if there are so many. */
+  /** Takes `count` places for `owner` and returns how to give them back, if that many are left. */
   take(owner: string, count = 1): GiveBack | undefined {
     if (!this.has(owner, count)) return undefined;
     this.#change(owner, count);

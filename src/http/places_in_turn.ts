@@ -1,6 +1,6 @@
 /**
- * Places that are waited for, first come, first served, for a while: for what takes them only for
- * moments. Whoever waits for others of their own owner keeps nobody else waiting.
+ * Places that callers wait for, first come, first served, up to a deadline; for work that holds
+ * them only for moments. A caller that waits for its own owner's places keeps nobody else waiting.
  */
 import { type Deadline, withDeadline } from "../deadline.ts";
 import { type GiveBack, type PlaceBounds, Places } from "./places.ts";
@@ -16,7 +16,7 @@ interface Waiting {
 export class PlacesInTurn {
   readonly #bounds: PlaceBounds;
   readonly #places: Places;
-  /** In the order of their coming. */
+  /** In order of arrival. */
   readonly #line = new Set<Waiting>();
   readonly #linePlaces: Places;
 
@@ -33,9 +33,9 @@ export class PlacesInTurn {
   }
 
   /**
-   * Takes `count` places for `owner` as soon as there are so many, and returns how to give them back;
-   * nothing if there are none in time, or too many wait. Whoever wants more than an owner may have takes
-   * all of these.
+   * Takes `count` places for `owner` as soon as there are enough, and returns how to give them
+   * back; `undefined` if there are not enough in time, or too many wait. A `count` above what an
+   * owner may have is reduced to that.
    */
   async take(owner: string, count: number, wait: Deadline): Promise<GiveBack | undefined> {
     const leaveLine = this.#linePlaces.take(owner);
@@ -44,11 +44,11 @@ export class PlacesInTurn {
     const most = this.#places.most;
     const waiting: Waiting = { owner, count: Math.min(count, most), begin: turn.resolve };
     this.#line.add(waiting);
-    // Without room for this one nobody ahead of it has any more than before.
+    // If there is no room for this one, nobody ahead of it has more room than before either.
     if (this.#places.has(owner, waiting.count)) this.#serve();
     await withDeadline(wait, () => turn.promise);
     leaveLine();
-    // Whoever gives up at the head of the line may have been all that the next ones waited for.
+    // If it gave up at the head of the line, it may have been all that the next ones waited for.
     if (this.#line.delete(waiting)) this.#serve();
     return waiting.leave;
   }
@@ -56,7 +56,7 @@ export class PlacesInTurn {
   #serve(): void {
     for (const waiting of this.#line) {
       const { owner, count } = waiting;
-      // Smaller ones would overtake for ever.
+      // Otherwise smaller ones would overtake it for ever.
       if (this.#places.taken + count > this.#bounds.total) return;
       const leave = this.#places.take(owner, count);
       if (leave === undefined) continue;

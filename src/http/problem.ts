@@ -1,21 +1,21 @@
 /**
- * Every way of saying no, as RFC 9457 problems. The table is closed: what is not in it cannot be
- * said to a caller. Reasons of refused tokens are not in it; they go to the ledger.
+ * Every way of saying no, as RFC 9457 problems. The table is closed: callers are sent nothing that
+ * is not in it. Why a token was refused is not in it; that goes to the ledger.
  */
 
 interface Problem {
   readonly status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 414 | 426 | 429 | 431 | 500 | 503;
   readonly title: string;
-  /** What to do about it, where that is always the same. */
+  /** What to do about it, if that is always the same. */
   readonly detail?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether it is said to whom there is no more for at the moment. */
+  /** Whether it means that the caller ran into a limit. */
   readonly limit?: true;
 }
 
-/** Seconds after which a caller may find the service well again. */
+/** Seconds after which the service may have recovered. */
 const SOON = { "retry-after": "5" };
-/** What was not read of a request is not to be taken for the next one. */
+/** The unread rest of a request must not be taken for the next one. */
 const CLOSE = { connection: "close" };
 
 const table = {
@@ -23,7 +23,7 @@ const table = {
   unauthorised: {
     status: 401,
     title: "The token does not permit this request",
-    // The same for every reason: which it was is in the log and in the ledger.
+    // The same for every reason: the actual one is in the log and in the ledger.
     detail: "Send a token for this path, method, destination and size that still holds, as " +
       "`X-Api-Key`.",
     headers: { "www-authenticate": "Macaroon" },
@@ -121,13 +121,13 @@ export type ProblemCode = keyof typeof table;
 
 const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = table;
 
-/** A way of saying no, with what there is to say about it. */
+/** A problem to answer with, and the details of the case. */
 export interface ProblemReply {
   readonly kind: "problem";
   readonly code: ProblemCode;
-  /** Says to an app developer what to do about it. */
+  /** Tells an app developer what to do about it. */
   readonly detail?: string | undefined;
-  /** Besides those of the table. */
+  /** In addition to those in the table. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -159,7 +159,7 @@ export function problem(
   });
 }
 
-/** The response that says `reply`. */
+/** The response for `reply`. */
 export function problemFor({ code, detail, headers }: ProblemReply): Response {
   return problem(code, detail, headers);
 }

@@ -1,5 +1,5 @@
 /**
- * What an owner is told who wants too much: how much there is, what is left of it, and when to come
+ * The answers to an owner over a limit: how much there is, what is left of it, and when to come
  * back, in the fields of the IETF's draft on RateLimit header fields. Decides nothing.
  */
 import type { Full, OverQuota } from "../ledger/ledger.ts";
@@ -21,7 +21,7 @@ export function tooManyRequests(perSecond: number, waitMs: number): ProblemReply
   };
 }
 
-/** The owner has too much open. Nobody knows when it will be less: it depends on destinations. */
+/** The owner has too much open. When that will be less is unknown: it depends on destinations. */
 export function tooMuchOpen({ of, max, left }: Full): ProblemReply {
   const unit = of === "bytes" ? `;qu="content-bytes"` : "";
   return {
@@ -37,7 +37,7 @@ export function tooMuchOpen({ of, max, left }: Full): ProblemReply {
   };
 }
 
-/** The owner's exports have left more in the store than a day's bytes. */
+/** The owner's exports have left more in the store than one day's quota. */
 export function storageQuotaExceeded({ bytesPerDay, waitMs }: OverQuota): ProblemReply {
   const seconds = secondsOf(waitMs);
   return {

@@ -1,7 +1,7 @@
 /**
- * Enters refusals in the ledger, within bounds: who may not export must not be able to fill the
- * disk either. Past the bound of a minute they are counted, and the count is entered. Each owner has
- * a bound of their own, so that nobody can hide behind the refusals of others.
+ * Enters refusals in the ledger, within bounds: callers that may not export must not be able to
+ * fill the disk either. Beyond the bound for a minute they are counted, and the count is entered.
+ * Each owner has a bound of their own, so that nobody can hide behind the refusals of others.
  */
 import type { Clock } from "../clock.ts";
 import { Counts } from "../counts.ts";
@@ -11,7 +11,7 @@ import { REFUSALS_LEDGERED_PER_MINUTE, REFUSED_OWNERS_PER_MINUTE } from "../limi
 import type { Log } from "../log.ts";
 
 const MINUTE_MS = 60_000;
-/** Whoever has no owner's name, or is one too many: no owner is called so. */
+/** The name for callers without an owner, and for owners beyond the bound; no owner has it. */
 const STRANGERS = "";
 
 /** What was refused, and why. */
@@ -26,19 +26,19 @@ export interface RefusalsParts {
 export class Refusals {
   readonly #parts: RefusalsParts;
   #minute = 0;
-  /** Of this minute, by owner. */
+  /** Refusals entered this minute, by owner. */
   #entered = new Counts();
   readonly #omitted = new Map<string, number>();
   /** Cancels the timer that enters the omitted ones at the end of their minute. */
   #cancelTelling = () => {};
-  /** What the ledger has not taken yet. */
+  /** Entries that the ledger has not confirmed yet. */
   readonly #entering = new Set<Promise<void>>();
 
   constructor(parts: RefusalsParts) {
     this.#parts = parts;
   }
 
-  /** Notes a refusal. The caller's answer does not wait for it, nor depend on it. */
+  /** Notes a refusal. The answer to the caller neither waits for it nor depends on it. */
   note(refusal: RefusalNote): void {
     const { clock, log } = this.#parts;
     const at = clock.now();
@@ -59,19 +59,19 @@ export class Refusals {
     this.#enter({ kind: "export.refused", at, ...refusal });
   }
 
-  /** Enters how many were only counted; resolves when the ledger has answered to all that was noted. */
+  /** Enters the counts of the omitted; resolves when the ledger has answered for all entries. */
   async close(): Promise<void> {
     this.#enterOmitted();
     await Promise.all(this.#entering);
   }
 
-  /** Whose bound counts: only so many owners are told apart in a minute. */
+  /** Whose bound applies: only a limited number of owners a minute have their own. */
   #nameOf(owner = STRANGERS): string {
     const isKnown = this.#entered.of(owner) > 0;
     return isKnown || this.#entered.size < REFUSED_OWNERS_PER_MINUTE ? owner : STRANGERS;
   }
 
-  /** Enters the count of a minute as soon as that is over, whether or not somebody comes then. */
+  /** Enters the count of a minute as soon as that is over, even if no further request comes. */
   #tellAfter(ms: number): void {
     this.#cancelTelling = this.#parts.clock.after(ms, () => this.#enterOmitted());
   }

@@ -1,6 +1,6 @@
 /**
- * What an app's request says: the body of contract 1.5 and `timeout` of 1.9. Pure; knows nothing
- * of who asks, nor whether they may.
+ * What an app's request says: the body of contract 1.5 and `timeout` of 1.9. Pure; does not know
+ * who asks, or whether they may.
  */
 import { z } from "zod";
 import { isDeeperThan } from "./json_depth.ts";
@@ -16,7 +16,7 @@ import {
 export type ExportRequest =
   | { readonly kind: "submission"; readonly uri: string; readonly payload: Uint8Array }
   | { readonly kind: "poll"; readonly uri: string; readonly id: string }
-  /** `id` is that of the export it is about, where it names one. */
+  /** `id` is that of the export it is about, if it names one. */
   | { readonly kind: "malformed"; readonly detail: string; readonly id?: string | undefined };
 
 const NIL_UUID = "00000000-0000-0000-0000-000000000000";
@@ -33,7 +33,7 @@ const shape = z.object({
 /** A body that names an export, whatever else may be wrong with it. */
 const naming = z.object({ id: z.string() });
 
-/** Reads a request body; what is wrong with it is said in words that an app developer can act on. */
+/** Reads a request body; faults are worded so that an app developer can act on them. */
 export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRequest {
   if (isDeeperThan(body, depthMax)) return malformed(`The body is nested ${tooDeep(depthMax)}`);
   const json = parseJson(body);
@@ -54,7 +54,7 @@ export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRe
   return { kind: "poll", uri, id: uuid };
 }
 
-/** The UUID that a body has as `id`. The original ignores case, and what follows a UUID (contract 1.5). */
+/** The UUID in `id`. Like the original, ignores case and anything after it (contract 1.5). */
 function uuidIn(body: unknown): string | undefined {
   const { data } = naming.safeParse(body);
   return UUID.exec(data?.id.toLowerCase() ?? "")?.[0];
@@ -88,7 +88,7 @@ function faultOfData(data: string, payload: Uint8Array, depthMax: number): strin
   return typeof json.value === "object" && json.value !== null ? undefined : rule;
 }
 
-/** The value in `text`, in a box because it may be null; nothing if it is not JSON in UTF-8. */
+/** The value in `text`, wrapped because it may be null; `undefined` if it is not JSON in UTF-8. */
 function parseJson(text: Uint8Array | string): { readonly value: unknown } | undefined {
   try {
     const json = typeof text === "string" ? text : utf8.decode(text);
@@ -101,7 +101,7 @@ function parseJson(text: Uint8Array | string): { readonly value: unknown } | und
 const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Bytes that a request may take, so that a payload of `payloadBytesMax` fits in. */
+/** The most bytes that a request may take: a payload of `payloadBytesMax` fits in. */
 export function requestBytesMax(payloadBytesMax: number): number {
   return BODY_ESCAPE_FACTOR * payloadBytesMax + BODY_ENVELOPE_BYTES;
 }

@@ -1,15 +1,15 @@
 /**
- * How many requests an owner may make a second. Never waits, never counts callers without a valid
- * token: they have no name, and their refusal costs little.
+ * How many requests an owner may make a second. Never waits, and never counts callers without a
+ * valid token: they have no name, and refusing them costs little.
  */
 import { BURST_MS, draw } from "../bucket.ts";
 import type { Clock } from "../clock.ts";
 
 export class RequestRate {
   readonly #clock: Pick<Clock, "now">;
-  /** Requests a second and owner. */
+  /** Requests a second, for each owner. */
   readonly perSecond: number;
-  /** When each bucket will be full; whoever is not in it has a full one. */
+  /** When each bucket will be full; an owner without an entry has a full one. */
   readonly #fullAt = new Map<string, number>();
   #sweptAt = 0;
 

@@ -1,6 +1,6 @@
 /**
- * `GET /ws/export`: the door to a socket. Whoever comes here has passed the guard; every refusal
- * is a problem before the upgrade. What is said on the socket is in `conversation.ts`.
+ * `GET /ws/export`: opens a socket. Requests that get here have passed the guard; every refusal is
+ * a problem before the upgrade. What is said on the socket is in `conversation.ts`.
  */
 import { Hono } from "hono";
 import { Conversation, type ConversationParts } from "./conversation.ts";
@@ -26,7 +26,7 @@ export function socketRoutes(parts: ConversationParts, sockets: Sockets): Hono<G
   });
 }
 
-/** A client that asks for less would get an upgrade that fails, or never opens. */
+/** With anything less, the upgrade would fail, or the socket never open. */
 function asksForWebSocket({ method, headers }: Request): boolean {
   return method === "GET" && lists(headers, "upgrade", "websocket") &&
     lists(headers, "connection", "upgrade") && headers.has("sec-websocket-key") &&

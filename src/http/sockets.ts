@@ -1,6 +1,4 @@
-/**
- * The open WebSockets: how many there may be, and how all are told to go. Never looks into a frame.
- */
+/** The open WebSockets: how many there may be, and how all are closed. Never looks into a frame. */
 import { SOCKET_IDLE_SECONDS } from "../limits.ts";
 import { type PlaceBounds, Places } from "./places.ts";
 
@@ -10,28 +8,28 @@ export interface ServerSocket extends
     WebSocket,
     "bufferedAmount" | "send" | "onopen" | "onmessage" | "onclose"
   > {
-  /** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */
+  /** Resolves when what was sent is on its way and no frame comes, or when that takes too long. */
   quiet(): Promise<void>;
-  /** Says goodbye; `onclose` follows, unless the client neither reads nor goes. */
+  /** Sends a Close; `onclose` follows, unless the client neither reads nor disconnects. */
   close(code?: number, reason?: string): void;
 }
 
-/** Makes a socket of a request; the response must be given back as it is. */
+/** Turns a request into a socket; the response must be returned unchanged. */
 export type Upgrade = (
   request: Request,
   options: { readonly idleTimeout: number },
 ) => { readonly socket: ServerSocket; readonly response: Response };
 
-/** Why a socket is closed, as RFC 6455 has it. */
+/** Why a socket is closed, with a code of RFC 6455. */
 export interface Farewell {
   readonly code: 1001 | 1003 | 1008 | 1009 | 1013;
   readonly reason: string;
 }
 
-/** Who answers on a socket. */
+/** What answers on a socket. */
 export interface Talk {
   receive(data: unknown): void;
-  /** Says goodbye as soon as what is in progress is answered; resolves then. */
+  /** Closes the socket as soon as what is in progress is answered; resolves then. */
   leave(farewell: Farewell): Promise<void>;
   /** The socket is gone. */
   end(): void;
@@ -53,7 +51,7 @@ export class Sockets {
     return this.#open.size;
   }
 
-  /** Whether `owner` may open no other. */
+  /** Whether `owner` may not open another. */
   isFullFor(owner: string): boolean {
     return this.#closed || !this.#places.has(owner);
   }
@@ -61,7 +59,7 @@ export class Sockets {
   /** Answers an upgrade; `begin` is called once the socket is open. */
   open(request: Request, owner: string, begin: (socket: ServerSocket) => Talk): Response {
     const { socket, response } = this.#upgrade(request, { idleTimeout: SOCKET_IDLE_SECONDS });
-    // Counted from here: a client that vanishes before its socket is open is never heard of again.
+    // Counted only once open: no event reports a client that vanishes before that.
     socket.onopen = () => {
       const leave = this.#closed ? undefined : this.#places.take(owner);
       if (leave === undefined) return socket.close(1013, "Too many sockets are open");
@@ -77,7 +75,7 @@ export class Sockets {
     return response;
   }
 
-  /** Closes all, now and from now on; resolves when everyone has been told. */
+  /** Closes all, now and from now on; resolves when every Close has been sent. */
   async close(): Promise<void> {
     this.#closed = true;
     const farewell: Farewell = { code: 1001, reason: "The service is stopping" };

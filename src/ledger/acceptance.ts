@@ -1,6 +1,6 @@
 /**
- * Accepting an export: the record, its payload, and its place in its lane or its claim, all in one
- * commit. Never decides whether to.
+ * Accepts an export in one commit: the record, its payload, and its place in the lane or its claim.
+ * Never decides whether to accept.
  */
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { Delivering, Pending } from "../exports/record.ts";
@@ -13,11 +13,11 @@ import { stage } from "./staging.ts";
 import { encodeLease } from "./stored.ts";
 
 /**
- * The commit that accepts `change`, and claims it by `claim`. Whoever may hold the lane's lease
- * already makes it fail.
+ * The commit that accepts `change`, and claims it with `claim` if given. A claim makes the commit
+ * fail if the lane already has a lease.
  *
- * @param layout its place, later than any handed out before, and the beginning of its payload
- * @param more what the size of the payload and the client's key add
+ * @param layout its place, later than any handed out before, and the first bytes of its payload
+ * @param more what the payload's parts and the client's key add
  */
 export function acceptanceOf(
   change: Change<Pending>,
@@ -48,18 +48,18 @@ export function acceptanceOf(
   };
 }
 
-/** An acceptance as it goes to be committed; decided no sooner, since others come to the lane too. */
+/** An acceptance ready to commit; planned as late as that, since others come to the lane too. */
 export interface Planned {
-  /** The commit that accepts, with what the payload and the client's key add. */
+  /** The accepting commit, with what the payload and the client's key add. */
   readonly batch: Batch;
   readonly layout: Layout;
-  /** Given where nothing stands before it in its lane. */
+  /** Present only if nothing is before it in its lane. */
   readonly claim: Change<Delivering> | undefined;
   /** The place before it in its lane, if that is known. */
   readonly before: number | undefined;
 }
 
-/** What the accepting commit does with a payload's parts; those of a large one are staged first. */
+/** What the accepting commit does with a payload's parts; a large payload is staged first. */
 export async function bring(
   kv: Deno.Kv,
   id: string,

@@ -1,6 +1,6 @@
 /**
- * Opens exports: counts them against what their owner may have open, gives each its place in its lane,
- * and takes note of what was accepted, for whoever asks for it or works its lane next.
+ * Opens exports: counts them against what their owner may have open, gives each its place in its
+ * lane, and remembers what was accepted, for polls of it and for the next delivery in its lane.
  */
 import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
@@ -35,7 +35,7 @@ export interface AcceptorParts {
 
 export class Acceptor {
   readonly #parts: AcceptorParts;
-  /** The end of the last acceptance that has begun, by owner and key. */
+  /** Settles when the latest acceptance has ended, by owner and key. */
   readonly #last = new Map<string, Promise<unknown>>();
 
   constructor(parts: AcceptorParts) {
@@ -43,8 +43,8 @@ export class Acceptor {
   }
 
   /**
-   * As {@link Ledger.accept}. Those who come with the same key at the same time are accepted one after
-   * the other: all but the first would be denied, and with them whoever shares their commit.
+   * As {@link Ledger.accept}. Concurrent submissions with the same key are accepted in turn, or all
+   * but the first would be denied and fail the commits that they share.
    */
   async accept(
     change: Change<Pending>,
@@ -73,7 +73,7 @@ export class Acceptor {
     const { record } = change;
     const use = await keyUse(kv, record, idempotency, clock.now());
     if (use.kind !== "new") return use;
-    // Counted before it is committed: those who come at the same time must not all find room.
+    // Counted before it is committed: concurrent submissions must not all find room.
     const refusal = quota.exceeded(record.owner, clock.now()) ?? open.begin(record);
     if (refusal !== undefined) return refusal;
     let charged = 0;
@@ -87,7 +87,7 @@ export class Acceptor {
     let isAccepted = false;
     try {
       const brought = await bring(kv, record.id, parts, clock.now());
-      // Decided no sooner: others may have come to the lane meanwhile.
+      // Planned only now: others may have joined the lane meanwhile.
       const planned = this.#plan(change, { claim, place, more: [brought, use.reservation] });
       charge(bytesOfEntries(planned.claim?.entries ?? []));
       const committed = await commits.commit(planned.batch);
@@ -105,11 +105,11 @@ export class Acceptor {
         if (parts.length > PARTS_IN_COMMIT) await abandon(kv, record.id).catch(() => {});
       }
     }
-    // Somebody else has the lane, or claimed the key meanwhile; now the key is known.
+    // The lane or the key was taken meanwhile: retried without a claim, and with the key known.
     return this.#accept(change, payload, { idempotency });
   }
 
-  /** Gives an export its place in the lane, and the claim where it is the first there. */
+  /** Gives an export its place in the lane, and its claim if it is the first there. */
   #plan(
     change: Change<Pending>,
     { claim, place, more }: {
@@ -129,8 +129,8 @@ export class Acceptor {
   }
 
   /**
-   * A commit that reported a failure may have held, and is refused when it is tried again. It did if
-   * the export stands at the place that this acceptance gave it: nobody else was given that one.
+   * A commit that reported a failure may still have succeeded, and is then refused when retried. It
+   * did succeed if the export has the place from this acceptance: no other was given that place.
    */
   async #wentThrough({ id }: Pending, { layout }: Planned): Promise<boolean> {
     return (await readStored(this.#parts.kv, keys.export(id)))?.order === layout.order;

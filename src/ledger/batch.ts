@@ -1,6 +1,6 @@
 /**
- * What is to be committed together, and what it takes of a commit by KV's way of counting: never less
- * than it does. Pure; decides nothing but whether it is too much.
+ * What is to be committed together, and its size as KV counts it, never underestimated. Pure; only
+ * decides whether a commit would be too large.
  */
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import {
@@ -12,7 +12,7 @@ import {
 import type { WakeUp } from "./bell.ts";
 import { keyBytes, keys } from "./keys.ts";
 
-/** What is to be committed together; the shared commit adds chain and wake-ups. */
+/** What is to be committed together; the shared commit adds the chain and the wake-ups. */
 export interface Batch {
   readonly checks?: readonly Deno.AtomicCheck[];
   readonly sets?: readonly {
@@ -24,7 +24,7 @@ export interface Batch {
   readonly deletes?: readonly Deno.KvKey[];
   readonly entries?: readonly LedgerEntry[];
   readonly wakeUps?: readonly WakeUp[];
-  /** Place in a lane that this change hands out; kept, so that places never go back. */
+  /** Place in a lane that this change hands out; stored, so that places never go back. */
   readonly order?: number;
 }
 
@@ -35,11 +35,11 @@ export interface Size {
   readonly keyBytes: number;
 }
 
-/** Bytes of a ledger entry with its link, generously, but for the only long text: a URL's path. */
+/** Bytes of a ledger entry with its link, rounded up, without its only long text: a URL's path. */
 const ENTRY_BYTES = 1_024;
-/** Bytes of the key of a page, which holds an entry at least. */
+/** Bytes of a page's key; each page holds at least one entry. */
 const PAGE_KEY_BYTES = keyBytes(keys.page("x".repeat(36), 0));
-/** Bytes of a small object as a value: an id, a digest and a moment. */
+/** Bytes of a small object as a value: an id, a digest and a time. */
 const OBJECT_BYTES = 512;
 /** Room for the chain's head, and for wake-ups in a commit of many lanes. */
 export const SHARED: Size = { checks: 1, mutations: 16, bytes: 16_384, keyBytes: 2_048 };

@@ -1,23 +1,23 @@
 /**
- * The port of wake-ups. A wake-up is a hint: it may come late, twice or for nothing; whoever is
- * woken reads the record. What it must not do is never come.
+ * The port for wake-ups. A wake-up is a hint: it may come late, twice or needlessly, and its
+ * receiver reads the record. But it must come.
  */
 
-/** A lane that must be looked at, at a moment or soon after it (ms since the epoch). */
+/** A lane that must be looked at, at or soon after `at` (ms since the epoch). */
 export interface WakeUp {
   readonly lane: string;
   readonly at: number;
 }
 
-/** Carries wake-ups through crashes, to whoever is to be rung. */
+/** Delivers wake-ups to a callback, even across crashes. */
 export interface Bell {
   /**
-   * Adds to a commit the wake-ups that must exist once it holds; the returned function is called
+   * Adds to a commit the wake-ups that must exist once it succeeds; the returned function is called
    * after the commit, and rings at once for those already due.
    */
   arm(commit: Deno.AtomicOperation, wakeUps: readonly WakeUp[]): () => void;
-  /** Who is called with lanes to look at; of what is due already, from now on. */
+  /** Sets the callback for lanes to look at, called from now on for wake-ups already due. */
   onRing(ring: (lanes: readonly string[]) => void): void;
-  /** Rings for what falls due later, and for what a process before has left, until the store is closed. */
+  /** Also rings for later wake-ups and those of an earlier process, until the store is closed. */
   listen(): void;
 }

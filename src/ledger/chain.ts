@@ -1,7 +1,7 @@
 /**
- * The hash chain over the ledger's entries. Pure. An entry is kept as the very bytes
- * that were hashed: JSON with its number first, the hash of the entry before it second. So a
- * removal, an insertion or a change anywhere shows in every later link.
+ * The hash chain over the ledger's entries. Pure. An entry is stored as exactly the bytes that were
+ * hashed: JSON with its number first, the hash of the entry before it second. So a removal, an
+ * insertion or a change anywhere shows in every later link.
  */
 import { hash } from "node:crypto";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
@@ -31,14 +31,14 @@ export function link(
   return { bytes, head: { seq, hash: hash("sha256", bytes) } };
 }
 
-/** What a verification found; `seq` is the first entry that does not follow from those before it. */
+/** What verification found; `seq` is the first entry that does not follow from those before it. */
 export type ChainVerdict =
   | { readonly kind: "intact"; readonly head: ChainHead }
   | { readonly kind: "broken"; readonly seq: number; readonly reason: string };
 
 /**
- * Follows the chain of `instance` from its beginning. With `end`, the last entry must be the one
- * it names, so that entries cut off at the end are missed too.
+ * Follows the chain of `instance` from its beginning. With `end`, the last entry must be the one it
+ * names, so that a chain cut off at the end is detected too.
  */
 export async function verifyChain(
   instance: string,

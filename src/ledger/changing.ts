@@ -1,4 +1,4 @@
-/** What a change of a lane's head commits, and the claim of the one behind it if it comes along. Pure. */
+/** The commit that changes a lane's head and, optionally, claims the export behind it. Pure. */
 import { type Change, wakeUpAt } from "../exports/export.ts";
 import type { finishing } from "./finish.ts";
 import type { Batch } from "./batch.ts";
@@ -7,15 +7,15 @@ import { setsOf } from "./layout.ts";
 import type { Follower, Held } from "./ledger.ts";
 import { encodeLease } from "./stored.ts";
 
-/** What finishing adds to a change; nothing, if it does not finish. */
+/** What finishing adds to a change, or {@link UNFINISHED} if it does not finish. */
 type Finish = Awaited<ReturnType<typeof finishing>> | typeof UNFINISHED;
 
 export const UNFINISHED = { kept: undefined, sets: [], deletes: [] } as const;
 
 /**
- * The commit that changes what is held as `change` says.
+ * The commit that applies `change` to the held export.
  *
- * @param more.isLast nothing stands behind it, so that nobody need look at the lane
+ * @param more.isLast nothing is behind it, so that the lane needs no wake-up
  */
 export function changeOf(
   held: Held,

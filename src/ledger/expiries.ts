@@ -1,11 +1,11 @@
-/** When finished exports expire: after their retention, and some of the spread after it. */
+/** When finished exports expire: after their retention and a random part of the spread. */
 import type { Clock } from "../clock.ts";
 import { remembered } from "../remembered.ts";
 import { EXPIRY_SPREAD_MS, EXPIRY_TOGETHER_MS } from "./store_limits.ts";
 
 /**
- * How much longer than its retention an export is kept that finishes now, ms. Those that finish
- * together expire together, so that they lie together in the store's index of expiries.
+ * How much longer than its retention an export that finishes now is kept, ms. Exports that finish
+ * together expire together, so that they are adjacent in the store's index of expiries.
  *
  * @param random uniform in [0, 1)
  */

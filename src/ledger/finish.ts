@@ -1,4 +1,4 @@
-/** What finishing adds to a change: the answer stays for a time, place and payload go. */
+/** What finishing adds to a change: the answer stays for a time, place and payload are removed. */
 import type { Finished } from "../exports/record.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
 import { keys } from "./keys.ts";
@@ -7,10 +7,10 @@ import { cut } from "./parts.ts";
 import { writeParts } from "./staging.ts";
 
 /**
- * Writes a large answer; all the rest is for the commit.
+ * Writes a large answer; everything else is left to the commit.
  *
- * @param stored how the export lay in the store up to now
- * @param spreadMs how much longer it is kept than its retention
+ * @param stored how the export was stored so far
+ * @param spreadMs how much longer than its retention it is kept
  */
 export async function finishing(
   kv: Deno.Kv,
@@ -31,7 +31,7 @@ export async function finishing(
     expireIn,
   }));
   const isLarge = parts.length > PARTS_IN_COMMIT;
-  // An answer that is written but never settled goes with its expiry.
+  // An answer that is written but never settled is removed when it expires.
   if (isLarge) await writeParts(kv, parts);
   return {
     kept: { answer: pieces, expireIn },

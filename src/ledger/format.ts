@@ -1,13 +1,13 @@
 /**
- * The format of a store as a whole: which keys there are and what they mean. A store that says
- * nothing is of format 1, as the first version wrote it: each ledger entry has a key of its own there.
- * Since format 2 they lie in pages; since format 3 payloads and answers begin in the record, and an export
- * that was claimed as it was accepted has no place in its lane; since format 4 an export may have been
- * given up as interrupted. A newer one is refused, never guessed at.
+ * The format of a store as a whole: which keys exist and what they mean. A store without a format
+ * is of format 1, as the first version wrote it: each ledger entry has its own key. Since format 2
+ * entries are stored in pages; since format 3 payloads and answers begin in the record, and an
+ * export that was claimed as it was accepted has no place in its lane; since format 4 an export may
+ * have been given up as interrupted. A newer format is refused, never guessed at.
  */
 import { keys } from "./keys.ts";
 
-/** The format that this version writes; it reads the ones before, too. */
+/** The format that this version writes; it also reads earlier ones. */
 export const FORMAT = 4;
 
 /**
@@ -24,7 +24,7 @@ export async function requireFormat(kv: Deno.Kv): Promise<void> {
   );
 }
 
-/** Notes the format in a store that says nothing of it, or another; a later start may find no room. */
+/** Records the format if there is none or an older one; a later start may find the disk full. */
 export async function noteFormat(kv: Deno.Kv): Promise<void> {
   const key = keys.format();
   const { value, versionstamp } = await kv.get(key);

@@ -1,7 +1,7 @@
 /**
- * Changes that come at the same time share one commit, because a commit costs one fsync whatever
- * it holds. Each caller waits for the commit that holds its change. Order is kept, and
- * a change that cannot be committed fails alone. Also the only writer of the instance's chain.
+ * Concurrent changes share one commit, because a commit costs one fsync whatever it holds. Each
+ * caller waits for the commit that holds its change. Order is kept, and a change that cannot be
+ * committed fails alone. Also the only writer of the instance's chain.
  */
 import type { Bell } from "./bell.ts";
 import { type ChainHead, emptyChain, link } from "./chain.ts";
@@ -9,7 +9,7 @@ import { add, type Batch, exceeds, SHARED, type Size, sizeOf } from "./batch.ts"
 import { keys } from "./keys.ts";
 import { pagesOf } from "./pages.ts";
 
-/** Versionstamp of everything that was written, or `undefined`: a check failed, nothing was. */
+/** Versionstamp of everything written, or `undefined` if a check failed and nothing was written. */
 export type Committed = string | undefined;
 
 interface Waiting {
@@ -34,7 +34,7 @@ export class GroupCommit {
   #queue: Waiting[] = [];
   #head: StoredHead | undefined;
   #running: Promise<void> | undefined;
-  /** Where the chain ends if the last commit held, and whom it wakes then. */
+  /** Where the chain ends if the last commit succeeded, and how to ring its wake-ups then. */
   #tried: { readonly hash: string; readonly ring: () => void } | undefined;
 
   constructor(parts: {
@@ -68,7 +68,7 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    // One turn of the event loop's microtasks lets everybody who is ready come along.
+    // One microtask turn lets every caller that is ready join.
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const shared = takeFitting(this.#queue);
@@ -90,7 +90,7 @@ export class GroupCommit {
     }
   }
 
-  /** A commit that reported an error when nobody could look may have held, too. */
+  /** A commit that reported an error may have succeeded even if it could not be verified then. */
   async #heldUnseen(): Promise<Committed> {
     const stored = await this.#readHead().catch(() => undefined);
     if (stored === undefined || stored.hash !== this.#tried?.hash) return undefined;
@@ -98,7 +98,7 @@ export class GroupCommit {
     return stored.versionstamp ?? undefined;
   }
 
-  /** A commit may also fail because the chain went on without us; then it is tried on the new head. */
+  /** A commit may also fail because the chain has moved on; then it is retried on the new head. */
   async #commitAlone(one: Waiting): Promise<Committed> {
     for (;;) {
       const before = await this.#readHead();
@@ -117,7 +117,7 @@ export class GroupCommit {
     const head = this.#chain(commit, stored, shared);
     const ring = this.#bell.arm(commit, shared.flatMap(({ batch }) => batch.wakeUps ?? []));
     this.#tried = head === stored ? undefined : { hash: head.hash, ring };
-    // Unknown until the store has answered: a commit that reports failure may still have held.
+    // Unknown until the store has answered: a commit that reports failure may still have succeeded.
     this.#head = undefined;
     const versionstamp = await commit.commit().then(
       (result) => result.ok ? result.versionstamp : undefined,
@@ -129,7 +129,7 @@ export class GroupCommit {
     return versionstamp;
   }
 
-  /** A commit that reported an error did hold if the chain now ends where it would have led. */
+  /** A commit that reported an error did succeed if the chain now ends where it would have led. */
   async #wentThrough(head: ChainHead, before: ChainHead, error: unknown): Promise<Committed> {
     const stored = await this.#readHead();
     this.#head = undefined;
@@ -177,8 +177,8 @@ function addTo(commit: Deno.AtomicOperation, { checks = [], sets = [], deletes =
 
 /**
  * As many of the first changes as one commit can hold, at least one. A change that checks a key
- * which an earlier one checks waits for the next commit: whoever writes what others contend for
- * checks it too, and that write must be seen.
+ * which an earlier one checks waits for the next commit: a writer of a contended key also checks
+ * it, and the later change must see that write.
  */
 function takeFitting(queue: readonly Waiting[]): Waiting[] {
   const taken: Waiting[] = [];

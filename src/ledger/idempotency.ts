@@ -1,6 +1,6 @@
 /**
- * `Idempotency-Key` on submission: the same key and content name the export that they
- * opened first; the same key with other content is a conflict.
+ * `Idempotency-Key` on submission: the same key with the same content names the export that it
+ * first opened; the same key with other content is a conflict.
  */
 import type { Pending } from "../exports/record.ts";
 import type { Batch } from "./batch.ts";
@@ -13,7 +13,7 @@ interface StoredKey {
   readonly expiresAt: number;
 }
 
-/** The key is known, or it is new and the accepting commit must claim it by this. */
+/** The key is known, or it is new and the accepting commit must reserve it. */
 export type KeyUse =
   | Exclude<Acceptance, { kind: "accepted" }>
   | { readonly kind: "new"; readonly reservation: Required<Pick<Batch, "checks" | "sets">> };

@@ -35,7 +35,7 @@ import { assertStorage, type Storage } from "./storage.ts";
 import { bytesOfEntries, StorageQuota } from "./storage_quota.ts";
 import { sweepStaged } from "./staging.ts";
 
-/** What a ledger on KV is made of. */
+/** The parts of a ledger on KV. */
 export interface KvLedgerParts {
   readonly kv: Deno.Kv;
   readonly bell: Bell;
@@ -45,7 +45,7 @@ export interface KvLedgerParts {
   /** Name of the store's chain, made at its first opening. */
   readonly instance: string;
   readonly storage: Storage;
-  /** Set on every ledger entry, e.g. that loopback is open. */
+  /** Set on every ledger entry, e.g. to show that loopback is open. */
   readonly marks: Readonly<Record<string, true>>;
   /** The most that one owner may have accepted and not finished. */
   readonly openMax: OpenBounds;
@@ -63,7 +63,7 @@ export class KvLedger implements Ledger {
   readonly #quota: StorageQuota;
   readonly #recent = new Recent();
   readonly #ready = new Ready();
-  /** What was held and is finished: counted as open no longer. */
+  /** Held exports that are finished and no longer counted as open. */
   readonly #finished = new WeakSet<Held>();
   readonly #acceptor: Acceptor;
 
@@ -115,7 +115,7 @@ export class KvLedger implements Ledger {
   }
 
   async head(lane: string): Promise<Held | undefined> {
-    // Woken once more: a wake-up is committed with every claim, and most are over by then.
+    // A repeated wake-up: one is committed with every claim, and most are over by then.
     if (this.#open.isEmpty(lane)) return undefined;
     const ready = this.#ready.behind(lane, FRONT);
     if (ready !== undefined) return ready;
@@ -139,7 +139,7 @@ export class KvLedger implements Ledger {
   ): Promise<Changed<R> | undefined> {
     const { record } = change;
     const { id, lane } = record;
-    // That of an attempt which another one follows is not kept.
+    // The answer of an attempt that is retried is not kept.
     const answer = record.state === "finished" ? given : NO_ANSWER;
     const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
@@ -149,7 +149,7 @@ export class KvLedger implements Ledger {
     const finish = record.state === "finished"
       ? await finishing(this.#kv, record, { stored, answer, spreadMs: this.#spread() })
       : UNFINISHED;
-    // Who comes later wakes the lane on their own.
+    // A later submission wakes the lane itself.
     const isLast = record.state === "finished" && this.#open.isAlone(lane);
     const batch = changeOf(held, change, { finish, follower, isLast });
     const ids = follower === undefined ? [id] : [id, follower.claim.record.id];
@@ -166,7 +166,7 @@ export class KvLedger implements Ledger {
     return { ...changed, follower: next };
   }
 
-  /** Commits, and forgets what the exports of these ids were where that may or may not have held. */
+  /** Commits `batch`; unless that surely succeeded, forgets the cached states of these ids. */
   async #commit(batch: Batch, ids: readonly string[]): Promise<Committed> {
     let committed: Committed;
     try {
@@ -176,7 +176,7 @@ export class KvLedger implements Ledger {
     }
   }
 
-  /** What is finished is open no longer; what was denied may have held, now or at an earlier try. */
+  /** A finished export is no longer open; a denied commit may have succeeded, now or earlier. */
   async #noteEnd(held: Held, record: Finished, committed: Committed): Promise<void> {
     if (this.#finished.has(held)) return;
     if (committed === undefined && !await isStored(this.#kv, record)) return;
@@ -217,7 +217,7 @@ export class KvLedger implements Ledger {
     await this.#kv.set(keys.probe(), this.#clock.now());
   }
 
-  /** Resolves when every commit that was asked for has been answered. */
+  /** Resolves when every requested commit is done. */
   close(): Promise<void> {
     return this.#commits.idle();
   }

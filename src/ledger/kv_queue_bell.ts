@@ -1,7 +1,7 @@
 /**
- * Wake-ups by Deno KV's own queue, for a store in a file or in memory. The queue is the alarm
- * clock, not the work list: it is slow (about 1,000 messages a second, 50 ms each), so wake-ups
- * of the same lane and second share one message. Never looks at the work itself.
+ * Wake-ups through Deno KV's own queue, for a store in a file or in memory. The queue is the alarm
+ * clock, not the work list: it is slow (about 1,000 messages a second, 50 ms each), so wake-ups of
+ * the same lane and second share one message. Never looks at the work itself.
  */
 import type { Clock } from "../clock.ts";
 import { WAKE_UP_DELAY_MAX_MS, WAKE_UP_GRAIN_MS } from "./store_limits.ts";
@@ -70,7 +70,7 @@ export class KvQueueBell implements Bell {
     this.#armed.set(at, known);
   }
 
-  /** Forgets what has rung, and what should have rung long before. */
+  /** Forgets messages that have rung, and those that should have rung earlier. */
   #forget(rung: number): void {
     for (const at of this.#armed.keys()) {
       if (at <= rung) this.#armed.delete(at);

@@ -1,17 +1,17 @@
 /**
- * The secrets that tokens may be signed with, all in one value of the store. Never writes over what
+ * The secrets that tokens may be signed with, all in one value of the store. Never overwrites what
  * it cannot read, and never puts a secret in an error.
  */
 import { keys } from "./keys.ts";
 
-/** A secret as it is kept. */
+/** A secret as stored. */
 export interface StoredSecret {
   readonly secret: string;
-  /** When another took its place, ms since the epoch; absent while it is the present one. */
+  /** When it was replaced, ms since the epoch; absent for the present one. */
   readonly formerSince?: number;
 }
 
-/** Version of the stored form. A newer one is refused, never guessed at. */
+/** Version of the stored format. A newer one is refused, never guessed at. */
 const SCHEMA = 1;
 
 interface StoredSecrets {
@@ -27,7 +27,7 @@ export class KvSecrets {
   }
 
   /**
-   * All that were kept, as they were given to {@link keep}.
+   * All stored secrets, as they were given to {@link keep}.
    *
    * @throws if the store holds something else
    */
@@ -37,9 +37,9 @@ export class KvSecrets {
   }
 
   /**
-   * Puts `secrets` in the place of all that were kept.
+   * Replaces all stored secrets with `secrets`.
    *
-   * @throws if what was kept cannot be read
+   * @throws if the stored secrets cannot be read
    */
   async keep(secrets: readonly StoredSecret[]): Promise<void> {
     await this.load();
@@ -47,7 +47,7 @@ export class KvSecrets {
   }
 }
 
-/** JSON as bytes: a secret of an arbiter has nothing in it that would be escaped. */
+/** JSON as bytes: an arbiter's secret contains nothing that JSON would escape. */
 function encodeSecrets(secrets: readonly StoredSecret[]): Uint8Array {
   const stored: StoredSecrets = { v: SCHEMA, secrets };
   return new TextEncoder().encode(JSON.stringify(stored));
@@ -67,7 +67,7 @@ function decodeSecrets(value: unknown): readonly StoredSecret[] {
   return stored.secrets;
 }
 
-/** What `bytes` say, or `undefined`: an error of the parser would quote them. */
+/** The parsed `bytes`, or `undefined`: an error of the parser would quote them. */
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -1,7 +1,7 @@
 /**
- * Reads the work and its order: which lanes have unfinished exports, and which one is first. That is
- * the one that the lane's lease names, or else the one with the first place. An export that is claimed
- * as it is accepted gets a place only when it has to wait for another attempt.
+ * Reads the work and its order: which lanes have unfinished exports, and which export is first in
+ * each: the one that the lane's lease names, or else the one with the first place. An export that
+ * is claimed as it is accepted gets a place only if it has to wait for another attempt.
  */
 import type { Lease } from "../exports/record.ts";
 import { keys } from "./keys.ts";
@@ -11,17 +11,17 @@ import { decodeExport, decodeLease } from "./stored.ts";
 /**
  * The oldest unfinished export of a lane, with the lane's lease.
  *
- * @throws if the lane names an export that is not there: the store is damaged then
+ * @throws if the lane names an export that does not exist: then the store is damaged
  */
 export async function headOf(kv: Deno.Kv, lane: string): Promise<Held | undefined> {
-  // Before the places: whoever gives the lease back takes a place in the same commit.
+  // Read before the places: the commit that releases a lease also adds the export's place.
   const { value, versionstamp } = await kv.get<Uint8Array>(keys.lease(lane));
   const lease = value === null ? undefined : decodeLease(value);
   const id = lease?.id ?? await firstPart(kv, { prefix: keys.lanes(lane) }, 3);
   return id === undefined ? undefined : await readHeld(kv, { id, lane, lease, versionstamp });
 }
 
-/** The oldest export of the lane behind the one that is held. */
+/** The oldest export in the lane behind the held one. */
 export async function behindOf(
   kv: Deno.Kv,
   { record: { lane }, stored: { order } }: Held,
@@ -49,12 +49,12 @@ async function readHeld(
   return { record, lease, stored: { ...stored, versions } };
 }
 
-/** Every lane with unfinished exports; one read a lane, however many exports stand in it. */
+/** Every lane with unfinished exports; takes one read per lane, however many exports it has. */
 export async function* lanesOf(kv: Deno.Kv): AsyncGenerator<string> {
   const leased = new Set(await Array.fromAsync(leasesOf(kv), ({ lane }) => lane));
   yield* leased;
   const all = keys.lanes();
-  // A boolean sorts behind every text and number: `true` is past everything that has this prefix.
+  // Booleans sort after all strings and numbers: `true` is past every key with this prefix.
   const end = [...all, true];
   let lane = await firstPart(kv, { start: [...all, ""], end }, 1);
   while (lane !== undefined) {
@@ -63,7 +63,7 @@ export async function* lanesOf(kv: Deno.Kv): AsyncGenerator<string> {
   }
 }
 
-/** Every lane that is leased, and the export that its lease names: as many as are worked at once. */
+/** Every leased lane and the export that its lease names: only as many as are worked at once. */
 export async function* leasesOf(
   kv: Deno.Kv,
 ): AsyncGenerator<{ readonly lane: string; readonly id: string }> {

@@ -1,6 +1,6 @@
 /**
- * How an export lies in the store, by its state: what waits has a place in its lane, what is finished
- * has its answer where its payload was. Pure.
+ * How an export is stored, by its state: a waiting one has a place in its lane, a finished one has
+ * its answer where its payload was. Pure.
  */
 import type { Change } from "../exports/export.ts";
 import type { ExportRecord } from "../exports/record.ts";
@@ -9,13 +9,13 @@ import type { Held, Layout } from "./ledger.ts";
 import type { Cut } from "./parts.ts";
 import { encodeExport, encodePlace } from "./stored.ts";
 
-/** What finishing puts in the place of the payload, and for how long. */
+/** What replaces the payload of a finished export, and for how long it is kept. */
 export interface Kept {
   readonly answer: Cut;
   readonly expireIn: number;
 }
 
-/** How `record` lies in the store if its export lay there as `before`. */
+/** How `record` is stored if its export was stored as `before`. */
 function layOut({ state }: ExportRecord, before: Layout, kept?: Kept): Layout {
   const { order, hasPlace, first, parts } = before;
   if (state !== "finished") {
@@ -27,7 +27,7 @@ function layOut({ state }: ExportRecord, before: Layout, kept?: Kept): Layout {
 
 const NOTHING: Cut = { first: new Uint8Array(), parts: [] };
 
-/** What must be set so that the store holds `record`, and its place if it gets one now. */
+/** What must be set to store `record`, and its place if it gets one now. */
 export function setsOf(record: ExportRecord, before: Layout, kept?: Kept) {
   const { id, lane } = record;
   const after = layOut(record, before, kept);
@@ -40,7 +40,7 @@ export function setsOf(record: ExportRecord, before: Layout, kept?: Kept) {
   ];
 }
 
-/** What is held once a change of what lay there as `before` has the versionstamp `committed`. */
+/** The held export once a change from `before` has the versionstamp `committed`. */
 export function heldAfter<R extends ExportRecord>(
   { record, lease }: Change<R>,
   before: Layout,

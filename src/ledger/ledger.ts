@@ -1,80 +1,80 @@
 /**
  * The port of the store: promises that survive a crash. Every method that changes something is one
- * commit: record, payload or answer, lane, lease, ledger entries and wake-up stand or fall together.
+ * commit: record, payload or answer, lane, lease, entries and wake-up stand or fall together.
  */
 import type { Change } from "../exports/export.ts";
 import type { Delivering, ExportRecord, Finished, Lease, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 
-/** A lane's head as it was read: what may be changed, and the proof that nobody did meanwhile. */
+/** A lane's head as read: what may be changed, and the versions that prove it unchanged. */
 export interface Held<R extends ExportRecord = ExportRecord> {
   readonly record: R;
   readonly lease: Lease | undefined;
-  /** The adapter's own; all of it must be unchanged for a change to be committed. */
+  /** Private to the adapter; a change is committed only if all of it is still current. */
   readonly stored: Stored;
 }
 
-/** How an export lies in the store. */
+/** How an export is stored. */
 export interface Layout {
   /** Place in the lane. */
   readonly order: number;
-  /** Whether a key of the lane tells of that place; see `lanes.ts`. */
+  /** Whether a key of the lane records that place; see `lanes.ts`. */
   readonly hasPlace: boolean;
   /** The first bytes of its payload, or of its answer once it is finished. */
   readonly first: Uint8Array;
-  /** How many parts the rest of it lies in. */
+  /** In how many parts the rest of it is stored. */
   readonly parts: number;
 }
 
-/** A layout, and the versions that it was read at. */
+/** A layout, and the versions at which it was read. */
 export interface Stored extends Layout {
   readonly versions: { readonly record: string; readonly lease: string | null };
 }
 
-/** The export behind one that is being settled, and how it is claimed. */
+/** The export behind one that is being settled, and its claim. */
 export interface Follower {
   readonly held: Held;
   readonly claim: Change<Delivering>;
 }
 
-/** What a change brings along in its commit. */
+/** What a change adds to its commit. */
 export interface ChangeOptions {
   /** The destination's answer. */
   readonly answer?: Uint8Array;
-  /** Claimed in the same commit; only where the export before it is finished. */
+  /** Claimed in the same commit; only if the change finishes the export before it. */
   readonly follower?: Follower | undefined;
 }
 
-/** What was changed; `follower` if it was claimed. */
+/** The changed export; with `follower` if that was claimed. */
 export interface Changed<R extends ExportRecord> extends Held<R> {
   readonly follower?: Held<Delivering>;
 }
 
-/** A client's `Idempotency-Key`, bound to its owner and to what it first came with. */
+/** A client's `Idempotency-Key`, bound to its owner and to the content it first came with. */
 export interface Idempotency {
   readonly key: string;
-  /** Digest of `uri` and `data`: the same key with another one is a conflict. */
+  /** Digest of `uri` and `data`: the same key with another digest is a conflict. */
   readonly fingerprint: string;
   readonly expiresAt: number;
 }
 
-/** What an acceptance may bring besides the export. */
+/** What an acceptance may include besides the export. */
 export interface AcceptOptions {
   readonly idempotency?: Idempotency | undefined;
-  /** Claims the export in the same commit, if nothing stands before it in its lane. */
+  /** Claims the export in the same commit, if nothing is before it in its lane. */
   readonly claim?: Change<Delivering> | undefined;
 }
 
-/** What came of an acceptance; `replayed` names the export that the same key opened before. */
+/** The result of an acceptance; `replayed` names the export that the same key opened before. */
 export type Acceptance =
-  /** `claimed` if it was claimed, too. */
+  /** With `claimed` if it was also claimed. */
   | { readonly kind: "accepted"; readonly claimed?: Held<Delivering> }
   | { readonly kind: "replayed"; readonly id: string }
   | { readonly kind: "conflict" }
   | Full
   | OverQuota;
 
-/** The owner has too much accepted and not finished; `left` is what they may still add of it. */
+/** The owner has too much accepted but not finished; `left` is how much more they may add. */
 export interface Full {
   readonly kind: "full";
   readonly of: "exports" | "bytes";
@@ -82,25 +82,25 @@ export interface Full {
   readonly left: number;
 }
 
-/** The owner's exports have left more in the store than a day's bytes; one more may come after `waitMs`. */
+/** The owner's exports have stored more than a day's quota; the next may come after `waitMs`. */
 export interface OverQuota {
   readonly kind: "over_quota";
   readonly bytesPerDay: number;
   readonly waitMs: number;
 }
 
-/** Hears of one export that is watched. Must not throw: it may be told within a commit's answer. */
+/** Listens to one watched export. Must not throw: it may be called while a commit is completed. */
 export interface RecordListener {
-  /** The record as it is now; `undefined` while there is none. */
+  /** Called with the current record; `undefined` while there is none. */
   tell(record: ExportRecord | undefined): void;
-  /** Nothing more will be told: whoever wants to know must read. */
+  /** No more calls follow: later states must be read. */
   end(): void;
 }
 
-/** Whether whoever asks may see an export. */
+/** Whether the caller may see an export. */
 export type MayRead = (record: ExportRecord) => boolean;
 
-/** The store as the other rooms see it. Any method rejects when the store fails; nothing is half done then. */
+/** The store as other rooms see it. If it fails, a method rejects and leaves nothing half done. */
 export interface Ledger {
   /** Opens an export. */
   accept(
@@ -109,19 +109,19 @@ export interface Ledger {
     options?: AcceptOptions,
   ): Promise<Acceptance>;
   /**
-   * The export of that id, unless unknown, past its retention, or not for the reader. Time does not
-   * tell which of these it was.
+   * The export with that id, unless it is unknown, past its retention, or not for the reader.
+   * Timing does not reveal which of these it was.
    */
   find(id: string, mayRead: MayRead): Promise<ExportRecord | undefined>;
-  /** The bytes to deliver of what is held; kept until the export is finished. */
+  /** The held export's bytes to deliver; kept until the export is finished. */
   payload(held: Held): Promise<Uint8Array>;
   /** The destination's answer. */
   answer(record: Finished): Promise<Uint8Array>;
   /** The oldest unfinished export of a lane. */
   head(lane: string): Promise<Held | undefined>;
-  /** The export that stands next in the lane after what is held. */
+  /** The next export in the lane after the held one. */
   behind(held: Held): Promise<Held | undefined>;
-  /** Commits a change of what is held, or returns `undefined` if somebody else changed it first. */
+  /** Commits a change to the held export; returns `undefined` if it was changed meanwhile. */
   change<R extends ExportRecord>(
     held: Held,
     change: Change<R>,
@@ -129,15 +129,15 @@ export interface Ledger {
   ): Promise<Changed<R> | undefined>;
   /** Every lane with unfinished exports. */
   lanes(): AsyncIterable<string>;
-  /** Tells `listener` of the record now and at each change; the returned function stops that. */
+  /** Calls `listener` with the record now and at each change; the returned function stops that. */
   watch(id: string, listener: RecordListener): () => void;
   /** Records an entry that changes nothing else. */
   enter(entry: LedgerEntry): Promise<void>;
-  /** Proves that the store takes writes. */
+  /** Proves that the store accepts writes. */
   probe(): Promise<void>;
 }
 
-/** A method of the ledger has rejected; `cause` says with what. To try again may help. */
+/** A method of the ledger rejected with `cause`. Retrying may help. */
 export class StoreFailed extends Error {
   override readonly name = "StoreFailed";
 
@@ -146,7 +146,7 @@ export class StoreFailed extends Error {
   }
 }
 
-/** @throws {StoreFailed} whatever the ledger rejects with */
+/** @throws {StoreFailed} with the ledger's rejection as its cause */
 export function fromStore<T>(answer: Promise<T>): Promise<T> {
   return answer.catch((cause) => {
     throw new StoreFailed(cause);

@@ -1,7 +1,7 @@
 /**
- * Reads an export for somebody who may or may not see it. Whoever gets nothing cannot tell by time
- * whether there was something: a record that is there takes some microseconds more to read than one
- * that is not, so both are followed by a read of the other kind.
+ * Reads an export for a caller who may or may not see it. A caller who gets nothing cannot tell by
+ * timing whether it exists: reading an existing record takes some microseconds more than reading a
+ * missing one, so each is followed by a read of the other kind.
  */
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { keys } from "./keys.ts";
@@ -10,15 +10,15 @@ import { readContent } from "./parts.ts";
 import type { Recent } from "./recent.ts";
 import { decodeExport, encodeExport, type StoredExport } from "./stored.ts";
 
-/** Who asks, and when. */
+/** Who asks, and at what time. */
 interface Reader {
   readonly now: number;
   readonly mayRead: MayRead;
 }
 
 /**
- * The export of that id, unless unknown, past its retention at `now`, or not for the reader. Only
- * whoever may see it is served from what is recent: anybody else waits for the same two reads.
+ * The export with that id, unless unknown, past its retention at `now`, or not for the reader. Only
+ * readers who may see it are served from `recent`: all others wait for the same two reads.
  */
 export async function findExport(
   kv: Deno.Kv,
@@ -34,7 +34,7 @@ export async function findExport(
   return undefined;
 }
 
-/** The answer that `record` tells of. */
+/** The answer that belongs to `record`. */
 export async function answerOf(
   kv: Deno.Kv,
   { id, attempts, result }: Finished,
@@ -45,14 +45,14 @@ export async function answerOf(
   return await readContent(kv, stored, result.answerBytes, (n) => keys.answer(id, attempts, n));
 }
 
-/** Whether the store has that export finished, by that attempt, or had it so. */
+/** Whether the store has, or had, that export as finished by that attempt. */
 export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise<boolean> {
   const stored = await read(kv, keys.export(id));
-  // Only what is finished ever goes.
+  // Only finished exports are ever removed.
   return stored === undefined || stored.state === "finished" && stored.attempts === attempts;
 }
 
-/** Watches the export of that id in the store, whoever changes it; the returned function ends that. */
+/** Watches that export in the store, whoever changes it; the returned function stops that. */
 export function watchStored(kv: Deno.Kv, id: string, listener: RecordListener): () => void {
   const reader = kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
   let isStopped = false;
@@ -65,7 +65,7 @@ export function watchStored(kv: Deno.Kv, id: string, listener: RecordListener): 
         listener.tell(stored === null ? undefined : decodeExport(stored).record);
       }
     } catch {
-      // The store failed under the watch, or holds what this version cannot read.
+      // The store failed during the watch, or holds what this version cannot read.
     }
     if (!isStopped) listener.end();
   };
@@ -77,7 +77,7 @@ export function watchStored(kv: Deno.Kv, id: string, listener: RecordListener): 
   };
 }
 
-/** Writes the record that is read after one that is not there, once: a later start may find no room. */
+/** Writes the record read after a missing one, only once: a later start may find the disk full. */
 export async function writeDecoy(kv: Deno.Kv): Promise<void> {
   if (await read(kv, keys.decoy()) === undefined) {
     const layout = { order: 0, hasPlace: false, first: new Uint8Array(), parts: 0 };
@@ -89,7 +89,7 @@ async function read(kv: Deno.Kv, key: Deno.KvKey): Promise<ExportRecord | undefi
   return (await readStored(kv, key))?.record;
 }
 
-/** What lies at the key of an export. */
+/** What is stored at an export's key. */
 export async function readStored(
   kv: Deno.Kv,
   key: Deno.KvKey,
@@ -103,7 +103,7 @@ function isFor({ now, mayRead }: Reader, record: ExportRecord): boolean {
   return !isOver && mayRead(record);
 }
 
-/** As long as most records. */
+/** As long as most records are. */
 const DECOY: ExportRecord = {
   id: "00000000-0000-0000-0000-000000000000",
   owner: "nobody".padEnd(22),

@@ -1,8 +1,8 @@
 /**
- * What each owner and each lane has open, accepted and not finished, and how much that may be for
- * an owner. Counted in memory, since one process holds a store: the lanes are read once at start,
- * every change is counted from then on. Never part of a commit: exports of one owner would wait for
- * each other's.
+ * What each owner and each lane has open (accepted but not finished), and how much an owner may
+ * have. Counted in memory, since one process owns a store: the lanes are read once at start, and
+ * every change is counted from then on. Never part of a commit, or the exports of one owner would
+ * wait for each other's commits.
  */
 import { Counts } from "../counts.ts";
 import { keys } from "./keys.ts";
@@ -17,7 +17,7 @@ export interface OpenBounds {
   readonly bytes: number;
 }
 
-/** An export as it is counted. */
+/** What is counted of an export. */
 export interface Counted {
   readonly owner: string;
   readonly lane: string;
@@ -54,12 +54,12 @@ export class OpenExports {
     return this.#byOwner.get(owner) ?? NOTHING;
   }
 
-  /** Whether nothing stands in the lane, and nothing is about to. */
+  /** Whether the lane is empty and nothing is about to join it. */
   isEmpty(lane: string): boolean {
     return this.#byLane.of(lane) === 0 && !this.#doubtful.has(lane);
   }
 
-  /** Whether one export stands in the lane and nothing else. */
+  /** Whether exactly one export is in the lane. */
   isAlone(lane: string): boolean {
     return this.#byLane.of(lane) === 1 && !this.#doubtful.has(lane);
   }
@@ -76,7 +76,7 @@ export class OpenExports {
     if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
   }
 
-  /** The lane was found empty by a read begun with `doubt`; that ends it, unless more came since. */
+  /** A read begun at `doubt` found the lane empty: the doubt ends, unless it was renewed since. */
   foundEmpty(lane: string, doubt: number | undefined): void {
     if (doubt === undefined || this.#doubtful.get(lane) !== doubt) return;
     if (this.#accepting.of(lane) > 0) return;
@@ -84,7 +84,7 @@ export class OpenExports {
     this.#byLane.clear(lane);
   }
 
-  /** Counts an export that is about to be accepted, unless it is one too many. */
+  /** Counts an export that is about to be accepted, unless it is over a limit. */
   begin(record: Counted): Full | undefined {
     const { exports, bytes } = this.of(record.owner);
     const left = { exports: this.#max.exports - exports, bytes: this.#max.bytes - bytes };
@@ -93,7 +93,7 @@ export class OpenExports {
       : left.bytes < record.payload.bytes
       ? "bytes"
       : undefined;
-    // Whoever lowers a bound may find more open than there is room for.
+    // After a limit was lowered, more may be open than it permits.
     if (of !== undefined) {
       return { kind: "full", of, max: this.#max[of], left: Math.max(0, left[of]) };
     }
@@ -114,8 +114,8 @@ export class OpenExports {
   }
 
   /**
-   * The commit that was to accept it reported a failure. It may have held all the same, so the lane
-   * is in doubt until it is read.
+   * The commit that was to accept it reported a failure. It may have succeeded all the same, so the
+   * lane is in doubt until it is read.
    */
   failed(record: Counted): void {
     this.#doubtful.set(record.lane, ++this.#events);
@@ -125,7 +125,7 @@ export class OpenExports {
   #change({ owner, lane, payload }: Counted, sign: 1 | -1): void {
     const { exports, bytes } = this.of(owner);
     const next = {
-      // A store that loses its answers may have held what it denied; the next start counts anew.
+      // A store whose answers are lost may have committed what it denied; the next start recounts.
       exports: Math.max(0, exports + sign),
       bytes: Math.max(0, bytes + sign * payload.bytes),
     };
@@ -135,13 +135,13 @@ export class OpenExports {
   }
 }
 
-/** Counts everything that is unfinished; the places tell, so that only those without are read. */
+/** Counts everything unfinished from the places; only exports without one are read. */
 export async function countOpen(kv: Deno.Kv, max: OpenBounds): Promise<OpenExports> {
   const open = new OpenExports(max);
   for await (
     const { key, value } of kv.list<Uint8Array>({ prefix: keys.lanes() }, { batchSize: 500 })
   ) {
-    // Places of before they told have no value.
+    // Places written by earlier versions have an empty value.
     const counted = value.byteLength > 0
       ? { lane: String(key[1]), ...decodePlace(value) }
       : (await readStored(kv, keys.export(String(key.at(-1)))))?.record;

@@ -1,4 +1,4 @@
-/** Opens the ledger on a store that this version can read; there is one ledger for a store. */
+/** Opens the ledger on a store that this version can read; a store has only one ledger. */
 import { noteFormat, requireFormat } from "./format.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { KvLedger, type KvLedgerParts } from "./kv_ledger.ts";

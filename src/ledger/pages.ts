@@ -1,6 +1,6 @@
 /**
- * Ledger entries lie in pages: those that are committed together, one to a line. A key and its row
- * cost more than an entry does. Pure; an entry is bytes here, without a line end in it.
+ * Ledger entries are stored in pages, each with entries that are committed together, one per line:
+ * a key and its row cost more than an entry does. Pure; an entry here is bytes without a line end.
  */
 import { ROW_BYTES_MAX } from "./store_limits.ts";
 
@@ -40,7 +40,7 @@ function pageOf(entries: readonly Numbered[]): Numbered {
   return { seq: entries[0]?.seq ?? 0, bytes: page };
 }
 
-/** The entries of a page, as they were; a page of format 1 is one entry. */
+/** The entries of a page, unchanged; a page of format 1 is one entry. */
 export function entriesIn(page: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
   for (let from = 0;;) {

@@ -1,19 +1,19 @@
 /**
- * Payloads and answers as they lie in the store: the first bytes in the record of their export, as
- * many as its row has room for, the rest in parts. Pure but for reading them.
+ * How payloads and answers are stored: the first bytes in their export's record, as many as its row
+ * has room for, the rest in parts. Pure except for reading them.
  */
 import type { ExportRecord } from "../exports/record.ts";
 import { PART_BYTES, PARTS_IN_COMMIT } from "../limits.ts";
 import { RECORD_BYTES_MAX, ROW_BYTES_MAX } from "./store_limits.ts";
 
 export interface Cut {
-  /** What the record brings along. */
+  /** The bytes stored in the record. */
   readonly first: Uint8Array;
   readonly parts: readonly Uint8Array[];
 }
 
 /**
- * The payload of `record`, or its answer once it is finished, cut so that no row is long, or into few
+ * Cuts the payload of `record`, or its answer once finished, so that no row is long, or into few
  * parts if it is large; views, not copies.
  */
 export function cut(content: Uint8Array, { state, uri }: ExportRecord): Cut {
@@ -36,8 +36,8 @@ const KEYS_PER_READ = 10;
 /**
  * Content of `bytes` bytes, put together again.
  *
- * @param keyOf of part `n`
- * @throws if a part is missing or they do not add up: the store is damaged then
+ * @param keyOf the key of part `n`
+ * @throws if a part is missing or the sizes do not add up: the store is damaged then
  */
 export async function readContent(
   kv: Deno.Kv,

@@ -1,9 +1,9 @@
-/** Places in lanes, as they are handed out. */
+/** Hands out places in lanes. */
 import type { Clock } from "../clock.ts";
 
 /**
- * Answers places one after the other: the time in microseconds, but later than any handed out before,
- * whatever the clock says.
+ * Returns places in ascending order: the time in microseconds, but later than any handed out
+ * before, whatever the clock says.
  *
  * @param last the last one handed out by any run on the store
  */

@@ -3,15 +3,15 @@ import { type ChainHead, type ChainVerdict, verifyChain } from "./chain.ts";
 import { keys } from "./keys.ts";
 import { entriesIn } from "./pages.ts";
 
-/** The chain of one instance: its entries as they were hashed, and the end that is kept apart. */
+/** The chain of one instance: its entries as they were hashed, and its separately stored end. */
 export interface StoredChain {
   readonly instance: string;
   readonly entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-  /** A chain without entries has none, and one whose end was removed. */
+  /** Absent if the chain has no entries, or if its end was removed. */
   readonly end: ChainHead | undefined;
 }
 
-/** Every chain that the store tells of, be it by its own name, by an end or by entries. */
+/** Every chain in the store, found by the store's own name, by an end or by entries. */
 export async function* readChains(kv: Deno.Kv): AsyncGenerator<StoredChain> {
   const { value: own } = await kv.get<string>(keys.instance());
   const instances = new Set(own === null ? [] : [own]);
@@ -23,7 +23,7 @@ export async function* readChains(kv: Deno.Kv): AsyncGenerator<StoredChain> {
   }
 }
 
-/** Whether a chain is whole, with an end where it should have one. */
+/** Verifies a chain, which must have an end if it has entries. */
 export async function verifyStored({ instance, entries, end }: StoredChain): Promise<ChainVerdict> {
   const verdict = await verifyChain(instance, entries, end);
   if (verdict.kind === "broken" || end !== undefined || verdict.head.seq === 0) return verdict;
@@ -39,7 +39,7 @@ async function* instancesWithEntries(kv: Deno.Kv): AsyncGenerator<string> {
     if (page === undefined) return;
     const instance = String(page.key[prefix.length]);
     yield instance;
-    start = keys.pages(`${instance}\0`); // Behind all of its pages.
+    start = keys.pages(`${instance}\0`); // Past all of its pages.
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Exports as they were accepted while their lane was worked, or had no hand or place yet, so that
- * whoever takes one up soon after reads nothing. A shortcut only, as in `recent.ts`: what is not here
- * is in the store, and what was changed since has another version there.
+ * Exports accepted while their lane was being worked, or had no hand or place yet, so that taking
+ * one up soon after needs no read. Only a cache, like `recent.ts`: what is not here is in the
+ * store, and what has changed since has another version there.
  */
 import { READY_EXPORTS_MAX, READY_PAYLOAD_BYTES_MAX } from "./store_limits.ts";
 import type { Held } from "./ledger.ts";
@@ -11,24 +11,24 @@ export const FRONT = 0;
 
 export class Ready {
   readonly #max: number;
-  /** By lane and the place before theirs, the one noted longest ago first. */
+  /** By lane and the place before theirs, oldest first. */
   readonly #held = new Map<string, Held>();
   readonly #payloads = new WeakMap<Held, Uint8Array>();
-  /** The last place that was given out in a lane. */
+  /** The last place that was handed out in a lane. */
   readonly #last = new Map<string, number>();
 
   constructor(max: number = READY_EXPORTS_MAX) {
     this.#max = max;
   }
 
-  /** A place of a lane is given out; returns the one before it, if that is known. */
+  /** Notes that a place of a lane was handed out; returns the one before it, if known. */
   follow(lane: string, order: number, isFirst: boolean): number | undefined {
     const before = isFirst ? FRONT : this.#last.get(lane);
     this.#last.set(lane, order);
     return before;
   }
 
-  /** Takes note of what has been accepted behind the place `before`, unless its payload is long. */
+  /** Keeps what was accepted behind the place `before`, unless its payload is long. */
   note(held: Held, payload: Uint8Array, before: number | undefined): void {
     if (before === undefined || payload.byteLength > READY_PAYLOAD_BYTES_MAX) return;
     this.#held.set(keyOf(held.record.lane, before), held);
@@ -37,18 +37,18 @@ export class Ready {
     if (this.#held.size > this.#max && oldest !== undefined) this.#held.delete(oldest);
   }
 
-  /** What stands next in the lane behind the place `before`. */
+  /** The export behind the place `before` in the lane, if kept here. */
   behind(lane: string, before: number): Held | undefined {
-    // Most of the time nothing waits, and no key need be made.
+    // Usually nothing waits, and no key has to be built.
     return this.#held.size === 0 ? undefined : this.#held.get(keyOf(lane, before));
   }
 
-  /** What stands behind that place is being changed. */
+  /** Drops the export behind that place, which is being changed. */
   forget(lane: string, before: number): void {
     if (this.#held.size > 0) this.#held.delete(keyOf(lane, before));
   }
 
-  /** What stood at that place is finished: what is behind it comes to the front. */
+  /** The export at that place is finished: the one behind it comes to the front. */
   advance(lane: string, order: number): void {
     const next = this.behind(lane, order);
     if (next === undefined) return;
@@ -56,13 +56,13 @@ export class Ready {
     this.#held.set(keyOf(lane, FRONT), next);
   }
 
-  /** Nothing stands in the lane any more. */
+  /** Nothing is in the lane any more. */
   leave(lane: string): void {
     this.#last.delete(lane);
     this.forget(lane, FRONT);
   }
 
-  /** What is to be delivered of one of these. */
+  /** The payload of an export that is kept here. */
   payload(held: Held): Uint8Array | undefined {
     return this.#payloads.get(held);
   }

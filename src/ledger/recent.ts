@@ -1,7 +1,7 @@
 /**
- * What was committed last, so that an app that asks for it soon after costs no read of the store, and
- * one that waits for it no watch. A shortcut only: what is not here is in the store, and a new start
- * knows nothing. Right where one process writes to a store, as it must be with a file.
+ * What was committed last, so that an app that polls soon after costs no read of the store, and one
+ * that waits costs no watch. Only a cache: what is not here is in the store, and a restart begins
+ * empty. Correct only if one process writes to the store, as must be the case with a file.
  */
 import { Counts } from "../counts.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
@@ -16,18 +16,18 @@ interface Noted {
 
 export class Recent {
   readonly #max: number;
-  /** By id, the one noted longest ago first. */
+  /** By id, oldest first. */
   readonly #noted = new Map<string, Noted>();
-  /** One each, as a rule: those who wait for the same export share it. */
+  /** Usually one per export: polls that wait for the same export share it. */
   readonly #listeners = new Map<string, readonly RecordListener[]>();
-  /** Ids watched in the store, and how often: nobody may be told of them by both. */
+  /** Ids watched in the store, and how often: no listener may hear of them from here as well. */
   readonly #elsewhere = new Counts();
 
   constructor(max: number = RECENT_EXPORTS_MAX) {
     this.#max = max;
   }
 
-  /** Takes note of what has just been committed. */
+  /** Keeps what was just committed, and passes it to its listeners. */
   note(record: ExportRecord, answer?: Uint8Array): void {
     const { id } = record;
     for (const listener of this.#listeners.get(id) ?? []) listener.tell(record);
@@ -39,7 +39,7 @@ export class Recent {
     if (this.#noted.size > this.#max && oldest !== undefined) this.#noted.delete(oldest);
   }
 
-  /** Nobody knows any more what the store holds of it: it must be read. */
+  /** Drops an export whose state in the store is no longer known: it must be read. */
   lose(id: string): void {
     this.#noted.delete(id);
     const listeners = this.#listeners.get(id) ?? [];
@@ -51,13 +51,13 @@ export class Recent {
     return this.#noted.get(id)?.record;
   }
 
-  /** The answer that `record` tells of. */
+  /** The answer that belongs to `record`, if kept here. */
   answer({ id, attempts }: Finished): Uint8Array | undefined {
     const noted = this.#noted.get(id);
     return noted?.record.attempts === attempts ? noted.answer : undefined;
   }
 
-  /** Tells of an export, which is `record` now, until it is lost; the returned function stops that. */
+  /** Reports an export, now `record`, until it is lost; the returned function stops that. */
   watch(id: string, record: ExportRecord, listener: RecordListener): () => void {
     this.#listeners.set(id, [...this.#listeners.get(id) ?? [], listener]);
     listener.tell(record);
@@ -68,7 +68,7 @@ export class Recent {
     };
   }
 
-  /** Leaves an export to a watch of the store; the returned function ends that by `stop`. */
+  /** Leaves an export to a watch of the store; the returned function ends it with `stop`. */
   leave(id: string, stop: () => void): () => void {
     this.#noted.delete(id);
     this.#elsewhere.add(id, 1);

@@ -1,7 +1,7 @@
 /**
- * Large payloads are written before the commit that accepts them, which is too small for them.
- * A marker says that they are not accepted yet; the accepting commit removes it, and only if it is
- * untouched. What was never accepted is found by its marker and removed.
+ * Large payloads do not fit in the commit that accepts them, and are written before it. A marker
+ * says that they are not accepted yet; the accepting commit removes it, and only if it is
+ * unchanged. Payloads that were never accepted are found by their markers and removed.
  */
 import { PART_BYTES, STAGING_MAX_MS } from "../limits.ts";
 import { COMMIT_BYTES_MAX } from "./store_limits.ts";
@@ -26,7 +26,7 @@ export async function stage(
   const marker: Marker = { at: now, parts: parts.length };
   const { versionstamp } = await kv.set(key, marker);
   const untouched = { key, versionstamp };
-  // Swept meanwhile, parts would be written that no marker tells of.
+  // Checks the marker: parts written after a sweep had removed it would never be found.
   await writeParts(kv, parts.map((value, n) => ({ key: keys.payload(id, n), value })), untouched);
   return untouched;
 }
@@ -34,7 +34,7 @@ export async function stage(
 /**
  * Writes parts that are too many for one commit.
  *
- * @throws if what `checks` name has changed
+ * @throws if a key in `checks` has changed
  */
 export async function writeParts(
   kv: Deno.Kv,
@@ -56,15 +56,15 @@ export async function abandon(kv: Deno.Kv, id: string): Promise<void> {
   const key = keys.staged(id);
   const { value, versionstamp } = await kv.get<Marker>(key);
   if (value === null) return;
-  // An acceptance checks the marker too: of the two, one fails.
+  // An acceptance checks the marker too: one of the two fails.
   const removal = kv.atomic().check({ key, versionstamp }).delete(key);
   for (let n = 0; n < value.parts; n++) removal.delete(keys.payload(id, n));
   await removal.commit();
 }
 
 /**
- * Removes what was staged longer than {@link STAGING_MAX_MS} before `now` and never accepted, or
- * that long after it: then the clock has been put back.
+ * Removes what was never accepted and was staged longer than {@link STAGING_MAX_MS} before `now`,
+ * or as long after it: then the clock has been put back.
  */
 export async function sweepStaged(kv: Deno.Kv, now: number): Promise<number> {
   let removed = 0;

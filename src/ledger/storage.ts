@@ -1,24 +1,24 @@
 /**
- * What may still be written when the disk under the store runs full, or the store is taken away.
- * Pure; never looks at a disk.
+ * What may still be written when the store's disk fills up, or the store is taken away. Pure; never
+ * looks at a disk.
  */
 
-/** The state of what the store lies on. */
+/** The state of the storage that holds the store. */
 export type StorageState =
   | { readonly kind: "well" }
   /** There is less room than the floor: enough to finish what was begun, not to begin more. */
   | { readonly kind: "low"; readonly roomBytes: number }
   /** There is less room than half of the floor. */
   | { readonly kind: "exhausted"; readonly roomBytes: number }
-  /** The file is gone, or another one: what is written now is lost with the process. */
+  /** The file is gone or was replaced: what is written now is lost when the process ends. */
   | { readonly kind: "lost" };
 
-/** Tells the state, as it will be once `bytes` more are written. */
+/** Returns the state as it will be once `bytes` more are written. */
 export type Storage = (bytes?: number) => Promise<StorageState>;
 
 /**
- * The state of a store with that much free on its disk and in its own file. Some must be free on the
- * disk in any case: a change goes to the write-ahead log before it goes to the file.
+ * The state of a store with this much free on its disk and in its own file. Some must be free on
+ * the disk in any case: a change goes to the write-ahead log before it goes to the file.
  */
 export function roomState(
   diskBytes: number,
@@ -30,15 +30,18 @@ export function roomState(
   return { kind: roomBytes >= floorBytes / 2 ? "low" : "exhausted", roomBytes };
 }
 
-/** What counts against the floor. */
+/** The room that is compared with the floor. */
 export function roomFor(diskBytes: number, reusableBytes: number): number {
   return Math.max(0, Math.min(diskBytes + reusableBytes, diskBytes / LOG_SHARE));
 }
 
-/** Of the default floor 16 MiB: SQLite's log is copied into the file whenever it passes 4 MiB. */
+/**
+ * Share of the floor that must be free on the disk, 32 MiB by default: SQLite's log is copied into
+ * the file whenever it passes 4 MiB.
+ */
 const LOG_SHARE = 1 / 4;
 
-/** What is to be written: more to keep, the start of an attempt, or its end. */
+/** What a write is for: keeping more, starting an attempt, or ending it. */
 export type StorageUse = "accept" | "claim" | "settle";
 
 /** The store should not be written to now; the message says why. */
@@ -47,10 +50,10 @@ export class StorageError extends Error {
 }
 
 /**
- * Settling takes little room, and keeping it back would send again what has arrived: only a store
- * that is gone stops it.
+ * Settling takes little room, and preventing it would resend what has arrived: only a lost store
+ * stops it.
  *
- * @throws {StorageError} if `use` must not be made of the storage in this state
+ * @throws {StorageError} if `use` is not permitted in this state
  */
 export function assertStorage(state: StorageState, use: StorageUse): void {
   switch (state.kind) {

@@ -1,19 +1,19 @@
 /**
- * How many bytes the exports of an owner may leave in the store: a leaky bucket that holds a day's and
- * drains at that rate. While it is over-full nothing more is accepted; what was accepted goes in
- * whatever it takes. In memory only: a start begins anew.
+ * Bounds the bytes that an owner's exports may leave in the store: a leaky bucket that holds a
+ * day's worth and drains at that rate. While it is over-full nothing more is accepted, but what was
+ * accepted is always added. In memory only: a restart empties it.
  */
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import type { OverQuota } from "./ledger.ts";
 import { ENTRY_BYTES, RECORD_AND_KEYS_BYTES } from "./store_limits.ts";
 
 const DAY_MS = 86_400_000;
-/** Owners whose buckets are empty are forgotten this often. */
+/** How often owners whose buckets are empty are forgotten. */
 const SWEEP_MS = 60_000;
 
 interface Level {
   readonly bytes: number;
-  /** When that many were in the bucket. */
+  /** When the bucket held that many. */
   readonly at: number;
 }
 
@@ -21,7 +21,7 @@ const EMPTY: Level = { bytes: 0, at: 0 };
 
 export class StorageQuota {
   readonly #bytesPerDay: number;
-  /** Who is not in it has an empty bucket. */
+  /** An owner without an entry has an empty bucket. */
   readonly #levels = new Map<string, Level>();
   #sweptAt = 0;
 
@@ -34,7 +34,7 @@ export class StorageQuota {
     return this.#levels.size;
   }
 
-  /** What is to be said to an owner whose bucket is over-full at `now`. */
+  /** The refusal for an owner whose bucket is over-full at `now`. */
   exceeded(owner: string, now: number): OverQuota | undefined {
     const bytesPerDay = this.#bytesPerDay;
     const excess = this.#bytes(owner, now) - bytesPerDay;
@@ -43,13 +43,13 @@ export class StorageQuota {
       : undefined;
   }
 
-  /** The exports of `owner` leave `bytes` more; fewer, if that is below zero. */
+  /** Adds `bytes` for `owner`; negative `bytes` are taken back. */
   add(owner: string, bytes: number, now: number): void {
     this.#sweep(now);
     this.#levels.set(owner, { bytes: Math.max(0, this.#bytes(owner, now) + bytes), at: now });
   }
 
-  /** How many bytes are in the bucket. Where the clock was put back it drains from the new time on. */
+  /** Bytes in the bucket. If the clock was put back, it drains from the new time on. */
   #bytes(owner: string, now: number): number {
     const { bytes, at } = this.#levels.get(owner) ?? EMPTY;
     if (now < at) this.#levels.set(owner, { bytes, at: now });
@@ -66,12 +66,12 @@ export class StorageQuota {
   }
 }
 
-/** About what an acceptance leaves in the store: its record, its keys and its entries. */
+/** Roughly what an acceptance leaves in the store: its record, its keys and its entries. */
 export function bytesOfAcceptance(uri: string, entries: readonly LedgerEntry[]): number {
   return RECORD_AND_KEYS_BYTES + uri.length + bytesOfEntries(entries);
 }
 
-/** About what entries take in the ledger, for ever. */
+/** Roughly what entries take in the ledger, for ever. */
 export function bytesOfEntries(entries: readonly LedgerEntry[]): number {
   return entries.reduce(
     (sum, entry) => sum + ENTRY_BYTES + ("path" in entry ? entry.path.length : 0),

@@ -1,6 +1,6 @@
 /**
- * Every number that bounds something in this room alone, with its reason. Deno KV's own limits decide
- * most of these.
+ * The limits that apply in this room alone, each with its reason. Deno KV's own limits decide most
+ * of these.
  */
 
 const KIB = 1_024;
@@ -8,11 +8,11 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
 /**
- * Bytes of a value whose row lies in one page of the store's file. SQLite keeps 1,002 bytes of a row
- * there, key and numbers included, and reads the rest of a longer one whenever it compares keys with it.
+ * Bytes of a value whose row fits in one page of the store's file. SQLite keeps 1,002 bytes of a
+ * row there, key and numbers included, and reads the rest of longer rows to compare their keys.
  */
 export const ROW_BYTES_MAX = 896;
-/** Of these, what a record takes at most without its URL: its ids and digest have one length. */
+/** Of these, the most a record takes without its URL: its ids and digest have fixed lengths. */
 export const RECORD_BYTES_MAX = { unfinished: 416, finished: 528 } as const;
 /** What a record and its keys take, without its URL. */
 export const RECORD_AND_KEYS_BYTES = KIB;
@@ -28,17 +28,17 @@ export const COMMIT_BYTES_MAX = 640 * KIB;
 export const COMMIT_KEY_BYTES_MAX = 64 * KIB;
 /** Durable wake-ups fall on multiples of this, so that a busy lane needs one a second at most. */
 export const WAKE_UP_GRAIN_MS = SECOND;
-/** As far ahead as KV's queue takes a message; further off is only what a clock put back made so. */
+/** The longest delay that KV's queue accepts; only a clock that was put back asks for more. */
 export const WAKE_UP_DELAY_MAX_MS = 30 * 24 * 60 * MINUTE;
-/** Exports kept in memory besides, for polls that come soon: some seconds' worth of a busy box. */
+/** Exports also kept in memory for polls that come soon: some seconds' worth on a busy box. */
 export const RECENT_EXPORTS_MAX = 8_192;
-/** Answers kept with them are no longer than this: with their records 40 MiB at the very most. */
+/** Longest answer kept with them: with their records, 40 MiB in total at the very most. */
 export const RECENT_ANSWER_BYTES_MAX = 4 * KIB;
-/** Exports kept in memory besides until there is a hand for them: as many as common bursts. */
+/** Exports also kept in memory until a hand is free for them: as many as in common bursts. */
 export const READY_EXPORTS_MAX = 2_048;
-/** Payloads kept with them are no longer than this: with their records 12 MiB at the very most. */
+/** Longest payload kept with them: with their records, 12 MiB in total at the very most. */
 export const READY_PAYLOAD_BYTES_MAX = 4 * KIB;
-/** Finished exports are removed up to this much after their retention, spread to avoid stalls. */
+/** Finished exports are removed up to this long after their retention, spread to avoid stalls. */
 export const EXPIRY_SPREAD_MS = 5 * MINUTE;
-/** Those that finish within this are removed together: some hundreds at most. */
+/** Exports that finish within this are removed together: some hundreds at most. */
 export const EXPIRY_TOGETHER_MS = 100;

@@ -1,12 +1,12 @@
 /**
- * How records lie in the store: JSON as bytes, whose size is known and not doubled by any script.
- * Behind it, after a line end, come the first bytes of what the export delivers or was answered.
+ * How records are stored: JSON as bytes, whose size is known and not doubled by non-Latin text.
+ * After it, behind a line end, come the first bytes of the export's payload or answer.
  */
 import type { ExportRecord, Lease } from "../exports/record.ts";
 import { PART_BYTES } from "../limits.ts";
 import type { Layout } from "./ledger.ts";
 
-/** Version of the stored form; the one before ends with its JSON. A newer one is refused, never guessed at. */
+/** Version of the stored format; version 1 ends with its JSON. Newer ones are refused. */
 const SCHEMA = 2;
 
 /** An export as stored. */
@@ -16,7 +16,7 @@ export interface StoredExport extends Layout {
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-/** JSON has none within. */
+/** Does not occur within JSON. */
 const LINE_END = 0x0a;
 
 export function encodeExport({ first, ...rest }: StoredExport): Uint8Array {
@@ -60,7 +60,7 @@ export function decodeLease(bytes: Uint8Array): Lease {
   return JSON.parse(decoder.decode(bytes));
 }
 
-/** What a place in a lane tells of its export, so that what is open can be counted by lanes alone. */
+/** What a place in a lane says of its export, so that lanes alone suffice to count open exports. */
 export function encodePlace(
   { owner, payload: { bytes } }: Pick<ExportRecord, "owner" | "payload">,
 ): Uint8Array {

@@ -1,7 +1,7 @@
 /**
  * The disk under the store: how much room is left, and whether the store's file is still the one
- * that was opened. SQLite notices neither in time: it writes on into a file that was removed, and
- * the runtime ends the process when its queue meets a full disk. Never writes anything.
+ * that was opened. SQLite notices neither in time: it goes on writing to a file that was removed,
+ * and the runtime ends the process when its queue meets a full disk. Never writes anything.
  */
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -10,15 +10,15 @@ import type { Clock } from "../clock.ts";
 import { remembered } from "../remembered.ts";
 import { roomFor, roomState, type StorageState } from "../ledger/storage.ts";
 
-/** A look is worth this long; what the store itself takes meanwhile is counted. */
+/** How long a look is valid; what the store itself takes meanwhile is counted. */
 const LOOK_MS = 250;
-/** A start on a disk that is full looks again after this. */
+/** How long a start on a full disk waits before it looks again. */
 const LOOK_AGAIN_MS = 1_000;
 
 export interface Disk {
-  /** The state once `bytes` more are written, by a look of at most {@link LOOK_MS} ago. */
+  /** The state once `bytes` more are written, from a look at most {@link LOOK_MS} old. */
   state(bytes?: number): Promise<StorageState>;
-  /** What is free for the store, as it counts against the floor; nothing if its file is gone. */
+  /** The space free for the store, as it counts against the floor; 0 if its file is gone. */
   freeSpaceBytes(): Promise<number>;
   close(): void;
 }
@@ -66,7 +66,7 @@ export async function watchDisk(
     return unanswered = sight;
   };
   const recent = remembered(LOOK_MS, clock, begin);
-  // One look at a time: whoever came later and was told sooner would overtake others in their lane.
+  // One look at a time: a later caller with an earlier answer would overtake others in its lane.
   const lastLook = () => unanswered ?? recent();
   return {
     async state(bytes = 0) {
@@ -84,15 +84,15 @@ export async function watchDisk(
   };
 }
 
-/** Bytes that are free on the disk that `path` lies on. */
+/** Bytes free on the disk that holds `path`. */
 export async function freeBytesAt(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(dirname(path));
   return bavail * bsize;
 }
 
 /**
- * Calls `action` as soon as the disk is well. The runtime ends the process where the queue of a store
- * meets a full disk, so the queue is not asked before there is room.
+ * Calls `action` as soon as the disk is well. The runtime ends the process if the queue of a store
+ * meets a full disk, so the queue is not used before there is room.
  */
 export function onceWell(
   disk: Pick<Disk, "state">,
@@ -117,14 +117,14 @@ export function onceWell(
   };
 }
 
-/** The store's file as SQLite sees it; what is removed from a store leaves room in its file. */
+/** The store's file as SQLite sees it; what is removed leaves free room in the file. */
 export class FreePages {
   readonly #database: DatabaseSync;
   readonly #freePages;
   readonly #pageBytes: number;
 
   constructor(path: string) {
-    // By SQLite: to open and close the file by hand would drop the locks that SQLite holds on it.
+    // Through SQLite: opening and closing the file directly would drop SQLite's locks on it.
     this.#database = new DatabaseSync(path, { readOnly: true });
     this.#freePages = this.#database.prepare("PRAGMA freelist_count");
     this.#pageBytes = Number(this.#database.prepare("PRAGMA page_size").get()?.page_size);

@@ -1,13 +1,13 @@
-/** Flags of a command line, and how a wrong call is told. */
+/** Command-line flags, and how wrong usage is reported. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
-/** The process was started wrongly; the message tells every fault, a line each. */
+/** The process was started wrongly; the message lists every fault, one to a line. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
 /**
- * What `node:util` parses of a command line.
+ * Parses a command line with `node:util`.
  *
  * @throws {UsageError} with what is wrong, and `usage`
  */

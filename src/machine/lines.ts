@@ -1,13 +1,13 @@
 /**
- * Lines that come close together are written together: each write wakes whoever reads, which costs
- * more than the line does, and whoever logs would wait for it. Never changes a line or their order.
+ * Lines that come close together are written together: each write wakes the reader, which costs
+ * more than the line itself, and the caller would wait for it. Never changes a line or their order.
  */
 import type { Clock } from "../clock.ts";
 
 export interface Lines {
   /** Takes a line, to be written within {@link GATHER_MS}. */
   write(line: string): void;
-  /** Writes what was taken, now. */
+  /** Writes at once what was taken. */
   flush(): void;
 }
 
@@ -15,8 +15,8 @@ export interface Lines {
 const GATHER_MS = 1;
 
 /**
- * @param write writes a text and a line end; what it cannot write, such as into a pipe whose reader
- * has gone, is lost, and nothing else is
+ * @param write writes a text and a line end; a text that it cannot write, such as into a pipe whose
+ * reader has gone, is lost, without further consequences
  */
 export function gatherLines(write: (text: string) => void, clock: Clock): Lines {
   let taken: string[] = [];
@@ -27,7 +27,7 @@ export function gatherLines(write: (text: string) => void, clock: Clock): Lines 
     try {
       write(text);
     } catch {
-      // There is nobody to tell.
+      // There is nowhere to report this.
     }
   };
   return {

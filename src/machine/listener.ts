@@ -1,6 +1,6 @@
 /**
- * Listens, and listens again where the runtime has given up: it does so when no file descriptor is
- * left for one more connection, which anybody may bring about. Never looks at a request.
+ * Listens, and listens again after the runtime has given up: it does so when no file descriptor is
+ * left for another connection, which anybody can bring about. Never looks at a request.
  */
 import type { Clock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
@@ -8,14 +8,14 @@ import type { Log } from "../log.ts";
 import { UsageError } from "./flags.ts";
 import type { ListenerTls } from "./tls.ts";
 
-/** Connections that were held may be gone by then, and descriptors with them. */
+/** By then, open connections may have ended and freed their descriptors. */
 const LISTEN_AGAIN_MS = 1_000;
 
 export interface Listener {
   readonly port: number;
   /**
-   * Takes no further connection; resolves when every request is answered, or after `graceMs`: who does
-   * not read their answer is not waited for.
+   * Accepts no more connections; resolves when every request is answered, or after `graceMs`: a
+   * client that does not read its answer is not waited for.
    */
   stop(graceMs: number): Promise<void>;
 }
@@ -30,7 +30,7 @@ export interface ListenOptions {
   readonly log: Log;
 }
 
-/** @throws {UsageError} if somebody else has the port at the start */
+/** @throws {UsageError} if another program has the port at the start */
 export function listen({ port, tls, handler, clock, log }: ListenOptions): Listener {
   let stopped = false;
   let cancel = () => {};
@@ -65,7 +65,7 @@ export function listen({ port, tls, handler, clock, log }: ListenOptions): Liste
       stopped = true;
       cancel();
       await withDeadline({ clock, timeoutMs: graceMs }, () => {
-        // Of a server that has failed this is rejected; it has nothing left to answer.
+        // Rejects if the server has failed; it has nothing left to answer then.
         return server.shutdown().catch(() => {});
       });
     },

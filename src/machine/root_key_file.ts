@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
 import { requireWritableFolder } from "./writable.ts";
 
-/** Bytes of randomness, as many as the HMAC that they key. */
+/** Bytes of randomness: as many as the output of the HMAC that they key. */
 const KEY_BYTES = 32;
 
 /** Where the root key of the store at `kvPath` lies: beside it. */
@@ -26,22 +26,22 @@ export async function readRootKey(path: string): Promise<string | undefined> {
   }
 }
 
-/** The key in the file; made, and the file with it, if there is none. */
+/** The key in the file; both are created if there is none. */
 export async function obtainRootKey(path: string): Promise<string> {
   const known = await readRootKey(path);
   if (known !== undefined) return known;
   const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES))).toString("base64url");
   const folder = dirname(path);
   await requireWritableFolder(folder);
-  // Written elsewhere and linked into place, so that the file is never seen half written; a temporary
-  // file is readable by its owner only, and so is what it becomes.
+  // Written elsewhere and linked into place, so that the file is never seen half written; a
+  // temporary file is readable by its owner only, and stays so under its new name.
   const draft = await Deno.makeTempFile({ dir: folder });
   try {
     await Deno.writeTextFile(draft, `${key}\n`);
     await Deno.link(draft, path);
     return key;
   } catch (error) {
-    // Another first start was quicker: its key it is.
+    // Another first start was quicker: use its key.
     if (error instanceof Deno.errors.AlreadyExists) return await obtainRootKey(path);
     throw error;
   } finally {

@@ -2,9 +2,9 @@
 import { UsageError } from "./flags.ts";
 
 /**
- * Runs `command` and ends the process: 0, 2 for a wrong call, 1 if the world does not let it.
+ * Runs `command` and exits: with 0 or its own code, 2 for wrong usage, 1 for any other failure.
  *
- * @param usage printed instead where `--help` is asked for
+ * @param usage printed instead if `--help` is given
  */
 export async function runCommand(
   command: (print: (line: string) => void) => Promise<number | void>,

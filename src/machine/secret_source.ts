@@ -1,6 +1,6 @@
 /**
- * Where the secret that tokens are signed with comes from: told by the operator, asked of an
- * arbiter, or this service's own. Reads files; asks nobody. A secret has no default.
+ * Where the secret that tokens are signed with comes from: set by the operator, requested from an
+ * arbiter, or this service's own. Reads files; contacts nobody. A secret has no default.
  */
 import { join } from "node:path";
 import type { ArbiterAccess } from "../arbiter/ask_arbiter.ts";
@@ -17,14 +17,14 @@ export type SecretSource =
 /** Where every Databox since 0.5 has its arbiter (contract 3.2). */
 const DEFAULT_ENDPOINT = new URL("tcp://arbiter:4444");
 
-/** Files that container managers hand in, and by which an arbiter is known to be there. */
+/** Files that container managers hand in; the first one shows that there is an arbiter. */
 const ZEST_TOKEN = "ARBITER_TOKEN";
 const ZEST_SERVER_KEY = "ZMQ_PUBLIC_KEY";
 const HTTPS_KEY = "DATABOX_EXPORT_SERVICE_KEY";
 const ROOT_CA = "DATABOX_ROOT_CA";
 
 /**
- * The first of: `EXPORT_SECRET`, an arbiter where one is named or left its files, an own root key.
+ * The first of: `EXPORT_SECRET`, an arbiter that is named or left its files, our own root key.
  *
  * @throws {UsageError} if an arbiter is to be asked and its files are not there
  */

@@ -1,4 +1,4 @@
-/** Where settings come from: flags before the environment before secret files. */
+/** Where settings come from: flags, then the environment, then secret files. */
 import { join } from "node:path";
 import { type Config, type ConfigResult, readConfig, SECRET_NAMES } from "../config.ts";
 import { flagsOf, UsageError } from "./flags.ts";
@@ -32,7 +32,7 @@ export function parseFlags(args: readonly string[]): Flags {
   return flagsOf({ args: [...args], options }, USAGE).values;
 }
 
-/** Random letters and digits that nobody guesses. */
+/** This many random letters and digits cannot be guessed. */
 const SECRET_CHARS_MIN = 16;
 
 /** What an operator should know about these settings, though they are permitted. */
@@ -68,7 +68,7 @@ export function warningsFor(flags: Flags, config: Config): string[] {
 /**
  * All settings of this process.
  *
- * @throws {UsageError} that tells every fault
+ * @throws {UsageError} that lists every fault
  */
 export function readSettings(flags: Flags = {}): Config {
   const fromFlags = new Map([

@@ -1,7 +1,7 @@
 /**
- * Ends all WebSockets when the process grows too much beside them: the runtime (Deno 2.9.6) joins the
- * pieces of a message without a bound, and shows nobody any of it before the last one is there. Which
- * socket it is cannot be told.
+ * Ends all WebSockets when the process grows too much while any are open: the runtime (Deno 2.9.6)
+ * joins the pieces of a message without a bound, and shows none of it before the last one is there.
+ * Which socket is to blame cannot be determined.
  */
 import type { Clock } from "../clock.ts";
 import { SOCKET_MEMORY_LOOK_MS } from "../limits.ts";
@@ -12,7 +12,7 @@ export interface SocketMemoryParts {
   readonly log: Log;
   /** How much the process may grow. */
   readonly bytesMax: number;
-  /** Bytes that the process holds outside of its script. */
+  /** Bytes that the process holds outside JavaScript. */
   readonly memory?: () => number;
 }
 
@@ -20,7 +20,7 @@ export class SocketMemory {
   readonly #parts: SocketMemoryParts;
   /** How each open socket is ended. */
   readonly #drops = new Set<() => void>();
-  /** The least that was seen since the first of them opened, or since all were ended. */
+  /** The lowest value seen since the first of them opened, or since all were ended. */
   #least = Infinity;
   #cancelLook: (() => void) | undefined;
 
@@ -28,7 +28,7 @@ export class SocketMemory {
     this.#parts = parts;
   }
 
-  /** Counts a socket that opens; the returned function says that it is gone. */
+  /** Counts a socket that opens; call the returned function when it is gone. */
   add(drop: () => void): () => void {
     this.#drops.add(drop);
     if (this.#cancelLook === undefined) this.#look();

@@ -1,6 +1,6 @@
 /**
- * Opens a copy of a store to read from, as it is at one moment. SQLite makes it, also while a service
- * goes on with the store itself, which is neither held nor changed.
+ * Opens a copy of a store for reading, as it is at one moment. SQLite makes it, even while a
+ * service goes on using the store itself, which is neither locked nor changed.
  */
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
@@ -10,11 +10,11 @@ import { freeBytesAt } from "./disk.ts";
 import { type OpenStore, requireStore, StoreError } from "./store_file.ts";
 
 /**
- * Opens a copy of the store at `path`. It has no name any more once it is open, so that its room is
+ * Opens a copy of the store at `path`. Its files are removed once it is open, so that their room is
  * free again however the process ends.
  *
  * @param floorBytes what the copy must leave free on the disk
- * @throws {StoreError} if there is no store, no room for a copy of it, or another user's in the way
+ * @throws {StoreError} if there is no store, no room for a copy, or another user's copy in the way
  */
 export async function openCopy(path: string, floorBytes: number): Promise<OpenStore> {
   await requireStore(path);
@@ -35,7 +35,7 @@ export async function openCopy(path: string, floorBytes: number): Promise<OpenSt
 }
 
 /**
- * Removes what a copy left that was cut off, unless one is being made.
+ * Removes what an interrupted copy left behind, unless one is being made.
  *
  * @throws {StoreError} if it is another user's
  */
@@ -45,7 +45,7 @@ export async function removeAbandonedCopy(path: string): Promise<void> {
   if (await lock.tryLock(true)) await removeFolder(folderOf(path));
 }
 
-/** What is locked: a file would have to be made, or be one of SQLite's, which has locks of its own there. */
+/** What is locked. A file would have to be made, or be one of SQLite's, with locks of its own. */
 async function openFolderOf(path: string): Promise<Deno.FsFile> {
   return await Deno.open(dirname(path), { read: true });
 }
@@ -65,7 +65,7 @@ async function removeFolder(path: string): Promise<void> {
 async function copyInto(copy: string, path: string): Promise<OpenStore> {
   const store = new DatabaseSync(path, { readOnly: true });
   try {
-    // In one step: a copy in several begins anew whenever the service has written meanwhile.
+    // In one step: a copy in several starts over whenever the service has written meanwhile.
     await backup(store, copy, { rate: ALL_PAGES });
   } finally {
     store.close();
@@ -76,14 +76,14 @@ async function copyInto(copy: string, path: string): Promise<OpenStore> {
 
 const ALL_PAGES = -1;
 
-/** What the copy takes: the store's file, and what is in SQLite's log and not in the file yet. */
+/** The size of the copy: the store's file, and what is in SQLite's log and not in the file yet. */
 async function bytesOf(path: string): Promise<number> {
   const [file = 0, log = 0] = await Promise.all([path, `${path}-wal`].map(sizeOf));
   return file + log;
 }
 
 /**
- * Where a copy would leave less than the floor there is none: a full disk would stop the service.
+ * Refuses a copy that would leave less than the floor: a full disk would stop the service.
  *
  * @throws {StoreError}
  */
@@ -104,7 +104,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
   return file?.size;
 }
 
-/** Has SIGHUP, SIGINT and SIGTERM wait until `work` has cleaned up after itself. */
+/** Defers SIGHUP, SIGINT and SIGTERM until `work` has cleaned up after itself. */
 async function deferringSignals<T>(work: () => Promise<T>): Promise<T> {
   let exitCode: number | undefined;
   const listeners = SIGNALS.map(([signal, code]) => [signal, () => exitCode = code] as const);
@@ -112,12 +112,12 @@ async function deferringSignals<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
-    // A signal that has come is heard of in the next turn.
+    // A signal that has come is reported in the next turn of the event loop.
     await new Promise<void>((resolve) => systemClock.after(0, resolve));
     for (const [signal, note] of listeners) Deno.removeSignalListener(signal, note);
     if (exitCode !== undefined) Deno.exit(exitCode);
   }
 }
 
-/** What shells make of a process that one of these has ended. */
+/** Exit codes that shells report for a process ended by one of these. */
 const SIGNALS = [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const;

@@ -10,13 +10,13 @@ export interface OpenStore {
   close(): void;
 }
 
-/** The store cannot be had; the message says why and what to do. */
+/** The store cannot be used; the message says why and what to do. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
 }
 
 /**
- * Opens the store at `path`, made with its folder if need be; `:memory:` is one that is forgotten.
+ * Opens the store at `path`, creating it and its folder if need be; `:memory:` is not kept.
  *
  * @throws {StoreError} if another process has it open, or its folder may not be written
  */
@@ -57,9 +57,9 @@ export async function requireStore(path: string): Promise<void> {
   throw new StoreError(`There is no store at "${path}"; set EXPORT_KV_PATH to where it is`);
 }
 
-/** A store that is made is nobody else's to read; its other files take the mode of this one. */
+/** A new store is readable by its owner only; its other files take the mode of this one. */
 async function openPrivately(path: string): Promise<Deno.Kv> {
-  // SQLite would read one that may not be written, and the runtime end the process at the first write.
+  // SQLite would open one that is not writable, and the runtime end the process at the first write.
   await requireWritableFiles([path, `${path}-wal`, `${path}-shm`]);
   try {
     (await Deno.open(path, { createNew: true, write: true, mode: 0o600 })).close();

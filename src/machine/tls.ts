@@ -1,6 +1,6 @@
 /**
  * What the listener needs for TLS, from the one file in which a Databox hands certificate and key
- * to its containers. Never tells key material, and never decides what happens without the file.
+ * to its containers. Never reveals key material, and never decides what happens without the file.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { UsageError } from "./flags.ts";
 export type PemResult =
   | {
     readonly kind: "tls";
-    /** The certificate, and after it those between it and the root, as PEM. */
+    /** The certificate, followed by those between it and the root, as PEM. */
     readonly cert: string;
     readonly key: string;
     /** What an operator should know, though it works. */
@@ -86,8 +86,8 @@ export async function readTls(folder: string, now: number): Promise<TlsResult> {
 }
 
 /**
- * Finds the certificates and the key among the blocks of `text`, in whatever order they come, and
- * checks that they belong together. Further kinds of blocks, such as a public key, do not matter.
+ * Finds the certificates and the key among the blocks of `text`, in any order, and checks that they
+ * belong together. Other kinds of blocks, such as a public key, do not matter.
  */
 export function parsePem(text: string, now: number): PemResult {
   const blocks = readBlocks(text);
@@ -121,7 +121,7 @@ export function parsePem(text: string, now: number): PemResult {
   return { kind: "tls", cert: pems.join(""), key: block.pem, warnings };
 }
 
-/** The blocks of a PEM file, each with an end to every line; `undefined` if one is cut off. */
+/** The blocks of a PEM file, every line terminated; `undefined` if one is cut off. */
 function readBlocks(text: string): Block[] | undefined {
   const lines = text.replace(/\r\n?/g, "\n");
   const pattern = /-----BEGIN ([A-Z0-9 ]+)-----\n(?:(?!-----)[^])*-----END \1-----/g;
@@ -190,7 +190,7 @@ function parsed<T>(parse: () => T): T | undefined {
   try {
     return parse();
   } catch {
-    // What the parser says could quote what it read.
+    // The parser's message could quote what it read.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * WebSockets of the runtime that can be left in peace. Deno 2.9.6 drops one that is being closed, with
+ * The runtime's WebSockets, made to close cleanly. Deno 2.9.6 drops one that is being closed, with
  * all that was not sent yet, as soon as its client sends another frame; and waits for ever for the
  * Close of a client that sends nothing. Never looks into a frame.
  */
@@ -14,7 +14,7 @@ import type { SocketMemory } from "./socket_memory.ts";
 
 type Timer = Pick<Clock, "after">;
 
-/** Answers the request of a client that wants a WebSocket; the socket tells when it can be closed. */
+/** Answers a request for a WebSocket; the socket's `quiet` says when it can be closed. */
 export function webSockets(clock: Timer, memory?: SocketMemory) {
   return (request: Request, options: Deno.UpgradeWebSocketOptions) => {
     const { socket, response } = Deno.upgradeWebSocket(request, options);
@@ -24,7 +24,7 @@ export function webSockets(clock: Timer, memory?: SocketMemory) {
     const peaceful = Object.assign(socket, {
       quiet: () => quiet(socket, clock),
       close(code?: number, reason?: string) {
-        // Nothing tells once it is being closed.
+        // Read first: nothing shows it once the socket is being closed.
         const isRead = socket.bufferedAmount === 0;
         close(code, reason);
         if (isRead) dropUnlessClosed(socket, clock);
@@ -42,9 +42,9 @@ function watch(socket: WebSocket, memory: SocketMemory): void {
 }
 
 /**
- * Drops a client that sends frames without a pause: the runtime reads them one after the other for as
- * long as there are any, and serves nobody else meanwhile. Pongs are shown to nobody, but reset the
- * runtime's timer like any frame, by a hidden method.
+ * Drops a client that sends frames without a pause: the runtime reads on as long as there are any,
+ * and serves nobody else meanwhile. Pongs raise no event, but like any frame they reset the
+ * runtime's timer, by a hidden method, which is where they are counted.
  */
 function endFloods(socket: WebSocket, clock: Timer): void {
   const hidden = hiddenKey(WebSocket.prototype, "[[serverHandleIdleTimeout]]");
@@ -61,7 +61,7 @@ function endFloods(socket: WebSocket, clock: Timer): void {
   socket.addEventListener("close", () => cancel());
 }
 
-/** Resolves when what was sent is on its way and nothing more comes, or when that takes too long. */
+/** Resolves when what was sent is on its way and no frame comes, or when that takes too long. */
 function quiet(socket: WebSocket, clock: Timer): Promise<void> {
   return new Promise((resolve) => {
     let heard = false;
@@ -84,8 +84,8 @@ function quiet(socket: WebSocket, clock: Timer): Promise<void> {
 }
 
 /**
- * Not where something is unread: a write that waits would keep the descriptor and what it holds, and
- * only the place would be given back. Such a client counts for as long as it is there.
+ * Not for a socket with unread bytes: a pending write would keep the descriptor and what it holds,
+ * and only the place would be given back. Such a client counts for as long as it is there.
  */
 function dropUnlessClosed(socket: WebSocket, clock: Timer): void {
   if (socket.readyState === WebSocket.CLOSED) return;
@@ -101,8 +101,8 @@ function drop(socket: WebSocket): void {
 }
 
 /**
- * The runtime's own name for something that it has no public way to. Where a later runtime has it no
- * more, nothing happens, and a test says so.
+ * The runtime's private symbol for something without a public API. If a later runtime no longer has
+ * it, nothing happens, and a test fails.
  */
 function hiddenKey(owner: object, description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);

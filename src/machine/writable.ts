@@ -1,4 +1,4 @@
-/** Whether the process may write where it must; asked before anything is begun there. */
+/** Whether the process may write where it must; checked before anything is begun there. */
 
 /**
  * Makes `folder` if need be, readable by its owner only, and proves that files can be made in it.
@@ -16,7 +16,7 @@ export async function requireWritableFolder(folder: string): Promise<void> {
 
 /**
  * Proves that each of `files` can be written, if it is there. Not for files that this process has
- * open: a lock that it holds on one would be gone.
+ * open: it would lose any lock that it holds on them.
  *
  * @throws with what to do, if one cannot
  */
@@ -30,7 +30,7 @@ export async function requireWritableFiles(files: readonly string[]): Promise<vo
   }
 }
 
-/** The system's refusal, with whom the file belongs to; other errors as they are. */
+/** The system's refusal, with the owner of the file; other errors unchanged. */
 async function withOwnerOf(path: string, error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) return error;
   const file = await Deno.stat(path).catch(() => undefined);

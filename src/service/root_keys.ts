@@ -1,6 +1,6 @@
 /**
- * What tokens are verified with: root keys of the secret that is given, or of those that an arbiter
- * tells, which is asked from here on.
+ * The root keys that tokens are verified with: derived from a given secret, or from those of an
+ * arbiter, which is asked from here on.
  */
 import { createAskArbiter } from "../arbiter/ask_arbiter.ts";
 import {
@@ -18,12 +18,12 @@ import type { SecretSource } from "../machine/secret_source.ts";
 
 export interface RootKeySource {
   readonly ring: () => RootKeyRing;
-  /** Ends asking the arbiter. */
+  /** Stops asking the arbiter. */
   stop(): Promise<void>;
 }
 
 export interface RootKeySourceParts {
-  /** Where secrets of the arbiter are kept. */
+  /** Where the arbiter's secrets are stored. */
   readonly kv: Deno.Kv;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -32,8 +32,8 @@ export interface RootKeySourceParts {
 }
 
 /**
- * @param graceMs how long a former secret is good
- * @throws if the secrets that are kept cannot be read
+ * @param graceMs how long a former secret remains valid
+ * @throws if the stored secrets cannot be read
  */
 export async function openRootKeys(
   source: SecretSource,

@@ -43,19 +43,19 @@ import { Waiters } from "../wait/waiters.ts";
 import { openRootKeys } from "./root_keys.ts";
 
 const random = Math.random;
-/** By time first, so that what is accepted together lies together in the store. */
+/** Ordered by time, so that exports accepted together are adjacent in the store. */
 const newId = (): string => generateUuid(clock.now());
 
 /** A running service. */
 export interface Service {
   readonly port: number;
-  /** Answers those who wait, lets running attempts end within `graceMs`, and closes the store. */
+  /** Answers waiting clients, lets running attempts end within `graceMs`, and closes the store. */
   stop(graceMs: number): Promise<void>;
 }
 
 export interface ServiceParts {
   readonly config: Config;
-  /** Where the secret comes from that the arbiter signs tokens with. */
+  /** Where the secret comes from that tokens are signed with. */
   readonly source: SecretSource;
   /** Certificate and key to listen with; without them, plain HTTP. */
   readonly tls?: ListenerTls | undefined;
@@ -127,7 +127,7 @@ export async function startService(
   };
 }
 
-/** The store, and what stands on it directly. */
+/** The store, and what is built directly on it. */
 async function openLedger(config: Config, log: Log) {
   await removeAbandonedCopy(config.EXPORT_KV_PATH)
     .catch(({ message }) => log({ event: "service.warning", detail: message }));
@@ -153,14 +153,14 @@ async function openLedger(config: Config, log: Log) {
   return { kv, bell, disk, ledger, instance, close };
 }
 
-/** Where the operator asks for no metrics, none are kept, and what keeps them is not loaded. */
+/** If the operator asks for no metrics, none are kept, and their module is not loaded. */
 async function openMetrics({ EXPORT_METRICS_TOKEN: token }: Config) {
   if (token === undefined) return undefined;
   const { Metrics } = await import("../metrics.ts");
   return { token, metrics: new Metrics() };
 }
 
-/** What every entry of the ledger is marked with. */
+/** The marks on every entry of the ledger. */
 function marksOf(config: Config): Record<string, true> {
   return config.EXPORT_UNSAFE_ALLOW_LOOPBACK ? { unsafe_loopback: true } : {};
 }
@@ -223,7 +223,7 @@ function requestPolicy(config: Config) {
   };
 }
 
-/** Runs a chore now and every `periodMs` from now on; a failing one is tried again in its turn. */
+/** Runs a chore now and then every `periodMs`; if it fails, it is retried in the next period. */
 function repeat(periodMs: number, chore: () => Promise<unknown>, log: Log): { stop(): void } {
   let cancel = () => {};
   const run = () => {

@@ -1,17 +1,20 @@
 /**
- * Long polls in progress. One watch for each watched export, fanned out in memory to everybody who
- * waits for it; it ends with the last of them. Never reads or decides anything about an export.
+ * Long polls in progress. One watch for each watched export, fanned out in memory to all who wait
+ * for it; it ends when the last of them leaves. Never reads or decides anything about an export.
  */
 import type { Clock } from "../clock.ts";
 
-/** Hears of something that is watched. */
+/** Receives the values of something that is watched. */
 export interface Listener<T> {
   tell(value: T): void;
-  /** Nothing more will be told. */
+  /** No more values will come. */
   end(): void;
 }
 
-/** Begins to watch something: tells its value as it is and as it changes, until what it answers is called. */
+/**
+ * Watches something: passes its value, now and at each change, to `listener` until the returned
+ * function is called.
+ */
 export type Watch<T> = (id: string, listener: Listener<T>) => () => void;
 
 export interface WaitOptions {
@@ -37,8 +40,8 @@ export class Waiters<T> {
   }
 
   /**
-   * Resolves with the first value for which `enough` holds, be it the present one; or with
-   * `undefined` after `timeoutMs`, when `signal` aborts, or when nobody may wait any longer.
+   * Resolves with the first value for which `enough` holds, which may be the present one; or with
+   * `undefined` after `timeoutMs`, when `signal` aborts, or when the watch or all waiting ends.
    */
   until(
     id: string,
@@ -76,7 +79,7 @@ export class Waiters<T> {
   }
 }
 
-/** One watch, and those who wait for what it tells. */
+/** One watch, and those who wait for its values. */
 class Watched<T> implements Listener<T> {
   readonly #waits = new Set<Wait<T>>();
   #latest: { readonly value: T } | undefined;
@@ -93,7 +96,7 @@ class Watched<T> implements Listener<T> {
     for (const wait of this.#waits) wait.offer(value);
   }
 
-  /** Whoever waits is sent to read the record instead. */
+  /** Ends its waits; the callers read the record instead. */
   end(): void {
     this.#ended = true;
     for (const wait of this.#waits) wait.end();
@@ -110,7 +113,7 @@ class Watched<T> implements Listener<T> {
   }
 }
 
-/** Somebody who waits; thousands do at once, so that it is one object with what it needs. */
+/** One wait; there are thousands at once, so it is a single object that holds all it needs. */
 class Wait<T> implements EventListenerObject {
   readonly #enough: (value: T) => boolean;
   readonly #resolve: (value: T | undefined) => void;

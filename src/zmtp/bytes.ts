@@ -1,4 +1,4 @@
-/** Putting bytes together and taking them apart. Pure; never interprets what they say. */
+/** Joins and splits bytes. Pure; never interprets them. */
 
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
@@ -10,7 +10,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** One byte a character; only for texts of the protocol itself, which are ASCII. */
+/** One byte per character; only for the protocol's own texts, which are ASCII. */
 export function asciiBytes(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

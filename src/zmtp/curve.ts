@@ -1,15 +1,15 @@
 /**
- * CurveZMQ, the client's half (ZeroMQ RFC 26): what to send, and what may be believed of what comes.
- * Pure: keys and nonces are arguments, a session is a value. Never puts a key in an error.
+ * CurveZMQ, the client's half (ZeroMQ RFC 26): what to send, and how to verify what arrives. Pure:
+ * keys and nonces are arguments, a session is a value. Never puts a key in an error.
  *
- * In the words of the RFC: S is the server's permanent key, C the client's; S' and C' are those of
- * this one connection.
+ * In the notation of the RFC: S is the server's permanent key, C the client's; S' and C' are those
+ * of this one connection.
  */
 import nacl from "tweetnacl";
 import { asciiBytes, asciiText, concatBytes, startsWith, uint64Bytes, viewOf } from "./bytes.ts";
 import { ZmtpError } from "./zmtp_error.ts";
 
-/** So many random bytes, of cryptographic quality. */
+/** `size` random bytes of cryptographic quality. */
 export type RandomBytes = (size: number) => Uint8Array;
 
 export interface KeyPair {
@@ -20,32 +20,32 @@ export interface KeyPair {
 export interface CurveKeys {
   /** S, public. */
   readonly serverKey: Uint8Array;
-  /** C: who this client is. */
+  /** C: the client's identity. */
   readonly permanent: KeyPair;
   /** C': must be new for each connection. */
   readonly transient: KeyPair;
 }
 
-/** What a server gave away in its WELCOME. */
+/** What the server sent in its WELCOME. */
 export interface Welcome {
   /** S', public. */
   readonly serverTransientKey: Uint8Array;
   readonly cookie: Uint8Array;
-  /** Of C' and S'; it locks everything from here on. */
+  /** Derived from C' and S'; encrypts everything from here on. */
   readonly sharedKey: Uint8Array;
 }
 
-/** An open connection. Each message takes one and gives the next. */
+/** An open connection. Each message takes a session and returns the next one. */
 export interface Session {
   readonly sharedKey: Uint8Array;
-  /** Nonces last used, in either direction. */
+  /** Nonces last used, in each direction. */
   readonly sentNonce: bigint;
   readonly receivedNonce: bigint;
 }
 
 export interface Message {
   readonly more: boolean;
-  /** Not in RFC 26, but libzmq marks its own PINGs so. */
+  /** Not in RFC 26, but libzmq sets it on its own PINGs. */
   readonly command: boolean;
   readonly body: Uint8Array;
 }
@@ -53,7 +53,7 @@ export interface Message {
 export const KEY_BYTES = 32;
 /** Random part of the nonce of a vouch. */
 export const VOUCH_NONCE_BYTES = 16;
-/** A sealed message is so much longer than its body: name, nonce, authenticator, flags. */
+/** How much longer a sealed message is than its body: name, nonce, authenticator, flags. */
 export const MESSAGE_OVERHEAD_BYTES = 8 + 8 + 16 + 1;
 
 const COOKIE_BYTES = 96;
@@ -78,7 +78,7 @@ export function encodeHello({ serverKey, transient }: CurveKeys): Uint8Array {
   return concatBytes(
     commandName("HELLO"),
     Uint8Array.of(1, 0), // The version of CurveZMQ.
-    new Uint8Array(72), // So that a server never answers with more than it was sent.
+    new Uint8Array(72), // Padding, so that a server never answers with more than it was sent.
     transient.publicKey,
     uint64Bytes(HELLO_NONCE),
     box,
@@ -160,7 +160,7 @@ export function sealMessage(
 }
 
 /**
- * What a MESSAGE command of the server says, and the session after it.
+ * The content of a MESSAGE command from the server, and the session after it.
  *
  * @throws {ZmtpError}
  */
@@ -188,7 +188,7 @@ export function openMessage(
   };
 }
 
-/** The key of a box between the two, checked: some public keys make one that everybody knows. */
+/** The key shared by the two, checked: some public keys yield one that everybody knows. */
 function sharedKeyOf(publicKey: Uint8Array, { secretKey }: KeyPair): Uint8Array {
   if (
     publicKey.length !== KEY_BYTES || nacl.scalarMult(secretKey, publicKey).every((b) => b === 0)
@@ -212,7 +212,7 @@ function commandName(name: string): Uint8Array {
   return concatBytes(Uint8Array.of(name.length), asciiBytes(name));
 }
 
-/** What follows the name of a command that must be `name`. */
+/** What follows the name of a command, which must be `name`. */
 function fieldsOf(name: string, command: Uint8Array): Uint8Array {
   const start = commandName(name);
   if (startsWith(command, start)) return command.subarray(start.length);
@@ -221,7 +221,7 @@ function fieldsOf(name: string, command: Uint8Array): Uint8Array {
     : new ZmtpError("command_unexpected", `Another command came where ${name} is due`);
 }
 
-/** An ERROR comes in clear, so that its reason is a hint that anybody may have written. */
+/** An ERROR is not encrypted, so its reason is only a hint that anybody may have written. */
 function refusalOf(command: Uint8Array): ZmtpError {
   const [size, ...reason] = command.subarray(commandName("ERROR").length);
   const text = asciiText(Uint8Array.from(reason));

@@ -1,15 +1,15 @@
 /**
- * The connection as this room sees it: bytes in, bytes out, closed at the end. Holds back no more
- * than one read. Never opens a connection and never sets a time limit.
+ * The connection as this room sees it: bytes in, bytes out, closed at the end. Buffers no more than
+ * one read. Never opens a connection and never sets a time limit.
  */
 import { READ_BYTES } from "./zmtp_limits.ts";
 import { ZmtpError } from "./zmtp_error.ts";
 
 /** Any two-way stream of bytes; a `Deno.Conn` is one. */
 export interface Duplex {
-  /** Reads some bytes into `buffer` and tells how many, or `null` at the end. */
+  /** Reads some bytes into `buffer` and returns how many, or `null` at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of `bytes` and tells how many. */
+  /** Writes some of `bytes` and returns how many. */
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
 }
@@ -30,7 +30,7 @@ export class ByteReader implements ByteSource {
     this.#conn = conn;
   }
 
-  /** Callers check `size` against a limit first: the memory is taken before the bytes come. */
+  /** Callers check `size` against a limit first: memory is allocated before the bytes arrive. */
   async take(size: number): Promise<Uint8Array> {
     const taken = new Uint8Array(size);
     for (let filled = 0; filled < size;) {
@@ -45,7 +45,7 @@ export class ByteReader implements ByteSource {
 
   async #fill(): Promise<void> {
     const size = await lossIsNamed(() => this.#conn.read(this.#buffer));
-    // A read of nothing counts as the end too: to ask again and again would be to spin.
+    // A read of no bytes counts as the end too: reading again could loop for ever.
     if (size === null || size === 0) {
       throw new ZmtpError("connection_lost", "The connection ended before the reply was complete");
     }
@@ -62,12 +62,12 @@ export async function writeAll(conn: Duplex, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Closes what may be closed already, by the other side or by a permission withdrawn. */
+/** Closes a connection that the peer or a withdrawn permission may already have closed. */
 export function closeQuietly(conn: Duplex): void {
   try {
     conn.close();
   } catch {
-    // It is closed, which is all that was wanted.
+    // Already closed, as intended.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Frames of ZMTP 3: a flag byte, a size of one byte or eight, a body. A size above the limit is
- * refused before memory is taken for it. Never interprets a body.
+ * refused before memory is allocated for it. Never interprets a body.
  */
 import { concatBytes, uint64Bytes, viewOf } from "./bytes.ts";
 import type { ByteSource } from "./duplex.ts";

@@ -1,6 +1,6 @@
 /**
  * The 64 bytes with which both sides of ZMTP 3 begin. Announces version 3.0, because 3.1 would
- * oblige to more than one request needs. Never negotiates: another version or mechanism is refused.
+ * require more than one request needs. Never negotiates: another version or mechanism is refused.
  */
 import { asciiBytes, concatBytes, equalBytes } from "./bytes.ts";
 import type { ByteSource } from "./duplex.ts";
@@ -29,8 +29,8 @@ export function clientGreeting(): Uint8Array {
 }
 
 /**
- * Reads the peer's greeting and checks it. The opening is judged before the rest is awaited, since
- * an older or foreign peer sends no more. The as-server bit is not: libzmq never sets it.
+ * Reads the peer's greeting and checks it. The opening is checked before the rest is awaited, since
+ * an older or foreign peer sends no more. The as-server bit is not checked: libzmq never sets it.
  *
  * @throws {ZmtpError}
  */

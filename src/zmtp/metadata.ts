@@ -1,12 +1,12 @@
 /**
- * What two sockets tell each other of themselves at the end of the handshake: names and values.
- * Reads to the last byte or refuses; never skips what it does not understand.
+ * What two sockets declare about themselves at the end of the handshake: names and values. Reads to
+ * the last byte or refuses; never skips what it cannot parse.
  */
 import { asciiBytes, asciiText, concatBytes, uint32Bytes, viewOf } from "./bytes.ts";
 import { ZmtpError } from "./zmtp_error.ts";
 
 export interface Property {
-  /** In small letters: the case of a name has no meaning. */
+  /** In lower case: names are case-insensitive. */
   readonly name: string;
   readonly value: Uint8Array;
 }

@@ -1,7 +1,7 @@
 /**
- * A REQ socket for one request: greeting, CURVE handshake, request, reply, end. Everything that
- * comes is checked and limited; every violation is a {@link ZmtpError}. Never connects, never
- * retries, never reads a clock: the connection and the signal that ends it are arguments.
+ * A REQ socket for one request: greeting, CURVE handshake, request, reply, end. Everything received
+ * is checked and limited; every violation is a {@link ZmtpError}. Never connects, never retries,
+ * never reads a clock: the connection and the signal that ends it are arguments.
  */
 import { asciiBytes, asciiText, concatBytes, startsWith } from "./bytes.ts";
 import {
@@ -35,10 +35,10 @@ import {
 export interface RequestOptions {
   /** The server's permanent public key, 32 bytes. */
   readonly serverKey: Uint8Array;
-  /** Who this client is; a server without an allow-list takes any. */
+  /** The client's identity; a server without an allow-list accepts any. */
   readonly keyPair: KeyPair;
   readonly randomBytes: RandomBytes;
-  /** Ends the request whenever it aborts; without one, a silent server would be awaited for ever. */
+  /** Ends the request when it aborts; if it never does, a silent server is awaited for ever. */
   readonly signal: AbortSignal;
 }
 
@@ -57,7 +57,7 @@ export async function requestOnce(
   const abort = () => aborted.reject(new ZmtpError("aborted", "The request was given up"));
   signal.addEventListener("abort", abort);
   try {
-    // Whatever the connection does when it is closed under a read, the caller is free at once.
+    // However the connection behaves when closed during a read, the caller is released at once.
     return await Promise.race([aborted.promise, exchange(conn, options, body)]);
   } finally {
     signal.removeEventListener("abort", abort);
@@ -76,7 +76,7 @@ async function exchange(
   if (options.signal.aborted) throw new ZmtpError("aborted", "The request was given up");
   const reader = new ByteReader(conn);
   const channel = new Channel(conn, reader, await shakeHands(conn, reader, options));
-  // A REQ marks where its envelope ends with an empty frame, and gets it back.
+  // A REQ marks the end of its envelope with an empty frame, and gets it back.
   await channel.send(
     { more: true, command: false, body: new Uint8Array() },
     { more: false, command: false, body },
@@ -88,7 +88,7 @@ async function exchange(
   return reply.body;
 }
 
-/** Proves each side to the other. */
+/** Authenticates each side to the other. */
 async function shakeHands(
   conn: Duplex,
   reader: ByteReader,
@@ -110,7 +110,7 @@ async function shakeHands(
 
 const SOCKET_TYPE = "Socket-Type";
 
-/** What libzmq tells of a REQ socket without a name. */
+/** What libzmq sends for a REQ socket without an identity. */
 const METADATA = concatBytes(
   encodeProperty(SOCKET_TYPE, asciiBytes("REQ")),
   encodeProperty("Identity", new Uint8Array()),
@@ -137,10 +137,10 @@ async function receiveCommand(reader: ByteReader): Promise<Uint8Array> {
 
 const PING = asciiBytes("\x04PING");
 const PONG = asciiBytes("\x04PONG");
-/** The name, and how long the peer will wait, which does not matter to one request. */
+/** The name, and how long the peer will wait, which does not matter for one request. */
 const PING_HEAD_BYTES = PING.length + 2;
 
-/** The connection once both sides are proven. */
+/** The connection once both sides are authenticated. */
 class Channel {
   readonly #conn: Duplex;
   readonly #reader: ByteReader;
@@ -175,7 +175,7 @@ class Channel {
     }
   }
 
-  /** libzmq pings where an operator told it to, also a peer that greets as version 3.0. */
+  /** libzmq sends PINGs if configured to, even to a peer that greets as version 3.0. */
   async #answerPing({ more, body }: Message): Promise<void> {
     const context = body.subarray(PING_HEAD_BYTES);
     if (more || !startsWith(body, PING) || body.length < PING_HEAD_BYTES) {

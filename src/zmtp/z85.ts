@@ -1,6 +1,6 @@
 /**
- * Z85, the text form of CURVE keys (ZeroMQ RFC 32). Strict: what does not stand for exactly one byte
- * string is refused, blanks and line ends included. Never throws on text.
+ * Z85, the text form of CURVE keys (ZeroMQ RFC 32). Strict: text that does not encode exactly one
+ * byte string is refused, including any with spaces or line ends. Never throws on text.
  */
 import { viewOf } from "./bytes.ts";
 
@@ -29,7 +29,7 @@ export function decodeZ85(text: string): Uint8Array | undefined {
       if (digitValue === undefined) return undefined;
       value = value * ALPHABET.length + digitValue;
     }
-    // Five digits can say more than four bytes can hold.
+    // Five digits can encode more than four bytes can hold.
     if (value > UINT32_MAX) return undefined;
     view.setUint32(at / GROUP_DIGITS * GROUP_BYTES, value);
   }

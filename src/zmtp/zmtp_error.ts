@@ -1,34 +1,34 @@
 /**
- * How a request can fail. One error with a closed code; the message says what was seen of the peer
- * in words, never a key, a nonce or a byte of what was sent.
+ * How a request can fail: one error with a closed set of codes. The message says in words what was
+ * seen of the peer, never a key, a nonce or a byte of what was sent.
  */
 
 export type ZmtpErrorCode =
-  /** The server's key is not 32 bytes, or one that anybody can compute with. */
+  /** The server's key is not 32 bytes, or yields a shared key that anybody can compute. */
   | "server_key_invalid"
-  /** What should be sent is above its limit. */
+  /** The request is above its limit. */
   | "request_too_large"
   /** The caller's signal ended it. */
   | "aborted"
-  /** The connection ended or broke; libzmq does so when it was greeted with another server's key. */
+  /** The connection ended or broke; libzmq closes it if greeted with another server's key. */
   | "connection_lost"
-  /** What came first is not a greeting of ZMTP. */
+  /** The first bytes are not a ZMTP greeting. */
   | "greeting_invalid"
   /** The peer speaks ZMTP 1 or 2. */
   | "version_unsupported"
-  /** The peer wants another security mechanism than CURVE. */
+  /** The peer wants a security mechanism other than CURVE. */
   | "mechanism_unsupported"
   | "frame_invalid"
   | "frame_too_large"
-  /** Another command than the one that is due. */
+  /** A command other than the one that is due. */
   | "command_unexpected"
   | "command_malformed"
-  /** A box does not open: altered on its way, or made by somebody else. */
+  /** A box does not open: altered in transit, or made by somebody else. */
   | "box_invalid"
   /** A nonce is not above the one before it: replayed, or out of order. */
   | "nonce_repeated"
   | "metadata_malformed"
-  /** The peer is no socket that answers a REQ. */
+  /** The peer is not a socket that answers a REQ. */
   | "socket_type_wrong"
   /** The peer refuses the connection with an ERROR command. */
   | "refused_by_peer"
