@@ -136,7 +136,7 @@ export const REFUSALS_LEDGERED_PER_MINUTE = 60;
 /** Owners with that bound to themselves in a minute; further ones share the strangers' bound. */
 export const REFUSED_OWNERS_PER_MINUTE = 16;
 /** Log lines a minute for one event that clients can cause and that has no bound of its own. */
-export const PACED_LINES_PER_MINUTE = 60;
+export const THROTTLED_LINES_PER_MINUTE = 60;
 /** Largest floor of free space that can be set: 1 TiB. */
 export const FREE_SPACE_FLOOR_CEILING = 1_024 * 1_024 * MIB;
 /** Characters kept of a refused destination's host: the longest DNS name, and a port. */
@@ -144,7 +144,7 @@ export const REFUSED_HOST_CHARS_MAX = 260;
 /** Wait for the store's answer before the service says that it is not ready. */
 export const READY_TIMEOUT_MS = 2 * SECOND;
 /** How long that answer is reused: it takes a commit, and asking for it takes no token. */
-export const READY_WORTH_MS = 1 * SECOND;
+export const READY_CACHE_MS = 1 * SECOND;
 
 // Stopping.
 

@@ -42,7 +42,7 @@ export interface DeliveryParts {
 }
 
 /** What a delivery needs from the worker that runs it. */
-export interface Surroundings {
+export interface WorkerContext {
   /** Aborts when running attempts must end. */
   readonly signal: AbortSignal;
   /** Resolves after that time, or when the worker stops. */
@@ -67,35 +67,35 @@ export interface Work {
 export async function deliver(
   first: Work | undefined,
   parts: DeliveryParts,
-  around: Surroundings,
+  context: WorkerContext,
 ): Promise<void> {
   let work = first;
-  while (work !== undefined) work = await attempt(work, parts, around);
+  while (work !== undefined) work = await attempt(work, parts, context);
 }
 
 /** Makes one attempt and settles it; returns the export that the same commit also claimed. */
 async function attempt(
   { claimed, payload }: Work,
   parts: DeliveryParts,
-  around: Surroundings,
+  context: WorkerContext,
 ): Promise<Work | undefined> {
   const { clock, random, log, policy, claimant } = parts;
   const { record } = claimed;
   const { host } = hostAndPathOf(record.uri);
   const following = lookBehind(claimed, parts);
-  const { signal } = around;
+  const { signal } = context;
   const attempted = await attemptExport(record, payload, { ...parts, signal });
   if (attempted.kind === "stopped") return undefined;
   const { outcome, answer } = attempted;
-  around.learn(host, record.lane, outcome);
+  context.learn(host, record.lane, outcome);
   const now = clock.now();
   const settlement = settleExport(record, outcome, policy, { now, chance: random() });
-  const goesOn = settlement.record.state === "finished" && !around.isWanted(host);
+  const goesOn = settlement.record.state === "finished" && !context.isWanted(host);
   const behind = goesOn ? await following : undefined;
   // A stop may have come meanwhile.
-  const next = around.isStopping() ? undefined : behind;
+  const next = context.isStopping() ? undefined : behind;
   const end = { settlement, answer, next, facts: { now, claimant, ...policy } };
-  const { isSettled, work } = await settleAndFollow(claimed, end, parts, around);
+  const { isSettled, work } = await settleAndFollow(claimed, end, parts, context);
   log({
     event: "delivery.attempted",
     id: record.id,
@@ -115,15 +115,15 @@ export async function giveUp(
   held: Held,
   { change, lapses }: Extract<Turn, { kind: "give_up" }>,
   parts: DeliveryParts,
-  around: Surroundings,
+  context: WorkerContext,
 ): Promise<Work | undefined> {
   const { clock, claimant, policy } = parts;
   // Even if others need the hand: only this commit passes the lapses on to the one behind.
   const next = await lookBehind(held, parts);
-  if (around.isStopping()) return undefined;
+  if (context.isStopping()) return undefined;
   const facts = { now: clock.now(), claimant, ...policy, lapsesBefore: lapses };
   const end = { settlement: change, answer: NO_ANSWER, next, facts };
-  const { isSettled, work } = await settleAndFollow(held, end, parts, around);
+  const { isSettled, work } = await settleAndFollow(held, end, parts, context);
   if (isSettled) logLapse(held.record, "finished", parts);
   return work;
 }
@@ -155,16 +155,16 @@ async function settleAndFollow<R extends ExportRecord>(
     readonly facts: TurnFacts;
   },
   parts: DeliveryParts,
-  around: Surroundings,
+  context: WorkerContext,
 ): Promise<{ readonly isSettled: boolean; readonly work: Work | undefined }> {
   const claim = next && claimExport(next.held.record, undefined, facts);
   const follower = next && claim && { held: next.held, claim };
-  const settled = await settle(claimed, { settlement, answer, follower }, parts, around);
+  const settled = await settle(claimed, { settlement, answer, follower }, parts, context);
   const isInDoubt = settled === undefined ||
     settled.follower === undefined && follower !== undefined;
   // A store that reports a failure may still have committed, including the claim of the one behind.
   const lookMs = isInDoubt ? STORE_RETRY_MS : wakeUpAt(settlement) - facts.now;
-  around.lookAgain(claimed.record.lane, lookMs);
+  context.lookAgain(claimed.record.lane, lookMs);
   const work = next && settled?.follower && { claimed: settled.follower, payload: next.payload };
   return { isSettled: settled !== undefined, work };
 }
@@ -186,7 +186,7 @@ async function settle<R extends ExportRecord>(
   claimed: Held,
   { settlement, answer, follower }: Settlement<R>,
   { ledger, log, clock, policy }: DeliveryParts,
-  around: Surroundings,
+  context: WorkerContext,
 ): Promise<Changed<R> | undefined> {
   const { id } = claimed.record;
   if (follower !== undefined) {
@@ -199,9 +199,9 @@ async function settle<R extends ExportRecord>(
       const now = clock.now();
       return await ledger.change(claimed, keptFrom(settlement, { ...policy, now }), { answer });
     } catch (error) {
-      if (around.signal.aborted) throw new StoreFailed(error);
+      if (context.signal.aborted) throw new StoreFailed(error);
       if (tries % STORE_RETRIES_PER_LINE === 0) log({ event: "store.failed", id, error });
-      await around.pause(STORE_RETRY_MS);
+      await context.pause(STORE_RETRY_MS);
     }
   }
 }

@@ -13,14 +13,14 @@ import type { Log } from "../log.ts";
 export async function payloadOf(
   held: Held,
   { ledger, log }: { readonly ledger: Pick<Ledger, "payload">; readonly log: Log },
-  around: { lookAgain(lane: string, ms: number): void },
+  context: { lookAgain(lane: string, ms: number): void },
 ): Promise<Uint8Array | undefined> {
   const { id, lane } = held.record;
   try {
     return await ledger.payload(held);
   } catch (error) {
     log({ event: "store.failed", id, lane, error });
-    around.lookAgain(lane, PAYLOAD_RETRY_MS);
+    context.lookAgain(lane, PAYLOAD_RETRY_MS);
     return undefined;
   }
 }

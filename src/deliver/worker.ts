@@ -15,7 +15,7 @@ import {
 } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
 import { LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
-import { deliver, type DeliveryParts, giveUp, logLapse, type Surroundings } from "./delivery.ts";
+import { deliver, type DeliveryParts, giveUp, logLapse, type WorkerContext } from "./delivery.ts";
 import { payloadOf } from "./payload.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
@@ -43,7 +43,7 @@ export class Worker {
   readonly #resting: Resting;
   readonly #store: StoreRest;
   readonly #abort = new AbortController();
-  readonly #around: Surroundings = {
+  readonly #context: WorkerContext = {
     signal: this.#abort.signal,
     pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
     isStopping: () => this.#stopped,
@@ -104,7 +104,7 @@ export class Worker {
         return this.wake([record.lane]);
       }
       const work = { claimed: acceptance.claimed, payload };
-      await deliver(work, this.#parts, this.#around);
+      await deliver(work, this.#parts, this.#context);
     });
     return promise;
   };
@@ -205,19 +205,19 @@ export class Worker {
     const { host } = hostAndPathOf(record.uri);
     if (!this.#hosts.take(host, lane)) return;
     if (turn.kind === "give_up") {
-      const next = await giveUp(held, turn, this.#parts, this.#around);
-      return await deliver(next, this.#parts, this.#around);
+      const next = await giveUp(held, turn, this.#parts, this.#context);
+      return await deliver(next, this.#parts, this.#context);
     }
     // At its give-up age an export gets its last attempt, whatever is known of the host.
     const heldBackMs = facts.now >= record.giveUpAt ? 0 : this.#health.admit(host, lane, facts.now);
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
-    const payload = await payloadOf(held, this.#parts, this.#around);
+    const payload = await payloadOf(held, this.#parts, this.#context);
     if (payload === undefined || this.#stopped) return;
     const claimed = await fromStore(ledger.change(held, turn.change));
     this.#store.end();
     if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);
     if (record.state === "delivering") logLapse(record, "delivering", this.#parts);
-    await deliver({ claimed, payload }, this.#parts, this.#around);
+    await deliver({ claimed, payload }, this.#parts, this.#context);
   }
 
   async #look(lane: string): Promise<Held | undefined> {

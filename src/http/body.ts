@@ -22,9 +22,9 @@ export type Body =
  */
 export async function readBody(request: Request, bounds: BodyBounds): Promise<Body> {
   const { bytesMax, timeoutMs, clock } = bounds;
-  const told = lengthOf(request);
-  if (told !== undefined && told > bytesMax) return { kind: "too_large" };
-  if (told !== undefined && told <= SMALL_BYTES) return await readSmall(request, bounds);
+  const declared = lengthOf(request);
+  if (declared !== undefined && declared > bytesMax) return { kind: "too_large" };
+  if (declared !== undefined && declared <= SMALL_BYTES) return await readSmall(request, bounds);
   if (request.body === null) return { kind: "read", bytes: new Uint8Array() };
   const reader = request.body.getReader();
   let late = false;
@@ -34,7 +34,7 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
   });
   try {
     // A client may send its bytes one by one.
-    const content = new GrowingBytes(told ?? BUFFER_BYTES, bytesMax);
+    const content = new GrowingBytes(declared ?? BUFFER_BYTES, bytesMax);
     for (;;) {
       const { done, value } = await reader.read();
       if (late) return { kind: "too_slow" };

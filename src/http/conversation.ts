@@ -20,10 +20,10 @@ import type { ExportRoutesParts } from "./export_routes.ts";
 import { admit, type Call, type GuardParts } from "./guard.ts";
 import { type Followed, Outbox } from "./outbox.ts";
 import type { GiveBack } from "./places.ts";
-import { noteLimit } from "./paced_log.ts";
+import { noteLimit } from "./throttled_log.ts";
 import { no, type ProblemCode, problemText } from "./problem.ts";
 import { type ExportRequest, parseExportRequest, requestBytesMax } from "./request.ts";
-import type { Farewell, ServerSocket, Talk } from "./sockets.ts";
+import type { CloseReason, ServerSocket, SocketHandler } from "./sockets.ts";
 
 export interface ConversationParts extends ExportRoutesParts, GuardParts {}
 
@@ -39,7 +39,7 @@ interface Opener {
   readonly owner: string;
 }
 
-export class Conversation implements Talk {
+export class Conversation implements SocketHandler {
   readonly #socket: ServerSocket;
   readonly #opener: Opener;
   readonly #parts: ConversationParts;
@@ -56,7 +56,7 @@ export class Conversation implements Talk {
   /** Aborted when nothing more is to be followed. */
   readonly #leaving = new AbortController();
   readonly #left = Promise.withResolvers<void>();
-  #farewell: Farewell | undefined;
+  #closeReason: CloseReason | undefined;
   /** Nothing more is sent. */
   #isClosing = false;
 
@@ -91,13 +91,13 @@ export class Conversation implements Talk {
     this.#proceed();
   }
 
-  leave(farewell: Farewell): Promise<void> {
-    if (this.#farewell === undefined) {
-      this.#farewell = farewell;
+  leave(closeReason: CloseReason): Promise<void> {
+    if (this.#closeReason === undefined) {
+      this.#closeReason = closeReason;
       this.#stop();
-      if (farewell.code !== 1001) {
+      if (closeReason.code !== 1001) {
         const { owner } = this.#opener;
-        this.#parts.pacedLog({ event: "socket.refused", owner, ...farewell });
+        this.#parts.throttledLog({ event: "socket.refused", owner, ...closeReason });
       }
       this.#proceed();
     }
@@ -126,12 +126,12 @@ export class Conversation implements Talk {
       this.#waitingBytes -= received.frame.length;
       void this.#handle(received);
     }
-    if (this.#farewell === undefined || this.#inProgress > 0 || !this.#outbox.atRest) return;
-    if (!this.#isClosing) void this.#close(this.#farewell);
+    if (this.#closeReason === undefined || this.#inProgress > 0 || !this.#outbox.atRest) return;
+    if (!this.#isClosing) void this.#close(this.#closeReason);
   }
 
   /** Lets what was sent go out first, or it may be lost; does not wait for a slow client. */
-  async #close({ code, reason }: Farewell): Promise<void> {
+  async #close({ code, reason }: CloseReason): Promise<void> {
     this.#isClosing = true;
     const { slow } = this.#outbox;
     this.#outbox.end();
@@ -154,7 +154,7 @@ export class Conversation implements Talk {
     // In the order of the frames: only the order shows an app which of its submissions was refused.
     this.#lastAnswer = Promise.all([reply, this.#lastAnswer]).then(([reply]) => {
       if (reply.kind === "export") return this.#tell(newer(reply.record, known?.record));
-      noteLimit(reply.code, this.#opener.owner, this.#parts.pacedLog);
+      noteLimit(reply.code, this.#opener.owner, this.#parts.throttledLog);
       this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
     });
     await this.#lastAnswer;
@@ -228,11 +228,11 @@ export class Conversation implements Talk {
   }
 }
 
-const NOT_TEXT: Farewell = { code: 1003, reason: "Only text frames are read" };
-const TOO_BIG: Farewell = { code: 1009, reason: "The frame is too large" };
-const TOO_MUCH: Farewell = { code: 1013, reason: "Too much is being received" };
-const TOO_MANY: Farewell = { code: 1008, reason: "Too much is open on this socket" };
-const TOO_SLOW: Farewell = { code: 1008, reason: "Too much was left unread for too long" };
+const NOT_TEXT: CloseReason = { code: 1003, reason: "Only text frames are read" };
+const TOO_BIG: CloseReason = { code: 1009, reason: "The frame is too large" };
+const TOO_MUCH: CloseReason = { code: 1013, reason: "Too much is being received" };
+const TOO_MANY: CloseReason = { code: 1008, reason: "Too much is open on this socket" };
+const TOO_SLOW: CloseReason = { code: 1008, reason: "Too much was left unread for too long" };
 
 /** The one of two states of an export that shows more; the first if they show the same. */
 function newer(record: ExportRecord, other: ExportRecord = record): ExportRecord {

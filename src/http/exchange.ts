@@ -196,10 +196,10 @@ export async function receiptOf(
 export function noteFailure(
   error: unknown,
   where: { readonly method: string; readonly path: string },
-  { log, pacedLog }: { readonly log: Log; readonly pacedLog: Log },
+  { log, throttledLog }: { readonly log: Log; readonly throttledLog: Log },
 ): ProblemCode {
   if (error instanceof StoreFailed) {
-    pacedLog({ event: "store.failed", error: error.cause, ...where });
+    throttledLog({ event: "store.failed", error: error.cause, ...where });
     return "store_unavailable";
   }
   log({ event: "request.failed", error, frames: framesOf(error), ...where });

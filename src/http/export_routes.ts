@@ -25,9 +25,9 @@ import {
   tooLarge,
 } from "./exchange.ts";
 import type { Guarded } from "./guard.ts";
-import { paced } from "./paced.ts";
+import { streamedJson } from "./streamed_json.ts";
 import type { Log } from "../log.ts";
-import { noteLimit } from "./paced_log.ts";
+import { noteLimit } from "./throttled_log.ts";
 import { no, problemFor, type ProblemReply } from "./problem.ts";
 import {
   type ExportRequest,
@@ -38,7 +38,7 @@ import {
 
 export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "headBounds" | "rate"> {
   readonly waiters: Waiters<ExportRecord | undefined>;
-  readonly pacedLog: Log;
+  readonly throttledLog: Log;
 }
 
 type GuardedContext = Context<Guarded>;
@@ -139,7 +139,7 @@ function isOpen(reply: Reply): reply is Extract<Reply, { kind: "export" }> {
 async function respond(
   reply: Reply,
   { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
-  parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger" | "pacedLog">,
+  parts: Pick<ExportRoutesParts, "answers" | "clock" | "ledger" | "throttledLog">,
 ): Promise<Response> {
   if (reply.kind === "problem") return respondProblem(reply, owner, parts);
   const { record } = reply;
@@ -152,7 +152,7 @@ async function respond(
   try {
     const json = new TextEncoder().encode(JSON.stringify(await receiptOf(record, parts)));
     leave(json.length);
-    return paced(json, clock, leave);
+    return streamedJson(json, clock, leave);
   } catch (error) {
     leave();
     throw error;
@@ -162,8 +162,8 @@ async function respond(
 function respondProblem(
   reply: ProblemReply,
   owner: string,
-  { pacedLog }: Pick<ExportRoutesParts, "pacedLog">,
+  { throttledLog }: Pick<ExportRoutesParts, "throttledLog">,
 ): Response {
-  noteLimit(reply.code, owner, pacedLog);
+  noteLimit(reply.code, owner, throttledLog);
   return problemFor(reply);
 }

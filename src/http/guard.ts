@@ -15,7 +15,7 @@ import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
 import { faultOfHead, type HeadBounds } from "./head_bounds.ts";
 import type { Log } from "../log.ts";
-import { noteLimit } from "./paced_log.ts";
+import { noteLimit } from "./throttled_log.ts";
 import { no, problemFor, type ProblemReply } from "./problem.ts";
 import { tooManyRequests } from "./quotas.ts";
 import type { Refusals } from "./refusals.ts";
@@ -37,7 +37,7 @@ export interface GuardParts {
   readonly clock: Clock;
   readonly refusals: Refusals;
   /** For events that clients can cause without end. */
-  readonly pacedLog: Log;
+  readonly throttledLog: Log;
   readonly rootKeys: () => RootKeyRing;
   /** This service's name, as the caveat `target` must have it. */
   readonly target: string;
@@ -86,7 +86,7 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
     const { owner } = authorisation.grant;
     const waitMs = parts.rate.admit(owner);
     if (waitMs === undefined) return authorisation;
-    noteLimit("too_many_requests", owner, parts.pacedLog);
+    noteLimit("too_many_requests", owner, parts.throttledLog);
     return tooManyRequests(parts.rate.perSecond, waitMs);
   }
   const { reason } = authorisation;

@@ -3,9 +3,9 @@ import { Hono } from "hono";
 import type { Clock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { READY_TIMEOUT_MS, READY_WORTH_MS } from "../limits.ts";
+import { READY_CACHE_MS, READY_TIMEOUT_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
-import { remembered } from "../remembered.ts";
+import { cached } from "../cached.ts";
 import { problem } from "./problem.ts";
 
 export interface HealthParts {
@@ -14,15 +14,15 @@ export interface HealthParts {
   readonly rootKeys: () => { readonly complete: boolean };
   /** Hosts that cannot be reached at present. */
   readonly unreachableHosts: () => number;
-  readonly pacedLog: Log;
+  readonly throttledLog: Log;
 }
 
 export function healthRoutes(parts: HealthParts): Hono {
-  const { ledger, clock, rootKeys, unreachableHosts, pacedLog } = parts;
+  const { ledger, clock, rootKeys, unreachableHosts, throttledLog } = parts;
   // Strangers may ask as often as they like.
-  const takesWrites = remembered(READY_WORTH_MS, clock, async () => {
+  const takesWrites = cached(READY_CACHE_MS, clock, async () => {
     const error = await faultOf(() => ledger.probe(), clock);
-    if (error !== undefined) pacedLog({ event: "store.failed", error });
+    if (error !== undefined) throttledLog({ event: "store.failed", error });
     return error === undefined;
   });
   return new Hono()

@@ -5,7 +5,7 @@
 import { Hono } from "hono";
 import { Conversation, type ConversationParts } from "./conversation.ts";
 import { callOf, type Guarded } from "./guard.ts";
-import { noteLimit } from "./paced_log.ts";
+import { noteLimit } from "./throttled_log.ts";
 import { problem } from "./problem.ts";
 import type { ServerSocket, Sockets } from "./sockets.ts";
 
@@ -16,7 +16,7 @@ export function socketRoutes(parts: ConversationParts, sockets: Sockets): Hono<G
     }
     const { owner } = c.get("grant");
     if (sockets.isFullFor(owner)) {
-      noteLimit("too_many_sockets", owner, parts.pacedLog);
+      noteLimit("too_many_sockets", owner, parts.throttledLog);
       return problem("too_many_sockets");
     }
     const call = callOf(c.req);

@@ -21,16 +21,16 @@ export type Upgrade = (
 ) => { readonly socket: ServerSocket; readonly response: Response };
 
 /** Why a socket is closed, with a code of RFC 6455. */
-export interface Farewell {
+export interface CloseReason {
   readonly code: 1001 | 1003 | 1008 | 1009 | 1013;
   readonly reason: string;
 }
 
 /** What answers on a socket. */
-export interface Talk {
+export interface SocketHandler {
   receive(data: unknown): void;
   /** Closes the socket as soon as what is in progress is answered; resolves then. */
-  leave(farewell: Farewell): Promise<void>;
+  leave(closeReason: CloseReason): Promise<void>;
   /** The socket is gone. */
   end(): void;
 }
@@ -38,7 +38,7 @@ export interface Talk {
 export class Sockets {
   readonly #upgrade: Upgrade;
   readonly #places: Places;
-  readonly #open = new Set<Talk>();
+  readonly #open = new Set<SocketHandler>();
   #closed = false;
 
   constructor(upgrade: Upgrade, bounds: PlaceBounds) {
@@ -57,19 +57,19 @@ export class Sockets {
   }
 
   /** Answers an upgrade; `begin` is called once the socket is open. */
-  open(request: Request, owner: string, begin: (socket: ServerSocket) => Talk): Response {
+  open(request: Request, owner: string, begin: (socket: ServerSocket) => SocketHandler): Response {
     const { socket, response } = this.#upgrade(request, { idleTimeout: SOCKET_IDLE_SECONDS });
     // Counted only once open: no event reports a client that vanishes before that.
     socket.onopen = () => {
       const leave = this.#closed ? undefined : this.#places.take(owner);
       if (leave === undefined) return socket.close(1013, "Too many sockets are open");
-      const talk = begin(socket);
-      this.#open.add(talk);
-      socket.onmessage = ({ data }) => talk.receive(data);
+      const handler = begin(socket);
+      this.#open.add(handler);
+      socket.onmessage = ({ data }) => handler.receive(data);
       socket.onclose = () => {
-        this.#open.delete(talk);
+        this.#open.delete(handler);
         leave();
-        talk.end();
+        handler.end();
       };
     };
     return response;
@@ -78,7 +78,7 @@ export class Sockets {
   /** Closes all, now and from now on; resolves when every Close has been sent. */
   async close(): Promise<void> {
     this.#closed = true;
-    const farewell: Farewell = { code: 1001, reason: "The service is stopping" };
-    await Promise.all([...this.#open].map((talk) => talk.leave(farewell)));
+    const closeReason: CloseReason = { code: 1001, reason: "The service is stopping" };
+    await Promise.all([...this.#open].map((handler) => handler.leave(closeReason)));
   }
 }

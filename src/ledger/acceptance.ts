@@ -60,7 +60,7 @@ export interface Planned {
 }
 
 /** What the accepting commit does with a payload's parts; a large payload is staged first. */
-export async function bring(
+export async function payloadBatch(
   kv: Deno.Kv,
   id: string,
   parts: readonly Uint8Array[],

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
 import type { Delivering, Pending } from "../exports/record.ts";
-import { acceptanceOf, bring, type Planned } from "./acceptance.ts";
+import { acceptanceOf, payloadBatch, type Planned } from "./acceptance.ts";
 import type { Batch } from "./batch.ts";
 import type { GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
@@ -18,7 +18,7 @@ import { PARTS_IN_COMMIT } from "../limits.ts";
 import { bytesOfAcceptance, bytesOfEntries, type StorageQuota } from "./storage_quota.ts";
 import { cut } from "./parts.ts";
 import { abandon } from "./staging.ts";
-import type { Ready } from "./ready.ts";
+import type { NextInLane } from "./next_in_lane.ts";
 import type { Recent } from "./recent.ts";
 
 export interface AcceptorParts {
@@ -28,7 +28,7 @@ export interface AcceptorParts {
   readonly open: OpenExports;
   readonly quota: StorageQuota;
   readonly recent: Recent;
-  readonly ready: Ready;
+  readonly nextInLane: NextInLane;
   /** A place later than any handed out before. */
   readonly nextOrder: () => number;
 }
@@ -86,9 +86,9 @@ export class Acceptor {
     const place = { first, parts: parts.length, hasPlace: false };
     let isAccepted = false;
     try {
-      const brought = await bring(kv, record.id, parts, clock.now());
+      const payloadWrites = await payloadBatch(kv, record.id, parts, clock.now());
       // Planned only now: others may have joined the lane meanwhile.
-      const planned = this.#plan(change, { claim, place, more: [brought, use.reservation] });
+      const planned = this.#plan(change, { claim, place, more: [payloadWrites, use.reservation] });
       charge(bytesOfEntries(planned.claim?.entries ?? []));
       const committed = await commits.commit(planned.batch);
       isAccepted = committed !== undefined || await this.#wentThrough(record, planned);
@@ -118,11 +118,11 @@ export class Acceptor {
       readonly more: readonly Batch[];
     },
   ): Planned {
-    const { open, ready, nextOrder } = this.#parts;
+    const { open, nextInLane, nextOrder } = this.#parts;
     const { lane } = change.record;
     const layout = { ...place, order: nextOrder() };
     const isFirst = open.isAlone(lane);
-    const before = ready.follow(lane, layout.order, isFirst);
+    const before = nextInLane.follow(lane, layout.order, isFirst);
     const given = isFirst ? claim : undefined;
     const batch = acceptanceOf(change, { claim: given, layout, more });
     return { batch, layout, claim: given, before };
@@ -142,12 +142,12 @@ export class Acceptor {
     { claim, layout, before }: Planned,
     committed: string,
   ): Acceptance {
-    const { recent, ready } = this.#parts;
+    const { recent, nextInLane } = this.#parts;
     recent.note(claim?.record ?? change.record);
     if (claim !== undefined) {
       return { kind: "accepted", claimed: heldAfter(claim, layout, committed) };
     }
-    ready.note(heldAfter(change, layout, committed), payload, before);
+    nextInLane.note(heldAfter(change, layout, committed), payload, before);
     return { kind: "accepted" };
   }
 }

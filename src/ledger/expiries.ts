@@ -1,6 +1,6 @@
 /** When finished exports expire: after their retention and a random part of the spread. */
 import type { Clock } from "../clock.ts";
-import { remembered } from "../remembered.ts";
+import { cached } from "../cached.ts";
 import { EXPIRY_SPREAD_MS, EXPIRY_TOGETHER_MS } from "./store_limits.ts";
 
 /**
@@ -10,5 +10,5 @@ import { EXPIRY_SPREAD_MS, EXPIRY_TOGETHER_MS } from "./store_limits.ts";
  * @param random uniform in [0, 1)
  */
 export function expiries(clock: Pick<Clock, "now">, random: () => number): () => number {
-  return remembered(EXPIRY_TOGETHER_MS, clock, () => Math.floor(EXPIRY_SPREAD_MS * random()));
+  return cached(EXPIRY_TOGETHER_MS, clock, () => Math.floor(EXPIRY_SPREAD_MS * random()));
 }

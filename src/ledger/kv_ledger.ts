@@ -29,7 +29,7 @@ import type {
 import { answerOf, findExport, isStored, watchStored } from "./look_up.ts";
 import type { OpenBounds, OpenExports } from "./open_exports.ts";
 import { readContent } from "./parts.ts";
-import { FRONT, Ready } from "./ready.ts";
+import { FRONT, NextInLane } from "./next_in_lane.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { bytesOfEntries, StorageQuota } from "./storage_quota.ts";
@@ -62,7 +62,7 @@ export class KvLedger implements Ledger {
   readonly #open: OpenExports;
   readonly #quota: StorageQuota;
   readonly #recent = new Recent();
-  readonly #ready = new Ready();
+  readonly #nextInLane = new NextInLane();
   /** Held exports that are finished and no longer counted as open. */
   readonly #finished = new WeakSet<Held>();
   readonly #acceptor: Acceptor;
@@ -82,8 +82,17 @@ export class KvLedger implements Ledger {
     this.#commits = commits;
     this.#open = open;
     const quota = this.#quota = new StorageQuota(storedBytesPerDay);
-    const [recent, ready] = [this.#recent, this.#ready];
-    this.#acceptor = new Acceptor({ kv, commits, clock, open, quota, recent, ready, nextOrder });
+    const [recent, nextInLane] = [this.#recent, this.#nextInLane];
+    this.#acceptor = new Acceptor({
+      kv,
+      commits,
+      clock,
+      open,
+      quota,
+      recent,
+      nextInLane,
+      nextOrder,
+    });
   }
 
   /** What is accepted and not finished. */
@@ -106,7 +115,7 @@ export class KvLedger implements Ledger {
 
   async payload(held: Held): Promise<Uint8Array> {
     const { record: { id, payload }, stored } = held;
-    return this.#ready.payload(held) ??
+    return this.#nextInLane.payload(held) ??
       await readContent(this.#kv, stored, payload.bytes, (n) => keys.payload(id, n));
   }
 
@@ -117,19 +126,19 @@ export class KvLedger implements Ledger {
   async head(lane: string): Promise<Held | undefined> {
     // A repeated wake-up: one is committed with every claim, and most are over by then.
     if (this.#open.isEmpty(lane)) return undefined;
-    const ready = this.#ready.behind(lane, FRONT);
-    if (ready !== undefined) return ready;
+    const nextInLane = this.#nextInLane.behind(lane, FRONT);
+    if (nextInLane !== undefined) return nextInLane;
     const doubt = this.#open.doubtSince(lane);
     const head = await headOf(this.#kv, lane);
     if (head === undefined) this.#open.foundEmpty(lane, doubt);
-    if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
+    if (this.#open.isEmpty(lane)) this.#nextInLane.leave(lane);
     return head;
   }
 
   async behind(held: Held): Promise<Held | undefined> {
     const { record: { lane }, stored: { order } } = held;
     if (this.#open.isAlone(lane)) return undefined;
-    return this.#ready.behind(lane, order) ?? await behindOf(this.#kv, held);
+    return this.#nextInLane.behind(lane, order) ?? await behindOf(this.#kv, held);
   }
 
   async change<R extends ExportRecord>(
@@ -144,8 +153,8 @@ export class KvLedger implements Ledger {
     const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
     assertStorage(await this.#storage(answer.byteLength), use);
     const { stored } = held;
-    this.#ready.forget(lane, FRONT);
-    if (follower !== undefined) this.#ready.forget(lane, stored.order);
+    this.#nextInLane.forget(lane, FRONT);
+    if (follower !== undefined) this.#nextInLane.forget(lane, stored.order);
     const finish = record.state === "finished"
       ? await finishing(this.#kv, record, { stored, answer, spreadMs: this.#spread() })
       : UNFINISHED;
@@ -183,8 +192,8 @@ export class KvLedger implements Ledger {
     const { lane } = record;
     this.#finished.add(held);
     this.#open.remove(record);
-    this.#ready.advance(lane, held.stored.order);
-    if (this.#open.isEmpty(lane)) this.#ready.leave(lane);
+    this.#nextInLane.advance(lane, held.stored.order);
+    if (this.#open.isEmpty(lane)) this.#nextInLane.leave(lane);
   }
 
   /** Counts what a change has left in the store. */

@@ -35,9 +35,9 @@ export const RECENT_EXPORTS_MAX = 8_192;
 /** Longest answer kept with them: with their records, 40 MiB in total at the very most. */
 export const RECENT_ANSWER_BYTES_MAX = 4 * KIB;
 /** Exports also kept in memory until a hand is free for them: as many as in common bursts. */
-export const READY_EXPORTS_MAX = 2_048;
+export const NEXT_IN_LANE_MAX = 2_048;
 /** Longest payload kept with them: with their records, 12 MiB in total at the very most. */
-export const READY_PAYLOAD_BYTES_MAX = 4 * KIB;
+export const NEXT_IN_LANE_BYTES_MAX = 4 * KIB;
 /** Finished exports are removed up to this long after their retention, spread to avoid stalls. */
 export const EXPIRY_SPREAD_MS = 5 * MINUTE;
 /** Exports that finish within this are removed together: some hundreds at most. */

@@ -7,7 +7,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../clock.ts";
-import { remembered } from "../remembered.ts";
+import { cached } from "../cached.ts";
 import { roomFor, roomState, type StorageState } from "../ledger/storage.ts";
 
 /** How long a look is valid; what the store itself takes meanwhile is counted. */
@@ -65,7 +65,7 @@ export async function watchDisk(
     sight.seen.then(end, end);
     return unanswered = sight;
   };
-  const recent = remembered(LOOK_MS, clock, begin);
+  const recent = cached(LOOK_MS, clock, begin);
   // One look at a time: a later caller with an earlier answer would overtake others in its lane.
   const lastLook = () => unanswered ?? recent();
   return {

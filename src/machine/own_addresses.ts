@@ -3,15 +3,15 @@
  * for each export: they change when a cable or a lease does.
  */
 import type { Clock } from "../clock.ts";
-import { remembered } from "../remembered.ts";
+import { cached } from "../cached.ts";
 
 /** How long an answer of the system is reused. */
-const WORTH_MS = 1_000;
+const CACHE_MS = 1_000;
 
-/** Returns a function for the addresses as of at most {@link WORTH_MS} ago. */
+/** Returns a function for the addresses as of at most {@link CACHE_MS} ago. */
 export function ownAddresses(
   clock: Pick<Clock, "now">,
   ask: () => readonly { readonly address: string }[] = Deno.networkInterfaces,
 ): () => readonly string[] {
-  return remembered(WORTH_MS, clock, () => ask().map(({ address }) => address));
+  return cached(CACHE_MS, clock, () => ask().map(({ address }) => address));
 }

@@ -11,7 +11,7 @@ import { createEgress, type Egress } from "../egress/egress.ts";
 import { systemResolve } from "../egress/guard.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { createApp } from "../http/app.ts";
-import { pacedLog } from "../http/paced_log.ts";
+import { throttledLog } from "../http/throttled_log.ts";
 import { Refusals } from "../http/refusals.ts";
 import { Sockets } from "../http/sockets.ts";
 import { instanceOf } from "../ledger/instance.ts";
@@ -85,7 +85,7 @@ export async function startService(
     accept: worker.accept,
     waiters,
     refusals,
-    pacedLog: pacedLog(log, clock),
+    throttledLog: throttledLog(log, clock),
     clock,
     newId,
     log,

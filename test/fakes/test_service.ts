@@ -15,7 +15,7 @@ import type { Receipt } from "../../src/exports/receipt.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { RequestBounds } from "../../src/http/bounds.ts";
 import type { MetricsRouteParts } from "../../src/http/metrics_route.ts";
-import { pacedLog } from "../../src/http/paced_log.ts";
+import { throttledLog } from "../../src/http/throttled_log.ts";
 import { Refusals } from "../../src/http/refusals.ts";
 import { Sockets, type Upgrade } from "../../src/http/sockets.ts";
 import { instanceOf } from "../../src/ledger/instance.ts";
@@ -300,7 +300,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     accept: worker.accept,
     waiters,
     refusals: new Refusals({ ledger, clock, log }),
-    pacedLog: pacedLog(log, clock),
+    throttledLog: throttledLog(log, clock),
     clock,
     newId: options.newId ?? (() => crypto.randomUUID()),
     log,

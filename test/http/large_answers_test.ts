@@ -1,7 +1,7 @@
 /** Large answers on their way to those who poll: what they take at once, and for how long. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { paced } from "../../src/http/paced.ts";
+import { streamedJson } from "../../src/http/streamed_json.ts";
 import type { PlaceBounds } from "../../src/http/places.ts";
 import { PlacesInTurn } from "../../src/http/places_in_turn.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
@@ -21,7 +21,7 @@ function response(kib: number) {
     clock,
     ends,
     text,
-    response: paced(new TextEncoder().encode(text), clock, () => ends.count++),
+    response: streamedJson(new TextEncoder().encode(text), clock, () => ends.count++),
   };
 }
 

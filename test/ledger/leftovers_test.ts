@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { acceptExport } from "../../src/exports/export.ts";
 import { GroupCommit } from "../../src/ledger/group_commit.ts";
 import { entriesIn } from "../../src/ledger/pages.ts";
-import { Ready } from "../../src/ledger/ready.ts";
+import { NextInLane } from "../../src/ledger/next_in_lane.ts";
 import { abandon, stage } from "../../src/ledger/staging.ts";
 import { STAGING_MAX_MS } from "../../src/limits.ts";
 import { denying } from "../fakes/denying_kv.ts";
@@ -74,12 +74,12 @@ Deno.test("what was accepted between two steps of its removal keeps its parts", 
 
 Deno.test("an empty lane leaves nothing in memory, also after the same submission twice at once", async () => {
   const left = new Set<string>();
-  const { follow, leave } = Ready.prototype;
-  Ready.prototype.follow = function (...args) {
+  const { follow, leave } = NextInLane.prototype;
+  NextInLane.prototype.follow = function (...args) {
     left.add(args[0]);
     return follow.apply(this, args);
   };
-  Ready.prototype.leave = function (lane) {
+  NextInLane.prototype.leave = function (lane) {
     left.delete(lane);
     leave.call(this, lane);
   };
@@ -95,7 +95,7 @@ Deno.test("an empty lane leaves nothing in memory, also after the same submissio
     assertEquals(await Array.fromAsync(service.ledger.lanes()), []);
     assertEquals(left.size, 0);
   } finally {
-    Object.assign(Ready.prototype, { follow, leave });
+    Object.assign(NextInLane.prototype, { follow, leave });
   }
 });
 

@@ -12,7 +12,7 @@ const PIECE_BYTES = 65_536;
  * A response with the body `json`. A client that reads nothing for {@link RESPONSE_STALL_MAX_MS}
  * loses the rest and the connection. `onEnd` is called once, however it ends.
  */
-export function paced(
+export function streamedJson(
   json: Uint8Array<ArrayBuffer>,
   clock: Pick<Clock, "after">,
   onEnd: () => void,

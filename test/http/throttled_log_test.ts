@@ -1,13 +1,13 @@
 /** What clients bring about without end, as the log tells it. */
 import { assertEquals } from "@std/assert";
-import { noteLimit, pacedLog } from "../../src/http/paced_log.ts";
+import { noteLimit, throttledLog } from "../../src/http/throttled_log.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 function open() {
   const clock = new FakeClock();
   const lines: LogEvent[] = [];
-  return { clock, lines, log: pacedLog((line) => void lines.push(line), clock) };
+  return { clock, lines, log: throttledLog((line) => void lines.push(line), clock) };
 }
 
 Deno.test("an owner over a limit is told of once a minute, for each limit", () => {

@@ -3,14 +3,14 @@
  * maximum per event. Not for the ledger: these lines are not about anything refused or sent.
  */
 import type { Clock } from "../clock.ts";
-import { PACED_LINES_PER_MINUTE } from "../limits.ts";
+import { THROTTLED_LINES_PER_MINUTE } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { isLimit, type ProblemCode } from "./problem.ts";
 
 const MINUTE_MS = 60_000;
 
 /** `log`, cut to the first line a minute of each owner, code and error, and a maximum per event. */
-export function pacedLog(log: Log, clock: Pick<Clock, "now">): Log {
+export function throttledLog(log: Log, clock: Pick<Clock, "now">): Log {
   let minute = 0;
   const toldByEvent = new Map<string, Set<string>>();
   return (line) => {
@@ -20,7 +20,7 @@ export function pacedLog(log: Log, clock: Pick<Clock, "now">): Log {
     const told = toldByEvent.get(line.event) ?? new Set();
     toldByEvent.set(line.event, told);
     const which = `${line.owner} ${line.code} ${line.error}`;
-    if (told.has(which) || told.size >= PACED_LINES_PER_MINUTE) return;
+    if (told.has(which) || told.size >= THROTTLED_LINES_PER_MINUTE) return;
     told.add(which);
     log(line);
   };

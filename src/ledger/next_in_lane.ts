@@ -3,13 +3,13 @@
  * one up soon after needs no read. Only a cache, like `recent.ts`: what is not here is in the
  * store, and what has changed since has another version there.
  */
-import { READY_EXPORTS_MAX, READY_PAYLOAD_BYTES_MAX } from "./store_limits.ts";
+import { NEXT_IN_LANE_BYTES_MAX, NEXT_IN_LANE_MAX } from "./store_limits.ts";
 import type { Held } from "./ledger.ts";
 
 /** The place before the first one of a lane. */
 export const FRONT = 0;
 
-export class Ready {
+export class NextInLane {
   readonly #max: number;
   /** By lane and the place before theirs, oldest first. */
   readonly #held = new Map<string, Held>();
@@ -17,7 +17,7 @@ export class Ready {
   /** The last place that was handed out in a lane. */
   readonly #last = new Map<string, number>();
 
-  constructor(max: number = READY_EXPORTS_MAX) {
+  constructor(max: number = NEXT_IN_LANE_MAX) {
     this.#max = max;
   }
 
@@ -30,7 +30,7 @@ export class Ready {
 
   /** Keeps what was accepted behind the place `before`, unless its payload is long. */
   note(held: Held, payload: Uint8Array, before: number | undefined): void {
-    if (before === undefined || payload.byteLength > READY_PAYLOAD_BYTES_MAX) return;
+    if (before === undefined || payload.byteLength > NEXT_IN_LANE_BYTES_MAX) return;
     this.#held.set(keyOf(held.record.lane, before), held);
     this.#payloads.set(held, payload);
     const [oldest] = this.#held.keys();
