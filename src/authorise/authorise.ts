@@ -51,7 +51,6 @@ export type RefusalReason =
   | TokenFault
   | "token_missing"
   | "signature_wrong"
-  | "signature_unchecked"
   | "caveat_unknown"
   | "caveat_missing"
   | "target_wrong"
@@ -63,7 +62,8 @@ export type RefusalReason =
 
 export interface Refusal {
   readonly kind: "refused";
-  readonly reason: RefusalReason;
+  /** `signature_unchecked`: a former key may have signed the token; it was not tried. */
+  readonly reason: RefusalReason | "signature_unchecked";
 }
 
 export type Authorisation = { readonly kind: "granted"; readonly grant: Grant } | Refusal;
@@ -215,6 +215,6 @@ export function ownerOf(identifier: string, destination: string | undefined): st
   return hash.digest().subarray(0, OWNER_BYTES).toString("base64url");
 }
 
-function refused(reason: RefusalReason): Refusal {
+function refused(reason: Refusal["reason"]): Refusal {
   return { kind: "refused", reason };
 }
