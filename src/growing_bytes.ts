@@ -2,13 +2,10 @@
  * Bytes that arrive in parts, copied into one buffer as they come: kept separately, small parts
  * would take a hundred times their size. Does not decide how much is too much.
  */
-import { PART_BYTES_MIN, SMALL_PARTS_MAX } from "./limits.ts";
-
 export class GrowingBytes {
   readonly #bytesMax: number;
   #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
-  #parts = 0;
 
   /**
    * @param room initial size of the buffer
@@ -23,16 +20,7 @@ export class GrowingBytes {
     return this.#length;
   }
 
-  /**
-   * Whether the parts are too small. Each part costs as much time as thousands of bytes, so a
-   * sender of tiny parts would keep everybody else from being served.
-   */
-  get isCrumbled(): boolean {
-    return this.#parts > SMALL_PARTS_MAX + this.#length / PART_BYTES_MIN;
-  }
-
   append(part: Uint8Array): void {
-    this.#parts++;
     const end = this.#length + part.length;
     if (end > this.#buffer.length) {
       const grown = new Uint8Array(Math.min(2 * end, this.#bytesMax));

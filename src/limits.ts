@@ -30,15 +30,17 @@ export const BODY_ESCAPE_FACTOR = 3;
 export const PAYLOAD_BYTES_CEILING = 10 * MIB;
 /** Smallest bound on bodies in progress that may be set: the largest permissible one fits in. */
 export const RECEIVING_BYTES_FLOOR = 31 * MIB;
-/** A body declared no longer than this is not counted: slow ones must not keep out all requests. */
-export const UNCOUNTED_BODY_BYTES = 16 * KIB;
+/** Bodies declared no longer than this have places of their own: slow ones keep nobody out. */
+export const SHORT_BODY_BYTES = 16 * KIB;
+/** Short bodies being received at once; 64 MiB of them. */
+export const SHORT_BODIES_MAX = 4_096;
+/** Of these, of one owner. */
+export const SHORT_BODIES_PER_OWNER_MAX = 1_024;
 /** When to retry with too much open; deliveries that are due are attempted within this time. */
 export const OPEN_RETRY_SECONDS = 30;
 
-/** How many parts of a body or an answer may be of any size, even a byte each. */
-export const SMALL_PARTS_MAX = 1_024;
-/** Average bytes required of further parts; servers that stream send at least whole words. */
-export const PART_BYTES_MIN = 16;
+/** Parts of a body after which others get a turn: the runtime lets no timer run between them. */
+export const BODY_PARTS_A_TURN = 64;
 
 // Responses.
 
@@ -90,6 +92,12 @@ export const ANSWER_HEADER_BYTES_MAX = 64 * KIB;
 export const INTERIM_ANSWERS_MAX = 16;
 /** Bytes on the wire per byte of an answer: even one sent in one-byte chunks needs only six. */
 export const ANSWER_WIRE_FACTOR = 8;
+/** Parts of an answer, however small: each takes as much time as thousands of bytes. */
+export const ANSWER_SMALL_PARTS_MAX = 16_384;
+/** Parts of an answer after which others get a turn. */
+export const ANSWER_PARTS_A_TURN = 64;
+/** Bytes of an answer that permit one part more. */
+export const ANSWER_PART_BYTES = 16;
 /** Time kept between the end of an attempt and the end of its lease, for the settling commit. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
 /** Delays before attempts 2, 3, 4 …; the last one repeats. README documents them. */

@@ -80,7 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   counts: [],
   deadline: ["clock"],
   cached: ["clock"],
-  growing_bytes: ["limits"],
+  growing_bytes: [],
   limits: [],
   log: [],
   metrics: ["log"],

@@ -353,3 +353,37 @@ Deno.test("a worker that stops claims nothing that it was still reading behind w
 });
 
 type Gate = PromiseWithResolvers<void>;
+
+Deno.test("a result is kept for its retention, however long what stands behind it took to read", async () => {
+  const [read, answer, reading] = Array.from(
+    { length: 3 },
+    () => Promise.withResolvers<void>(),
+  ) as [Gate, Gate, Gate];
+  await using service = await openTestService({
+    retentionMs: 60_000,
+    destination: async () => {
+      if (service.sent.length === 1) await answer.promise;
+      return answered();
+    },
+  });
+  await service.submit("[1]");
+  const { id } = await service.submit("[2]");
+  const behind = await service.submit("[3]");
+  const { ledger } = service;
+  const payload = ledger.payload.bind(ledger);
+  ledger.payload = async (held) => {
+    if (held.record.id === behind.id) {
+      reading.resolve();
+      await read.promise;
+    }
+    return await payload(held);
+  };
+  answer.resolve();
+  await reading.promise;
+  // A turn later the second one is answered, and waits for what stands behind it.
+  await new Promise((resolve) => setTimeout(resolve));
+  service.clock.advance(120_000);
+  read.resolve();
+  await service.until(behind.id, "Finished");
+  assertEquals((await service.poll(id)).state, "Finished");
+});

@@ -130,10 +130,16 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["process_test.ts", "a message without an end, which the runtime joins without a bound"],
     ["http/socket_test.ts", "when the process grows too much beside its sockets"],
   ],
-  "an app sends frames, or a body in crumbs, without a pause": [
+  "an app sends frames, or parts of a body, without a pause": [
     ["http/socket_test.ts", "a client that floods with frames is dropped"],
-    ["http/body_test.ts", "of a body that comes a byte at a time no more is read than shows it"],
-    ["egress/flood_test.ts", "chunks of a word each fill an answer to its limit"],
+    [
+      "http/body_test.ts",
+      "a body in tiny parts is read whole, and others have their turn meanwhile",
+    ],
+    [
+      "egress/flood_test.ts",
+      "small chunks fill an answer; it is cut where they are tiny and very many",
+    ],
   ],
   "somebody sends wrong tokens by the thousand": [
     ["http/refusals_test.ts", "past the bound of a minute refusals are only counted"],

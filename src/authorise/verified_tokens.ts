@@ -59,9 +59,11 @@ class VerifiedTokens {
     const tokens = this.#tokensOf.get(owner) ?? new Set<string>();
     this.#tokensOf.set(owner, tokens.add(token));
     this.#verified.set(token, verified);
-    const [oldestOfOwner] = tokens;
-    const [oldest] = this.#verified.keys();
-    if (tokens.size > VERIFIED_TOKENS_PER_OWNER_MAX) this.take(oldestOfOwner ?? "");
-    else if (this.#verified.size > this.#max) this.take(oldest ?? "");
+    if (this.#verified.size <= this.#max) return;
+    // An owner's attenuated tokens, of which there may be any number, push out each other first.
+    const [oldest = token] = tokens.size > VERIFIED_TOKENS_PER_OWNER_MAX
+      ? tokens
+      : this.#verified.keys();
+    this.take(oldest);
   }
 }

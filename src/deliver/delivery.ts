@@ -190,14 +190,15 @@ async function settle<R extends ExportRecord>(
 ): Promise<Changed<R> | undefined> {
   const { id } = claimed.record;
   if (follower !== undefined) {
-    const both = await ledger.change(claimed, settlement, { answer, follower })
+    const kept = keptFrom(settlement, { ...policy, now: clock.now() });
+    const both = await ledger.change(claimed, kept, { answer, follower })
       .catch((error) => log({ event: "store.failed", id, error }));
     if (both) return both;
   }
   for (let tries = 0;; tries++) {
     try {
-      const now = clock.now();
-      return await ledger.change(claimed, keptFrom(settlement, { ...policy, now }), { answer });
+      const kept = keptFrom(settlement, { ...policy, now: clock.now() });
+      return await ledger.change(claimed, kept, { answer });
     } catch (error) {
       if (context.signal.aborted) throw new StoreFailed(error);
       if (tries % STORE_RETRIES_PER_LINE === 0) log({ event: "store.failed", id, error });

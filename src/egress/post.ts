@@ -1,9 +1,15 @@
 /** HTTP on one connection: the request goes out, the head and the body of its answer come back. */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
+import type { Clock } from "../clock.ts";
 import { GrowingBytes } from "../growing_bytes.ts";
-import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
-import { type IsClear, tooLong, watch } from "./wire.ts";
+import {
+  ANSWER_HEADER_BYTES_MAX,
+  ANSWER_PART_BYTES,
+  ANSWER_PARTS_A_TURN,
+  ANSWER_SMALL_PARTS_MAX,
+} from "../limits.ts";
+import { type IsClear, watch } from "./wire.ts";
 
 /** What is to be sent. */
 export interface Post {
@@ -13,6 +19,7 @@ export interface Post {
   readonly body: Uint8Array;
   /** A longer answer is cut here. */
   readonly answerBytesMax: number;
+  readonly clock: Pick<Clock, "after">;
 }
 
 /** No proxy: with one from the environment, its credentials would be sent to the destination. */
@@ -71,25 +78,33 @@ export function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
 /** Room for most answers. */
 const BUFFER_BYTES = 4_096;
 
-/** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
+/** The whole body, or its first `answerBytesMax` bytes; rejects if it ends early. */
 export function readAnswer(
   incoming: IncomingMessage,
-  bytesMax: number,
+  { answerBytesMax: bytesMax, clock }: Pick<Post, "answerBytesMax" | "clock">,
 ): Promise<{ readonly body: Uint8Array; readonly truncated: boolean }> {
   const content = new GrowingBytes(BUFFER_BYTES, bytesMax);
   return new Promise((resolve, reject) => {
+    let parts = 0;
+    let cancelTurn = () => {};
     const end = (truncated: boolean) => resolve({ body: content.bytes().slice(), truncated });
     incoming.on("data", (part: Uint8Array) => {
       const kept = part.subarray(0, bytesMax - content.length);
       content.append(kept);
-      if (content.isCrumbled) return void incoming.destroy(tooLong());
-      if (kept.length === part.length) return;
-      end(true);
-      incoming.destroy();
+      const partsMax = ANSWER_SMALL_PARTS_MAX + content.length / ANSWER_PART_BYTES;
+      if (kept.length < part.length || ++parts > partsMax) {
+        end(true);
+        incoming.destroy();
+      } else if (parts % ANSWER_PARTS_A_TURN === 0) {
+        // Lets timers run, and with them everybody else, before more is read.
+        incoming.pause();
+        cancelTurn = clock.after(0, () => incoming.resume());
+      }
     });
     incoming.once("end", () => end(false));
     incoming.once("error", reject);
     incoming.once("close", () => {
+      cancelTurn();
       if (!incoming.complete) reject(new Error("The answer ended early"));
     });
   });

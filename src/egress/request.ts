@@ -118,7 +118,7 @@ async function attempt(
   const { url, addresses } = vetted;
   const { lane } = request;
   const known = lane === undefined ? undefined : kept?.take(lane, addresses);
-  const outgoing = { ...request, url, signal, answerBytesMax: limits.answerBytesMax };
+  const outgoing = { ...request, url, signal, clock, answerBytesMax: limits.answerBytesMax };
   let firstSentTo: string | undefined;
   if (known !== undefined) {
     const result = await sendOn(known, outgoing, kept);
@@ -173,7 +173,7 @@ async function sendOn(
     const status = incoming.statusCode ?? 0;
     // 101 switches to a protocol that was not asked for: what follows is not HTTP.
     if (status < 200) return { kind: "failed", code: "invalid_answer", address };
-    const answer = await readAnswer(incoming, request.answerBytesMax);
+    const answer = await readAnswer(incoming, request);
     isReusable = !answer.truncated && isClear();
     const retryAfter = incoming.headers["retry-after"];
     const asked = retryAfter === undefined ? {} : { retryAfter };

@@ -12,6 +12,8 @@ import { TOO_LONG } from "./failure.ts";
 export type IsClear = () => boolean;
 
 const BLANK_LINE = "\r\n\r\n";
+/** What may be read of an answer before it is taken up, while others have their turn. */
+const READ_AHEAD_BYTES = 65_536;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
@@ -23,7 +25,8 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
   outgoing.on("information", () => {
     if (++interim > INTERIM_ANSWERS_MAX) outgoing.destroy(tooLong());
   });
-  const bytesMax = 2 * ANSWER_HEADER_BYTES_MAX + ANSWER_WIRE_FACTOR * answerBytesMax;
+  const bytesMax = 2 * ANSWER_HEADER_BYTES_MAX +
+    ANSWER_WIRE_FACTOR * (answerBytesMax + READ_AHEAD_BYTES);
   let bytes = 0;
   let last = NOTHING;
   let answer: { readonly incoming: IncomingMessage; readonly headBytes: number } | undefined;
@@ -54,6 +57,6 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
 }
 
 /** The error that ends an answer which takes more bytes than it may. */
-export function tooLong(): Error {
+function tooLong(): Error {
   return Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
 }

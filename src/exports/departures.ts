@@ -13,8 +13,10 @@ export interface Departure {
   readonly owner: string;
   readonly host: string;
   readonly path: string;
-  /** The address connected to, if there was a connection. */
+  /** The address that the data went to. */
   readonly address?: string;
+  /** Another one that it may have gone to before, on a kept connection that turned out closed. */
+  readonly firstSentTo?: string;
   readonly bytes: number;
   readonly sha256: string;
   readonly id: string;
@@ -72,13 +74,15 @@ function departureOf(
   ended: Ended | undefined,
 ): Departure | undefined {
   if (ended !== undefined && !mayHaveArrived(ended)) return undefined;
-  const { address, outcome = "unknown", status } = ended ?? {};
+  const { outcome = "unknown", status, firstSentTo } = ended ?? {};
+  const address = ended && isSent(ended) ? ended.address : undefined;
   return {
     at: new Date(at).toISOString(),
     owner,
     host,
     path,
     ...(address !== undefined && { address }),
+    ...(firstSentTo !== undefined && { firstSentTo }),
     bytes,
     sha256,
     id,
@@ -89,6 +93,11 @@ function departureOf(
   };
 }
 
-function mayHaveArrived({ outcome, firstSentTo }: Ended): boolean {
-  return outcome === "answered" || firstSentTo !== undefined || !FAILURES[outcome].beforeSending;
+function mayHaveArrived(ended: Ended): boolean {
+  return ended.firstSentTo !== undefined || isSent(ended);
+}
+
+/** Whether its last request went out, or may have: only on a connection, which has an address. */
+function isSent({ outcome, address }: Ended): boolean {
+  return outcome === "answered" || address !== undefined && !FAILURES[outcome].beforeSending;
 }

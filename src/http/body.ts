@@ -1,6 +1,7 @@
 /** Reads a request's body within limits on bytes and time. Never looks into it. */
 import type { Clock } from "../clock.ts";
 import { GrowingBytes } from "../growing_bytes.ts";
+import { BODY_PARTS_A_TURN } from "../limits.ts";
 
 export interface BodyBounds {
   readonly bytesMax: number;
@@ -12,7 +13,6 @@ export type Body =
   | { readonly kind: "read"; readonly bytes: Uint8Array }
   | { readonly kind: "too_large" }
   | { readonly kind: "too_slow" }
-  | { readonly kind: "crumbled" }
   /** It ended early or is framed wrongly, or its client is gone. */
   | { readonly kind: "broken" };
 
@@ -35,6 +35,7 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
   try {
     // A client may send its bytes one by one.
     const content = new GrowingBytes(declared ?? BUFFER_BYTES, bytesMax);
+    let parts = 0;
     for (;;) {
       const { done, value } = await reader.read();
       if (late) return { kind: "too_slow" };
@@ -44,16 +45,18 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
         return { kind: "too_large" };
       }
       content.append(value);
-      if (content.isCrumbled) {
-        forget(reader);
-        return { kind: "crumbled" };
-      }
+      if (++parts % BODY_PARTS_A_TURN === 0) await nextTurn(clock);
     }
   } catch {
     return { kind: late ? "too_slow" : "broken" };
   } finally {
     cancelTimer();
   }
+}
+
+/** Lets timers run, and with them everybody else, before more is read. */
+function nextTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.after(0, resolve));
 }
 
 /** Up to this size, what is still to come of an abandoned body does not matter. */

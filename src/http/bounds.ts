@@ -3,6 +3,7 @@
  * process, so that an owner is bounded across all routes together.
  */
 import type { Clock } from "../clock.ts";
+import { SHORT_BODIES_MAX, SHORT_BODIES_PER_OWNER_MAX } from "../limits.ts";
 import type { HeadBounds } from "./head_bounds.ts";
 import { type PlaceBounds, Places } from "./places.ts";
 import { PlacesInTurn } from "./places_in_turn.ts";
@@ -31,11 +32,15 @@ export interface Bounded {
   readonly jsonDepth: number;
   readonly bodyTimeoutMs: number;
   readonly bodies: Places;
+  /** How many short bodies are being received, which do not count among these. */
+  readonly shortBodies: Places;
   readonly polls: Places;
   readonly answers: PlacesInTurn;
   readonly socketAnswers: Places;
   readonly rate: RequestRate;
 }
+
+const SHORT_BODIES = { total: SHORT_BODIES_MAX, perOwner: SHORT_BODIES_PER_OWNER_MAX };
 
 export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
   const { jsonDepth, bodyTimeoutMs, requestsPerSecond } = bounds;
@@ -44,6 +49,7 @@ export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
     jsonDepth,
     bodyTimeoutMs,
     bodies: new Places(bounds.bodies),
+    shortBodies: new Places(SHORT_BODIES),
     polls: new Places(bounds.polls),
     answers: new PlacesInTurn(bounds.answers, bounds.answersWaiting),
     socketAnswers: new Places(bounds.answers),

@@ -8,8 +8,8 @@ import { answerBytesOf, isPast, wireState } from "../exports/receipt.ts";
 import {
   ANSWER_WAIT_MS,
   JSON_BYTES_PER_BYTE,
+  SHORT_BODY_BYTES,
   SMALL_ANSWER_BYTES,
-  UNCOUNTED_BODY_BYTES,
 } from "../limits.ts";
 import type { Waiters } from "../wait/waiters.ts";
 import { lengthOf, readBody } from "./body.ts";
@@ -89,8 +89,10 @@ interface Heard {
 async function receive(c: GuardedContext, parts: ExportRoutesParts): Promise<Heard> {
   const bytesMax = requestBytesMax(parts.payloadBytesMax);
   const bytes = Math.min(lengthOf(c.req.raw) ?? bytesMax, bytesMax);
-  const counted = bytes > UNCOUNTED_BODY_BYTES ? bytes : 0;
-  const forget = parts.bodies.take(c.get("grant").owner, counted);
+  const { owner } = c.get("grant");
+  const forget = bytes > SHORT_BODY_BYTES
+    ? parts.bodies.take(owner, bytes)
+    : parts.shortBodies.take(owner);
   if (forget === undefined) return { reply: no("too_many_bodies"), isPoll: false };
   try {
     return await hear(c, bytesMax, parts);
@@ -123,8 +125,6 @@ async function readRequest(
       return tooLarge(parts);
     case "too_slow":
       return no("too_slow", `The whole body must arrive within ${timeoutMs / 1_000} s.`);
-    case "crumbled":
-      return no("malformed_request", "The body must come in larger pieces than of a few bytes.");
     case "broken":
       return no("malformed_request", "The body ended early.");
   }

@@ -9,6 +9,7 @@ import { acceptanceOf, payloadBatch, type Planned } from "./acceptance.ts";
 import type { Batch } from "./batch.ts";
 import type { GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
+import { InTurn } from "./in_turn.ts";
 import { keys } from "./keys.ts";
 import { heldAfter } from "./layout.ts";
 import type { Acceptance, AcceptOptions, Layout } from "./ledger.ts";
@@ -35,8 +36,7 @@ export interface AcceptorParts {
 
 export class Acceptor {
   readonly #parts: AcceptorParts;
-  /** Settles when the latest acceptance has ended, by owner and key. */
-  readonly #last = new Map<string, Promise<unknown>>();
+  readonly #byKey = new InTurn();
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts;
@@ -51,17 +51,11 @@ export class Acceptor {
     payload: Uint8Array,
     options: AcceptOptions,
   ): Promise<Acceptance> {
-    if (options.idempotency === undefined) return await this.#accept(change, payload, options);
-    const key = `${change.record.owner} ${options.idempotency.key}`;
-    const before = this.#last.get(key);
-    const acceptance = before === undefined
-      ? this.#accept(change, payload, options)
-      : before.then(() => this.#accept(change, payload, options));
-    const end = acceptance.then(() => {}, () => {}).then(() => {
-      if (this.#last.get(key) === end) this.#last.delete(key);
-    });
-    this.#last.set(key, end);
-    return await acceptance;
+    const { idempotency } = options;
+    const task = () => this.#accept(change, payload, options);
+    return idempotency === undefined
+      ? await task()
+      : await this.#byKey.run(`${change.record.owner} ${idempotency.key}`, task);
   }
 
   async #accept(

@@ -32,7 +32,7 @@ export async function requireWritableFiles(files: readonly string[]): Promise<vo
 
 /** The system's refusal, with the owner of the file; other errors unchanged. */
 async function withOwnerOf(path: string, error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) return error;
+  if (!(error instanceof Deno.errors.PermissionDenied)) return error;
   const file = await Deno.stat(path).catch(() => undefined);
   if (file === undefined) return error;
   const mode = ((file.mode ?? 0) & 0o777).toString(8);

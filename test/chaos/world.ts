@@ -140,7 +140,9 @@ export class World {
     running.delete(lane);
     const code = this.#calm || dice.below(10) < 7 ? undefined : dice.pick(FAILURES);
     if (code === undefined || code === "timed_out") this.read.push(headers["webhook-id"] ?? "");
-    return code === undefined ? answered() : { kind: "failed", code };
+    if (code === undefined) return answered();
+    // Only on a connection can a destination have read anything.
+    return { kind: "failed", code, ...(code === "timed_out" && { address: "192.0.2.1" }) };
   }
 
   #submit(): void {

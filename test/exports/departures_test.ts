@@ -64,8 +64,10 @@ const FAILURES: readonly (readonly [outcome: Ended["outcome"], mayHaveLeft: bool
 
 for (const [outcome, mayHaveLeft] of FAILURES) {
   Deno.test(`of an attempt that ended as ${outcome} data ${mayHaveLeft ? "may have" : "has not"} left`, async () => {
-    const end = ended("1", { outcome, next: "retry", dueAt: AT });
+    const end = ended("1", { outcome, next: "retry", dueAt: AT, address: "192.0.2.1" });
     const left = await shown(accepted("1"), started("1"), end);
+    const { address: _, ...unconnected } = end as Ended;
+    assertEquals(await shown(accepted("1"), started("1"), unconnected), []);
     assertEquals(
       left.map(({ arrived, outcome }) => [arrived, outcome]),
       mayHaveLeft ? [["perhaps", outcome]] : [],
@@ -74,12 +76,14 @@ for (const [outcome, mayHaveLeft] of FAILURES) {
 }
 
 Deno.test("what was sent on a kept connection first may have left, however the second ended", async () => {
-  const end = ended("1", {
-    outcome: "connection_refused",
-    next: "retry",
-    firstSentTo: "192.0.2.1",
-  });
-  assertEquals((await shown(accepted("1"), started("1"), end)).length, 1);
+  const at = { address: "192.0.2.2", firstSentTo: "192.0.2.1" };
+  const addresses = async (more: Partial<Ended>) =>
+    (await shown(accepted("1"), started("1"), ended("1", { ...at, ...more })))
+      .map(({ address, firstSentTo }) => [address, firstSentTo]);
+  assertEquals(await addresses({ outcome: "connection_refused", next: "retry" }), [
+    [undefined, "192.0.2.1"],
+  ]);
+  assertEquals(await addresses({ status: 200 }), [["192.0.2.2", "192.0.2.1"]]);
 });
 
 Deno.test("each attempt is a departure of its own, also one that was cut off", async () => {

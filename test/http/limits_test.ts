@@ -136,7 +136,7 @@ Deno.test("bodies that come at once are bounded, and those that have come do not
   assertEquals(limitsIn(service), ["too_many_bodies"]);
   assertEquals((await ask(40_000, "other")).status, 503, "all together");
   assertEquals((await ask(30_000, "other")).status, 200);
-  assertEquals((await ask(16_384, "")).status, 200, "a short one is always heard");
+  assertEquals((await ask(16_384, "")).status, 200, "a short one has a place of its own");
   service.clock.advance(30_000);
   assertMatch(await client.rest(), /^HTTP\/1.1 408 /);
   assertEquals((await ask(20_000, "")).status, 200);
