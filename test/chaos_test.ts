@@ -29,14 +29,21 @@ async function runSchedule(seed: number, hands?: Hands): Promise<void> {
   }
 }
 
-/** Whatever a destination has read is shown as having left, as often as it did. */
+/**
+ * Whatever a destination has read is shown as having left, as often as it did; and what is shown of
+ * an attempt with a known end was read.
+ */
 async function assertShown({ service, read }: World): Promise<void> {
-  const left = await Array.fromAsync(departuresIn(await service.entries()), ({ id }) => id);
-  for (const id of read) {
-    const at = left.indexOf(id);
-    assert(at >= 0, `${id} left more often than is shown`);
-    left.splice(at, 1);
+  const left = await Array.fromAsync(departuresIn(await service.entries()));
+  const timesRead = Map.groupBy(read, (id) => id);
+  for (const [id, departures] of Map.groupBy(left, ({ id }) => id)) {
+    const times = timesRead.get(id)?.length ?? 0;
+    const known = departures.filter(({ outcome }) => outcome !== "unknown");
+    assert(times <= departures.length, `${id} left more often than is shown`);
+    assert(known.length <= times, `${id} is shown to have left, and has not`);
+    timesRead.delete(id);
   }
+  assertEquals([...timesRead.keys()], [], "left, and not shown");
 }
 
 /** What stood first in a lane arrived first. */

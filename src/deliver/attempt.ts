@@ -16,7 +16,8 @@ export interface OutboundRequest {
 
 /**
  * What came back; the code is `stopped` if the request's own signal ended it. `firstSentTo` is an
- * address where the request may have arrived earlier, on a connection that was then closed.
+ * address where the request may have arrived earlier, on a connection that was then closed;
+ * `unsent` says that no connection came about (later).
  */
 export type SendResult =
   & { readonly firstSentTo?: string }
@@ -35,6 +36,7 @@ export type SendResult =
       readonly code: AttemptFailure | "stopped";
       readonly address?: string;
       readonly rule?: string;
+      readonly unsent?: true;
     }
   );
 

@@ -41,6 +41,8 @@ export type RequestResult =
     /** The rule that a refused destination breaks. */
     readonly rule?: Rule;
     readonly address?: string;
+    /** No connection came about, so nothing was sent. */
+    readonly unsent?: true;
   };
 
 /** The result of a request, and whether it was sent twice. */
@@ -114,7 +116,7 @@ async function attempt(
   if (vetted.kind === "refused") {
     return { kind: "failed", code: "destination_refused", rule: vetted.rule };
   }
-  if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code };
+  if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code, unsent: true };
   const { url, addresses } = vetted;
   const { lane } = request;
   const known = lane === undefined ? undefined : kept?.take(lane, addresses);
@@ -130,13 +132,14 @@ async function attempt(
     { clock, timeoutMs: limits.connectTimeoutMs, signal },
   );
   const again = firstSentTo === undefined ? undefined : { firstSentTo };
-  if (opened.kind === "failed") return { ...opened, ...again };
+  if (opened.kind === "failed") return { ...opened, unsent: true, ...again };
   const { socket, address } = opened;
   const agent = agentOn(socket, kept !== undefined && lane !== undefined);
   const connection = { socket, address, agent, openedAt: clock.now() };
   const result = await sendOn(connection, outgoing, kept);
-  if (result === "unanswered" || result === "unsent") {
-    return { kind: "failed", code: "connection_lost", address, ...again };
+  if (typeof result === "string") {
+    const unsent = result === "unsent" ? { unsent: true as const } : undefined;
+    return { kind: "failed", code: "connection_lost", address, ...unsent, ...again };
   }
   return again === undefined ? result : { ...result, ...again };
 }

@@ -98,6 +98,7 @@ function mayHaveArrived(ended: Ended): boolean {
 }
 
 /** Whether its last request went out, or may have: only on a connection, which has an address. */
-function isSent({ outcome, address }: Ended): boolean {
-  return outcome === "answered" || address !== undefined && !FAILURES[outcome].beforeSending;
+function isSent({ outcome, address, unsent }: Ended): boolean {
+  if (outcome === "answered") return true;
+  return !unsent && address !== undefined && !FAILURES[outcome].beforeSending;
 }

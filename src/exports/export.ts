@@ -140,7 +140,11 @@ function attemptEnded(
     ...(firstSentTo !== undefined && { firstSentTo }),
     ...(outcome.kind === "answered"
       ? { outcome: "answered", status: outcome.status, answerBytes: outcome.answerBytes }
-      : { outcome: outcome.code, ...(outcome.rule !== undefined && { rule: outcome.rule }) }),
+      : {
+        outcome: outcome.code,
+        ...(outcome.rule !== undefined && { rule: outcome.rule }),
+        ...(outcome.unsent && { unsent: true }),
+      }),
     ...(dueAt === undefined ? { next: "finished" } : { next: "retry", dueAt }),
   };
 }

@@ -58,6 +58,7 @@ export type LedgerEntry =
     answerBytes?: number;
     address?: string;
     firstSentTo?: string;
+    unsent?: true;
     rule?: string;
     dueAt?: number;
   }>;

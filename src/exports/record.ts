@@ -57,7 +57,8 @@ export type Result =
 
 /**
  * The outcome of one attempt; `ms` is its duration, `address` the one connected to, `firstSentTo`
- * one that it was sent to earlier without getting an answer.
+ * one that it was sent to earlier without getting an answer, `unsent` that no connection came about
+ * for what is told here.
  */
 export type Outcome =
   & { readonly firstSentTo?: string }
@@ -78,6 +79,7 @@ export type Outcome =
       readonly ms: number;
       readonly address?: string;
       readonly rule?: string;
+      readonly unsent?: true;
     }
   );
 

@@ -139,10 +139,14 @@ export class World {
     if (ms > 0) await new Promise<void>((resolve) => this.clock.after(ms, resolve));
     running.delete(lane);
     const code = this.#calm || dice.below(10) < 7 ? undefined : dice.pick(FAILURES);
-    if (code === undefined || code === "timed_out") this.read.push(headers["webhook-id"] ?? "");
-    if (code === undefined) return answered();
-    // Only on a connection can a destination have read anything.
-    return { kind: "failed", code, ...(code === "timed_out" && { address: "192.0.2.1" }) };
+    if (code === undefined) {
+      this.read.push(headers["webhook-id"] ?? "");
+      return answered();
+    }
+    // Without a throw of the dice, so that former seeds keep their schedules.
+    const isRead = code === "timed_out" && this.read.length % 2 === 0;
+    if (isRead) this.read.push(headers["webhook-id"] ?? "");
+    return { kind: "failed", code, address: "192.0.2.1", ...(!isRead && { unsent: true }) };
   }
 
   #submit(): void {

@@ -150,13 +150,14 @@ Deno.test("what is not an HTTP answer within limits is invalid", async () => {
 Deno.test("a port where nobody listens refuses the connection", async () => {
   const destination = listen(silent);
   await destination[Symbol.asyncDispose]();
-  const expected = { kind: "failed", code: "connection_refused", address: "127.0.0.1" };
+  const refused = { kind: "failed", code: "connection_refused", address: "127.0.0.1" };
+  const expected = { ...refused, unsent: true };
   assertEquals(await send(`http://dest.localhost:${destination.port}/`), expected);
 });
 
 Deno.test("a name without addresses fails without a connection", async () => {
   const uri = "https://gone.example/";
-  const expected = { kind: "failed", code: "dns_error" };
+  const expected = { kind: "failed", code: "dns_error", unsent: true };
   assertEquals(await send(uri, { resolve: () => Promise.resolve([]) }), expected);
   assertEquals(
     await send(uri, { resolve: () => Promise.reject(new Error("EAI_AGAIN")) }),
@@ -166,14 +167,14 @@ Deno.test("a name without addresses fails without a connection", async () => {
 
 Deno.test("the deadline covers the resolver", async () => {
   const variation = { resolve: () => new Promise<never>(() => {}), attemptTimeoutMs: SHORT_MS };
-  const expected = { kind: "failed", code: "timed_out" };
+  const expected = { kind: "failed", code: "timed_out", unsent: true };
   assertEquals(await send("https://slow.example/", variation), expected);
 });
 
 Deno.test("a stopped attempt says so, before it began and in its middle", async () => {
   const uri = "http://127.0.0.1:1/";
   const before = await send(uri, { signal: AbortSignal.abort() });
-  assertEquals(before, { kind: "failed", code: "stopped", address: "127.0.0.1" });
+  assertEquals(before, { kind: "failed", code: "stopped", address: "127.0.0.1", unsent: true });
   const stop = new AbortController();
   const act: Act = async (conn) => {
     await hear(conn);

@@ -37,7 +37,7 @@ async function reach(certificate: string, trusted = ["ca.pem"], host = "dest.loc
 async function assertUnreachable(code: SendFailure, act: Act, variation: Variation): Promise<void> {
   await using destination = listen(act);
   const result = await send(`https://dest.localhost:${destination.port}/`, variation);
-  assertEquals(result, { kind: "failed", code, address: "127.0.0.1" });
+  assertEquals(result, { kind: "failed", code, address: "127.0.0.1", unsent: true });
 }
 
 Deno.test("a destination under the operator's own CA is believed, by name and by address", async () => {
@@ -61,7 +61,7 @@ const UNBELIEVED: Record<string, string> = {
 };
 
 const NOT_BELIEVED = {
-  result: { kind: "failed", code: "certificate_invalid", address: "127.0.0.1" },
+  result: { kind: "failed", code: "certificate_invalid", address: "127.0.0.1", unsent: true },
   heard: "",
 };
 

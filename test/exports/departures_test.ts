@@ -75,6 +75,11 @@ for (const [outcome, mayHaveLeft] of FAILURES) {
   });
 }
 
+Deno.test("an attempt that got no connection took nothing along, though it had an address", async () => {
+  const end = ended("1", { outcome: "timed_out", address: "192.0.2.1", unsent: true });
+  assertEquals(await shown(accepted("1"), started("1"), end), []);
+});
+
 Deno.test("what was sent on a kept connection first may have left, however the second ended", async () => {
   const at = { address: "192.0.2.2", firstSentTo: "192.0.2.1" };
   const addresses = async (more: Partial<Ended>) =>

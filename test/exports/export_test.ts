@@ -435,6 +435,14 @@ Deno.test("what was sent twice in one attempt is entered so", () => {
   assertEquals(entry?.kind === "attempt.ended" && entry.firstSentTo, "192.0.2.1");
 });
 
+Deno.test("an attempt in which nothing was sent is entered so", () => {
+  const outcome: Outcome = { kind: "failed", code: "timed_out", unsent: true, ms: 3 };
+  for (const known of [outcome, failure("timed_out")]) {
+    const [entry] = settle(delivering(1), known, NOW).entries;
+    assertEquals(entry?.kind === "attempt.ended" && entry.unsent, known === outcome || undefined);
+  }
+});
+
 Deno.test("an answer that was cut is known to be cut", () => {
   const { record } = settle(delivering(), { ...ANSWER, truncated: true, answerBytes: 9 }, NOW);
   assertEquals(record.state === "finished" && record.result, {
