@@ -6,11 +6,13 @@
 import type { Agent } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
+import type { Pieces } from "./pieces.ts";
 
 /** An open connection and the agent that speaks HTTP on it, and on no other. */
 export interface Connection {
   readonly socket: Socket;
   readonly agent: Agent;
+  readonly pieces: Pieces;
   /** The address it was opened to. */
   readonly address: string;
   readonly openedAt: number;

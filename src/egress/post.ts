@@ -1,7 +1,6 @@
 /** HTTP on one connection: the request goes out, the head and the body of its answer come back. */
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
-import type { Clock } from "../clock.ts";
 import { GrowingBytes } from "../growing_bytes.ts";
 import {
   ANSWER_HEADER_BYTES_MAX,
@@ -9,6 +8,7 @@ import {
   ANSWER_PARTS_A_TURN,
   ANSWER_SMALL_PARTS_MAX,
 } from "../limits.ts";
+import type { Pieces } from "./pieces.ts";
 import { type IsClear, watch } from "./wire.ts";
 
 /** What is to be sent. */
@@ -19,7 +19,6 @@ export interface Post {
   readonly body: Uint8Array;
   /** A longer answer is cut here. */
   readonly answerBytesMax: number;
-  readonly clock: Pick<Clock, "after">;
 }
 
 /** No proxy: with one from the environment, its credentials would be sent to the destination. */
@@ -57,14 +56,15 @@ export function post(
   return { outgoing, isClear: watch(outgoing, socket, answerBytesMax) };
 }
 
-/** The head of the answer; rejects if none comes. */
-export function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+/** The head of the answer; rejects if none comes. `pieces` then waits for {@link readAnswer}. */
+export function answerTo(outgoing: ClientRequest, pieces: Pieces): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     // Emitted instead of "response" if the answer is 101.
     outgoing.once("upgrade", resolve);
     outgoing.once("response", (incoming) => {
       // The parser goes on with what it has, even after the request was destroyed.
       if (outgoing.destroyed) return;
+      pieces.isReady = () => incoming.readableLength === 0;
       resolve(incoming);
       // An error of the request now breaks the rest of the answer, and is passed on as the cause.
       outgoing.on("error", (error) => {
@@ -78,15 +78,21 @@ export function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
 /** Room for most answers. */
 const BUFFER_BYTES = 4_096;
 
-/** The whole body, or its first `answerBytesMax` bytes; rejects if it ends early. */
+/** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
 export function readAnswer(
   incoming: IncomingMessage,
-  { answerBytesMax: bytesMax, clock }: Pick<Post, "answerBytesMax" | "clock">,
+  pieces: Pieces,
+  bytesMax: number,
 ): Promise<{ readonly body: Uint8Array; readonly truncated: boolean }> {
   const content = new GrowingBytes(BUFFER_BYTES, bytesMax);
   return new Promise((resolve, reject) => {
-    let parts = 0;
-    let cancelTurn = () => {};
+    let [parts, partsBefore] = [0, 0];
+    pieces.isReady = () => {
+      // Others have their turn after a piece of many parts.
+      const isMany = parts - partsBefore > ANSWER_PARTS_A_TURN;
+      partsBefore = parts;
+      return !isMany && incoming.readableLength === 0;
+    };
     const end = (truncated: boolean) => resolve({ body: content.bytes().slice(), truncated });
     incoming.on("data", (part: Uint8Array) => {
       const kept = part.subarray(0, bytesMax - content.length);
@@ -95,16 +101,11 @@ export function readAnswer(
       if (kept.length < part.length || ++parts > partsMax) {
         end(true);
         incoming.destroy();
-      } else if (parts % ANSWER_PARTS_A_TURN === 0) {
-        // Lets timers run, and with them everybody else, before more is read.
-        incoming.pause();
-        cancelTurn = clock.after(0, () => incoming.resume());
       }
     });
     incoming.once("end", () => end(false));
     incoming.once("error", reject);
     incoming.once("close", () => {
-      cancelTurn();
       if (!incoming.complete) reject(new Error("The answer ended early"));
     });
   });

@@ -9,6 +9,7 @@ import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
 import { failureOf, type SendFailure } from "./failure.ts";
 import type { Guard } from "./guard.ts";
 import type { Connection, KeptConnections } from "./kept_connections.ts";
+import { Pieces } from "./pieces.ts";
 import { agentOn, answerTo, type Post, post, readAnswer } from "./post.ts";
 import type { Rule } from "./rules.ts";
 import { createTrust, type Trust } from "./trust.ts";
@@ -120,7 +121,7 @@ async function attempt(
   const { url, addresses } = vetted;
   const { lane } = request;
   const known = lane === undefined ? undefined : kept?.take(lane, addresses);
-  const outgoing = { ...request, url, signal, clock, answerBytesMax: limits.answerBytesMax };
+  const outgoing = { ...request, url, signal, answerBytesMax: limits.answerBytesMax };
   let firstSentTo: string | undefined;
   if (known !== undefined) {
     const result = await sendOn(known, outgoing, kept);
@@ -135,7 +136,8 @@ async function attempt(
   if (opened.kind === "failed") return { ...opened, unsent: true, ...again };
   const { socket, address } = opened;
   const agent = agentOn(socket, kept !== undefined && lane !== undefined);
-  const connection = { socket, address, agent, openedAt: clock.now() };
+  const pieces = new Pieces(socket, clock);
+  const connection = { socket, address, agent, pieces, openedAt: clock.now() };
   const result = await sendOn(connection, outgoing, kept);
   if (typeof result === "string") {
     const unsent = result === "unsent" ? { unsent: true as const } : undefined;
@@ -158,8 +160,8 @@ async function sendOn(
   request: Post & { readonly signal: AbortSignal; readonly lane?: string },
   kept: KeptConnections | undefined,
 ): Promise<RequestResult | "unanswered" | "unsent"> {
-  const { socket, address } = connection;
-  const { signal, lane } = request;
+  const { socket, address, pieces } = connection;
+  const { signal, lane, answerBytesMax } = request;
   const bytesBefore = socket.bytesRead;
   const end = () => socket.destroy();
   // An event that has fired already does not fire again.
@@ -171,13 +173,13 @@ async function sendOn(
   let isReusable = false;
   try {
     const { outgoing, isClear } = post(request, connection);
-    const incoming = await answerTo(outgoing);
+    const incoming = await answerTo(outgoing, pieces);
     // The type also covers a server's incoming messages, which have no status.
     const status = incoming.statusCode ?? 0;
     // 101 switches to a protocol that was not asked for: what follows is not HTTP.
     if (status < 200) return { kind: "failed", code: "invalid_answer", address };
-    const answer = await readAnswer(incoming, request);
-    isReusable = !answer.truncated && isClear();
+    const answer = await readAnswer(incoming, pieces, answerBytesMax);
+    isReusable = !answer.truncated && pieces.isEmpty && isClear();
     const retryAfter = incoming.headers["retry-after"];
     const asked = retryAfter === undefined ? {} : { retryAfter };
     return { kind: "answered", status, ...answer, address, ...asked };
@@ -187,6 +189,7 @@ async function sendOn(
     return isUnanswered && !signal.aborted ? "unanswered" : { kind: "failed", code, address };
   } finally {
     signal.removeEventListener("abort", end);
+    pieces.release();
     if (isReusable && kept !== undefined && lane !== undefined) kept.keep(lane, connection);
     else socket.destroy();
   }

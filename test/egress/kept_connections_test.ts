@@ -6,6 +6,7 @@ import { assertEquals } from "@std/assert";
 import { Agent } from "node:http";
 import { Socket } from "node:net";
 import { KeptConnections } from "../../src/egress/kept_connections.ts";
+import { Pieces } from "../../src/egress/pieces.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
 import { ATTEMPT_MS, HANG_UP, KEEP, ok, stage, type Turn } from "./keeping.ts";
@@ -74,6 +75,7 @@ Deno.test("a connection that has just been closed or ended is not used, whoever 
     const connection = {
       socket,
       agent: new Agent(),
+      pieces: new Pieces(socket, clock),
       address: "127.0.0.1",
       openedAt: clock.now(),
     };

@@ -1,0 +1,123 @@
+/** What a connection receives at once is handed on in pieces, and not before its reader is ready. */
+import { assert, assertEquals } from "@std/assert";
+import { Socket } from "node:net";
+import { Pieces } from "../../src/egress/pieces.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+import { flooding, serve } from "./destination.ts";
+
+/** Lets everything happen that needs no timer. */
+const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+/** A socket that receives `parts`, read piece by piece. */
+async function receiving(...parts: (Uint8Array | null)[]) {
+  const clock = new FakeClock();
+  const socket = new Socket();
+  const pieces = new Pieces(socket, clock);
+  const seen: (number | string)[] = [];
+  socket.on("data", (piece) => seen.push(piece.length));
+  socket.once("end", () => seen.push("end"));
+  await turn();
+  const more = parts.map((part) => socket.push(part));
+  return { clock, socket, pieces, seen, more };
+}
+
+Deno.test("what is long comes in pieces, in its order and whole, and its end comes last", async () => {
+  const at = await receiving(new Uint8Array(40_000), new Uint8Array(5), null);
+  assertEquals(at.more, [false, false, false], "no more is read from the network meanwhile");
+  await turn();
+  assertEquals(at.seen, [16_384, 16_384, 7_232, 5, "end"]);
+  assert(at.pieces.isEmpty);
+});
+
+Deno.test("what is short is handed on as it comes", async () => {
+  const at = await receiving(new Uint8Array(16_384));
+  assertEquals(at.more, [true]);
+  await turn();
+  assertEquals(at.seen, [16_384]);
+  at.socket.destroy();
+});
+
+Deno.test("the bytes are those that were received", async () => {
+  const sent = crypto.getRandomValues(new Uint8Array(50_000));
+  const socket = new Socket();
+  new Pieces(socket, new FakeClock());
+  const read: Uint8Array[] = [];
+  socket.on("data", (piece) => read.push(piece));
+  socket.push(sent);
+  await turn();
+  assertEquals(
+    new Uint8Array(await new Blob(read.map((piece) => piece.slice())).arrayBuffer()),
+    sent,
+  );
+  socket.destroy();
+});
+
+Deno.test("a reader that is not ready gets the next piece in a later turn of the event loop", async () => {
+  let isReady = true;
+  const at = await receiving();
+  at.pieces.isReady = () => isReady;
+  at.socket.on("data", () => isReady = false);
+  at.socket.push(new Uint8Array(40_000));
+  for (const expected of [[16_384], [16_384, 16_384], [16_384, 16_384, 7_232]]) {
+    await turn();
+    assertEquals(at.seen, expected);
+    isReady = true;
+    at.clock.advance(0);
+  }
+  assertEquals([at.pieces.isEmpty, at.clock.pending], [true, 0]);
+  at.socket.destroy();
+});
+
+Deno.test("of a connection that is closed nothing more is handed on", async () => {
+  const at = await receiving();
+  at.pieces.isReady = () => at.seen.length === 0;
+  at.socket.push(new Uint8Array(40_000));
+  await turn();
+  assertEquals([at.seen, at.clock.pending, at.pieces.isEmpty], [[16_384], 1, false]);
+  at.socket.destroy();
+  await turn();
+  assertEquals([at.seen, at.clock.pending, at.pieces.isEmpty], [[16_384], 0, true]);
+});
+
+Deno.test("nothing is asked of the network while something is held", async () => {
+  const clock = new FakeClock();
+  const socket = new Socket();
+  let asked = 0;
+  socket._read = () => asked++;
+  const pieces = new Pieces(socket, clock);
+  socket.once("data", () => pieces.isReady = () => false);
+  socket.on("data", () => {});
+  await turn();
+  const before = asked;
+  socket.push(new Uint8Array(40_000));
+  await turn();
+  assertEquals([asked, pieces.isEmpty], [before, false]);
+  pieces.release();
+  clock.advance(0);
+  await turn();
+  assert(asked > before && pieces.isEmpty, "all is handed on, and more is asked for");
+  socket.destroy();
+});
+
+Deno.test("an answer in chunks of a byte takes little memory, though the runtime reads MiBs at once", async () => {
+  const readFixture = (name: string) =>
+    Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
+  const [cert, key] = [await readFixture("dest.pem"), await readFixture("dest.key")];
+  const head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+  await using destination = serve(
+    flooding(head, "1\r\nx\r\n".repeat(2_000)),
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }),
+  );
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--allow-net=127.0.0.1", "--allow-read=test/fixtures/tls"],
+      ...["test/egress/sending_process.ts", `https://dest.localhost:${destination.port}/`],
+    ],
+    cwd: new URL("../..", import.meta.url),
+    stderr: "inherit",
+  }).output();
+  const { kind, grownMiB } = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(kind, "answered");
+  // Some 40; it was 900 when the parser got all at once.
+  assert(grownMiB < 250, `${grownMiB} MiB`);
+});
