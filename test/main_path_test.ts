@@ -4,6 +4,7 @@ import type { SendResult } from "../src/deliver/attempt.ts";
 import { verifyChain } from "../src/ledger/chain.ts";
 import { readChains } from "../src/ledger/read_chains.ts";
 import { FakeClock } from "./fakes/fake_clock.ts";
+import { notingReads } from "./fakes/noting_kv.ts";
 import { answered, DESTINATION, openTestService } from "./fakes/test_service.ts";
 
 /** A destination that answers when the test says so. */
@@ -245,6 +246,23 @@ Deno.test("the ledger tells acceptance, attempts and outcome, in a chain that ve
   for await (const { instance, entries, end } of readChains(service.kv)) {
     assertEquals((await verifyChain(instance, entries, end)).kind, "intact");
   }
+});
+
+Deno.test("an export that comes to an idle lane costs two commits and no read, its polls included", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const calls: string[] = [];
+  await using service = await openTestService({
+    kv: notingReads(kv, (call) => void calls.push(call)),
+  });
+  await service.submit("[1]");
+  await service.worker.idle();
+  calls.length = 0;
+  const { id } = await service.submit("[2]");
+  const polled = await service.ask("/lp/export", { id, uri: DESTINATION, data: "{}" });
+  assertEquals((await polled.json()).state, "Finished");
+  assertEquals((await service.poll(id)).state, "Finished");
+  await service.worker.idle();
+  assertEquals(calls, ["atomic", "atomic"]);
 });
 
 Deno.test("ids are fresh", async () => {

@@ -47,6 +47,7 @@ function assertOpens(name: string, exports: typeof exportsOf01): Promise<void> {
         );
       }
       assertEquals(sent.length, 4);
+      assertEquals(await Array.fromAsync(service.ledger.lanes()), []);
       for await (const chain of readChains(kv)) {
         assertEquals((await verifyStored(chain)).kind, "intact");
       }

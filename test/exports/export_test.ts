@@ -5,6 +5,7 @@ import { claimExport, type Turn, turnOf } from "../../src/exports/claim.ts";
 import {
   acceptExport,
   AT_ONCE,
+  keptFrom,
   laneOf,
   settleExport,
   type SettlePolicy,
@@ -478,6 +479,25 @@ Deno.test("with a give-up age of nothing there is one attempt", () => {
   const { record } = settle(delivering(1, 0), failure("connection_refused"), NOW);
   assertEquals(record.state, "finished");
 });
+
+const written: readonly (readonly [when: string, now: number, finishedAt: number])[] = [
+  ["at once", NOW, NOW],
+  ["a day later", NOW + DAY, NOW + DAY],
+  ["by a clock put back meanwhile", NOW - DAY, NOW],
+];
+
+for (const [when, now, finishedAt] of written) {
+  Deno.test(`an end that is written ${when} is kept for the retention time, nothing else is changed`, () => {
+    const facts = { now, retentionMs: POLICY.retentionMs };
+    const end = settle(delivering(1), ANSWER, NOW);
+    assertEquals(keptFrom(end, facts), {
+      ...end,
+      record: { ...end.record, finishedAt, expiresAt: finishedAt + POLICY.retentionMs },
+    });
+    const retry = settle(delivering(1), failure("timed_out"), NOW);
+    assertEquals(keptFrom(retry, facts), retry);
+  });
+}
 
 // Told to come again.
 

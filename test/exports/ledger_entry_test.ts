@@ -29,6 +29,14 @@ Deno.test("what is no URL has no place in the ledger", () => {
   }
 });
 
+Deno.test("nor has a URL without a host, whose path may hold anything", () => {
+  for (
+    const uri of ["blob:https://user:secret@a.example/", "mailto:secret@a.example", "data:,secret"]
+  ) {
+    assertEquals(hostAndPathOf(uri), { host: "", path: "" });
+  }
+});
+
 Deno.test("whatever the destination, its place holds no credentials, query or fragment", () => {
   const secret = "5ecret";
   const label = fc.stringMatching(/^[a-z][a-z0-9]{0,9}$/);

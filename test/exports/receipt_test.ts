@@ -9,6 +9,7 @@ import type {
 } from "../../src/exports/record.ts";
 import type { FailureCode } from "../../src/exports/failure.ts";
 import {
+  answerBytesOf,
   finishedReceipt,
   isPast,
   openReceipt,
@@ -155,6 +156,12 @@ Deno.test("a text is shown as it came, byte-order mark and all, wherever it was 
     }),
     { numRuns: 300 },
   );
+});
+
+Deno.test("only a receipt of an answer holds bytes of one", () => {
+  const answer = finished({ kind: "answered", status: 200, truncated: false, answerBytes: 7 });
+  assertEquals(answerBytesOf(answer), 7);
+  for (const [what, record] of states) assertEquals(answerBytesOf(record), 0, what);
 });
 
 Deno.test("no byte of an answer is lost between text and base64", () => {

@@ -137,6 +137,7 @@ Deno.test("a wake-up that should have rung before another one is armed again: it
   assertEquals(await arm(at), [], "it is on its way");
   deliver(later);
   assertEquals((await arm(at)).length, 1);
+  assertEquals((await arm(at + 10_000)).length, 1, "this one has rung, by a clock since put back");
 });
 
 Deno.test("a wake-up survives its process: the next one on the store is rung", async () => {

@@ -109,6 +109,30 @@ Deno.test("more than one commit can hold is spread over several, in order", asyn
   kv.close();
 });
 
+const MANY: readonly (readonly [what: string, batch: (n: number) => Batch])[] = [
+  ["checks", (n) => ({
+    checks: Array.from({ length: 5 }, (_, key) => ({ key: ["check", n, key], versionstamp: null })),
+  })],
+  ["bytes of keys", (n) => ({ deletes: [], sets: [longKey(n)] })],
+  ["writes", (n) => ({
+    deletes: Array.from({ length: 50 }, (_, key) => ["delete", n, key]),
+  })],
+];
+
+/** A key of some 1,800 bytes, as it is counted and as KV counts it. */
+function longKey(n: number) {
+  return { key: ["語".repeat(600), n], value: new Uint8Array(1) };
+}
+
+for (const [what, batch] of MANY) {
+  Deno.test(`changes with more ${what} than one commit can hold share as few as can hold them`, async () => {
+    const { kv, group, commits } = await open();
+    await Promise.all(Array.from({ length: 60 }, (_, n) => group.commit(batch(n))));
+    assert(commits() >= 2 && commits() <= 6, `${commits()} commits`);
+    kv.close();
+  });
+}
+
 Deno.test("a change that is more than is put together, and not more than KV takes, is committed alone", async () => {
   const { kv, group, commits } = await open();
   const value = new Uint8Array(65_000);

@@ -7,6 +7,8 @@ import { instanceOf } from "../../src/ledger/instance.ts";
 import { keys } from "../../src/ledger/keys.ts";
 import type { KvLedger } from "../../src/ledger/kv_ledger.ts";
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
+import { entriesIn } from "../../src/ledger/pages.ts";
+import { StorageError, type StorageState } from "../../src/ledger/storage.ts";
 import { decodeExport, encodeLease } from "../../src/ledger/stored.ts";
 import { ClockBell } from "../fakes/clock_bell.ts";
 import { denying } from "../fakes/denying_kv.ts";
@@ -14,6 +16,8 @@ import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { Fault, quiet, STALL_MS } from "../fakes/fault.ts";
 import { faultyKv } from "../fakes/faulty_kv.ts";
+import { notingReads } from "../fakes/noting_kv.ts";
+import { RecordsTold } from "../fakes/records_told.ts";
 import { having } from "../fakes/ruled.ts";
 import { testLedger } from "./ledger_contract.ts";
 
@@ -24,10 +28,16 @@ interface Opened extends AsyncDisposable {
   rung(): string[];
 }
 
+interface Bounds {
+  readonly storage?: () => StorageState;
+  readonly storedBytesPerDay?: number;
+}
+
 async function open(
   kv: Deno.Kv,
   close: () => Promise<void> | void = () => {},
   clock = new FakeClock(),
+  { storage = () => ({ kind: "well" }), storedBytesPerDay = 1e12 }: Bounds = {},
 ): Promise<Opened> {
   const bell = new ClockBell(clock);
   const ledger = await openKvLedger({
@@ -36,9 +46,9 @@ async function open(
     clock,
     random: () => 0.5,
     instance: await instanceOf(kv, "the-instance"),
-    storage: () => Promise.resolve({ kind: "well" }),
+    storage: () => Promise.resolve(storage()),
     marks: { unsafe_loopback: true },
-    storedBytesPerDay: 1e12,
+    storedBytesPerDay,
     openMax: { exports: 100, bytes: 10_485_760 },
   });
   let rung: string[] = [];
@@ -110,6 +120,7 @@ async function twoInLane({ ledger, clock }: Opened, answer = new Uint8Array()) {
     lane,
     ids: [first.change.record.id, second.change.record.id] as const,
     settle: () => ledger.change(claimed, settlement, { answer, follower }),
+    settleAlone: () => ledger.change(claimed, settlement, { answer }),
   };
 }
 
@@ -136,6 +147,13 @@ Deno.test("a store has one name, whoever opens it", async () => {
   kv.close();
 });
 
+Deno.test("a new store has one name, though two come to name it at once", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const [one, other] = await Promise.all(["one", "other"].map((name) => instanceOf(kv, name)));
+  assertEquals(one, other);
+  assertEquals((await kv.get(keys.instance())).value, one);
+});
+
 Deno.test("a large payload that is not accepted leaves nothing behind", async () => {
   await using opened = await open(await Deno.openKv(":memory:"));
   const { ledger, clock, kv } = opened;
@@ -151,41 +169,49 @@ Deno.test("a large payload that is not accepted leaves nothing behind", async ()
   assert(!kept.includes("staged"));
 });
 
-Deno.test("parts staged by a process that died are swept, those of accepted exports stay", async () => {
-  const kv = await Deno.openKv(":memory:");
-  const fault = new Fault("crashes", 4);
-  await using opened = await open(faultyKv(kv, fault));
-  const { clock } = opened;
-  const kept = accepting(clock, 1_000_000);
-  await opened.ledger.accept(kept.change, kept.payload);
-  fault.arm();
-  const lost = accepting(clock, 1_000_000);
-  await assertRejects(() => opened.ledger.accept(lost.change, lost.payload));
-  fault.disarm();
-  assert((await keysIn(kv)).includes("staged"));
-  assertEquals(await opened.ledger.sweep(), 0, "it may still be on its way");
-  clock.advance(600_001);
-  assertEquals(await opened.ledger.sweep(), 1);
-  assertEquals((await keysIn(kv)).filter((key) => key === "payload").length, 16);
-  assert(!(await keysIn(kv)).includes("staged"));
-});
+for (const way of [1, -1]) {
+  Deno.test(`parts staged by a process that died are swept when they are ten minutes ${way > 0 ? "old" : "ahead of a clock put back"}, those of accepted exports stay`, async () => {
+    const kv = await Deno.openKv(":memory:");
+    const fault = new Fault("crashes", 4);
+    await using opened = await open(faultyKv(kv, fault));
+    const { clock } = opened;
+    const kept = accepting(clock, 1_000_000);
+    await opened.ledger.accept(kept.change, kept.payload);
+    fault.arm();
+    const lost = accepting(clock, 1_000_000);
+    await assertRejects(() => opened.ledger.accept(lost.change, lost.payload));
+    fault.disarm();
+    assert((await keysIn(kv)).includes("staged"));
+    assertEquals(await opened.ledger.sweep(), 0, "it may still be on its way");
+    clock.jump(600_000 * way);
+    assertEquals(await opened.ledger.sweep(), 0, "nor for ten minutes");
+    clock.jump(way);
+    assertEquals(await opened.ledger.sweep(), 1);
+    assertEquals((await keysIn(kv)).filter((key) => key === "payload").length, 16);
+    assert(!(await keysIn(kv)).includes("staged"));
+  });
+}
 
-Deno.test("a submission that is swept while it is still being staged is refused, and leaves nothing", async () => {
-  const kv = await Deno.openKv(":memory:");
-  const clock = new FakeClock();
-  // The marker is the first call, the parts are the second: they come when the sweeper has been.
-  const fault = new Fault("stalls", 2, clock);
-  await using opened = await open(faultyKv(kv, fault), () => {}, clock);
-  fault.arm();
-  const slow = accepting(clock, 1_000_000);
-  const refused = assertRejects(() => opened.ledger.accept(slow.change, slow.payload));
-  await quiet(fault);
-  clock.jump(3_600_000);
-  assertEquals(await opened.ledger.sweep(), 1);
-  clock.advance(STALL_MS);
-  await refused;
-  assertEquals((await keysIn(kv)).filter((key) => key === "payload" || key === "staged"), []);
-});
+// The marker is the first call, the parts are the next two, then it is accepted.
+for (const [call, when] of [[2, "still being staged"], [4, "about to be accepted"]] as const) {
+  Deno.test(`a submission that is swept while it is ${when} is refused, and leaves nothing`, async () => {
+    const kv = await Deno.openKv(":memory:");
+    const clock = new FakeClock();
+    // It comes when the sweeper has been.
+    const fault = new Fault("stalls", call, clock);
+    await using opened = await open(faultyKv(kv, fault), () => {}, clock);
+    fault.arm();
+    const slow = accepting(clock, 1_000_000);
+    const refused = assertRejects(() => opened.ledger.accept(slow.change, slow.payload));
+    await quiet(fault);
+    clock.jump(3_600_000);
+    assertEquals(await opened.ledger.sweep(), 1);
+    clock.advance(STALL_MS);
+    await refused;
+    const left = new Set(await keysIn(kv));
+    assertEquals(left, new Set(["decoy", "format", "instance"]));
+  });
+}
 
 Deno.test("what was accepted by a commit whose answer was lost, and a read behind it too, is accepted", async () => {
   const kv = await Deno.openKv(":memory:");
@@ -202,6 +228,21 @@ Deno.test("what was accepted by a commit whose answer was lost, and a read behin
   const lane = submissions[0]?.change.record.lane ?? "";
   const waiting = await Array.fromAsync(kv.list({ prefix: keys.lanes(lane) }));
   assertEquals(waiting.length, 3);
+});
+
+Deno.test("what was accepted is accepted also where nobody could look after its commit in time", async () => {
+  using real = await Deno.openKv(":memory:");
+  const { kv, denyNext, isOver } = denying(real);
+  const { ledger, clock } = await open(kv);
+  await ledger.enter({ kind: "refusals.omitted", at: 0, count: 1 });
+  const submissions = [1, 10].map((bytes) => accepting(clock, bytes));
+  denyNext(2);
+  const acceptances = await Promise.all(
+    submissions.map(({ change, payload }) => ledger.accept(change, payload)),
+  );
+  assertEquals(isOver(), true, "the commit lied, and two reads failed");
+  assertEquals(acceptances, Array(2).fill({ kind: "accepted" }));
+  assertEquals(ledger.openTotal(), { exports: 2, bytes: 11 });
 });
 
 Deno.test("what is finished is kept for its retention and the spread of expiries, answer and all", async () => {
@@ -222,6 +263,110 @@ Deno.test("what is finished is kept for its retention and the spread of expiries
   // Half of five minutes, as chance has it here.
   const expireIn = POLICY.retentionMs + 150_000;
   assertEquals(kept, [["export", expireIn], ["answer", expireIn]]);
+  const { change, payload } = accepting(opened.clock, 10);
+  const idempotency = { key: "k", fingerprint: "f", expiresAt: opened.clock.now() + 5_000 };
+  await opened.ledger.accept(change, payload, { idempotency });
+  assertEquals(kept.slice(2), [["idempotency", 5_000]]);
+});
+
+const LITTLE_ROOM: readonly (readonly [StorageState, done: readonly string[]])[] = [
+  [{ kind: "low", roomBytes: 1 }, ["settle", "settle and claim"]],
+  [{ kind: "exhausted", roomBytes: 1 }, ["settle"]],
+  [{ kind: "lost" }, []],
+];
+
+for (const [state, done] of LITTLE_ROOM) {
+  Deno.test(`a ledger on a store that is ${state.kind} does ${done.join(" or ") || "nothing"}, and enters no refusal`, async () => {
+    using kv = await Deno.openKv(":memory:");
+    let now: StorageState = { kind: "well" };
+    const opened = await open(kv, () => {}, new FakeClock(), { storage: () => now });
+    const { ledger, clock } = opened;
+    const { settle, settleAlone } = await twoInLane(opened);
+    const { change, payload } = accepting(clock, 10);
+    now = state;
+    const uses: Readonly<Record<string, () => Promise<unknown>>> = {
+      accept: () => ledger.accept(change, payload),
+      enter: () => ledger.enter({ kind: "refusals.omitted", at: 0, count: 1 }),
+      probe: () => ledger.probe(),
+      "settle and claim": settle,
+      settle: settleAlone,
+    };
+    for (const [name, use] of Object.entries(uses)) {
+      if (done.includes(name)) await use();
+      else await assertRejects(use, StorageError, "Cannot write to the store", name);
+    }
+  });
+}
+
+Deno.test("what a commit may have claimed though it said that it failed is not told as it was before", async () => {
+  using real = await Deno.openKv(":memory:");
+  const { kv, denyNext } = denying(real);
+  const opened = await open(kv);
+  const { ids, settle } = await twoInLane(opened);
+  denyNext();
+  await assertRejects(settle);
+  assertEquals(await statesIn(real, ids), ["finished", "delivering"]);
+  const told = await Promise.all(ids.map((id) => opened.ledger.find(id, () => true)));
+  assertEquals(told.map((record) => record?.state), ["finished", "delivering"]);
+});
+
+Deno.test("an export counts as much against a day's bytes, however it is claimed", async () => {
+  const waits = [];
+  for (const isTogether of [true, false]) {
+    using kv = await Deno.openKv(":memory:");
+    const opened = await open(kv, () => {}, new FakeClock(), { storedBytesPerDay: 2_500 });
+    const { ledger, clock } = opened;
+    const { lane, settle, settleAlone } = await twoInLane(opened);
+    if (isTogether) assertNotEquals(await settle(), undefined);
+    else {
+      assertNotEquals(await settleAlone(), undefined);
+      const head = defined(await ledger.head(lane));
+      assertNotEquals(await ledger.change(head, claimOf(head.record, clock)), undefined);
+    }
+    const { change, payload } = accepting(clock, 10);
+    waits.push(await ledger.accept(change, payload));
+  }
+  assertEquals(waits.map(({ kind }) => kind), ["over_quota", "over_quota"]);
+  assertEquals(waits[0], waits[1]);
+});
+
+Deno.test("every entry carries the marks that its ledger was opened with", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const opened = await open(kv);
+  const { settle } = await twoInLane(opened);
+  await settle();
+  await opened.ledger.enter({ kind: "refusals.omitted", at: 0, count: 1 });
+  const pages = await Array.fromAsync(kv.list<Uint8Array>({ prefix: keys.pages() }));
+  const entries = pages.flatMap(({ value }) => entriesIn(value))
+    .map((entry) => JSON.parse(new TextDecoder().decode(entry)));
+  assertEquals(entries.length, 6);
+  assertEquals(entries.filter((entry) => entry.unsafe_loopback !== true), []);
+});
+
+Deno.test("a poll of what was committed a moment ago costs the store nothing", async () => {
+  using real = await Deno.openKv(":memory:");
+  const calls: string[] = [];
+  const opened = await open(notingReads(real, (call) => void calls.push(call)));
+  const { ledger } = opened;
+  const assertKnown = async (id: string, state: string) => {
+    calls.length = 0;
+    const told = new RecordsTold();
+    assertEquals((await ledger.find(id, () => true))?.state, state);
+    ledger.watch(id, told)();
+    assertEquals([told.states(), calls], [[state], []]);
+  };
+  const { ids: [first, second], settle } = await twoInLane(opened);
+  await assertKnown(first, "delivering");
+  await assertKnown(second, "pending");
+  const { change, payload } = accepting(opened.clock, 10);
+  assertNotEquals(await settle(), undefined);
+  await assertKnown(first, "finished");
+  await assertKnown(second, "delivering");
+  const other = acceptExport({ owner: "b", uri: "https://a.example/", payload }, {
+    ...{ id: change.record.id, now: opened.clock.now(), giveUpAfterMs: 60_000 },
+  });
+  await ledger.accept(other, payload, { claim: claimOf(other.record, opened.clock) });
+  await assertKnown(other.record.id, "delivering");
 });
 
 Deno.test("whoever has lost the lease alone changes nothing", async () => {

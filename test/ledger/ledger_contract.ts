@@ -93,6 +93,22 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     assertEquals(await claim(test, head), undefined, "nor does a late one");
   });
 
+  promise(
+    "a head that was tried since it was read cannot be claimed as it was then",
+    async (test) => {
+      const { lane } = await accept(test, {});
+      const stale = await headOf(test, lane);
+      const claimed = defined(await claim(test, stale));
+      const outcome = { kind: "failed", code: "dns_error", ms: 1 } as const;
+      const facts = { now: test.clock.now(), chance: 0 };
+      await test.ledger.change(claimed, settleExport(claimed.record, outcome, POLICY, facts));
+      const head = await headOf(test, lane);
+      assertEquals([head.record.attempts, head.lease], [1, stale.lease]);
+      assertEquals(await claim(test, stale), undefined);
+      assertEquals((await headOf(test, lane)).record, head.record);
+    },
+  );
+
   promise("an export that comes to an idle lane is accepted and claimed in one", async (test) => {
     const { change, payload } = accepting(test, {});
     const claimed = defined(await acceptClaimed(test, change, payload));

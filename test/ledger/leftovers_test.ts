@@ -1,10 +1,10 @@
 /** What the ledger leaves behind where the store, or time, plays tricks. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { acceptExport } from "../../src/exports/export.ts";
 import { GroupCommit } from "../../src/ledger/group_commit.ts";
 import { entriesIn } from "../../src/ledger/pages.ts";
 import { NextInLane } from "../../src/ledger/next_in_lane.ts";
-import { abandon, stage } from "../../src/ledger/staging.ts";
+import { abandon, stage, writeParts } from "../../src/ledger/staging.ts";
 import { STAGING_MAX_MS } from "../../src/limits.ts";
 import { denying } from "../fakes/denying_kv.ts";
 import { defined } from "../fakes/expect.ts";
@@ -72,7 +72,16 @@ Deno.test("what was accepted between two steps of its removal keeps its parts", 
   assertEquals(kept, parts);
 });
 
-Deno.test("an empty lane leaves nothing in memory, also after the same submission twice at once", async () => {
+Deno.test("parts of what was swept meanwhile are not written", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const marker = await stage(kv, "id", [new Uint8Array([1])], 0);
+  await abandon(kv, "id");
+  const parts = [{ key: ["payload", "id", 1], value: new Uint8Array([2]) }];
+  await assertRejects(() => writeParts(kv, parts, marker), Error, "was changed");
+  assertEquals(await Array.fromAsync(kv.list({ prefix: [] })), []);
+});
+
+Deno.test("an empty lane leaves nothing in memory, also after the same submission twice at once, or one that failed", async () => {
   const left = new Set<string>();
   const { follow, leave } = NextInLane.prototype;
   NextInLane.prototype.follow = function (...args) {
@@ -93,6 +102,14 @@ Deno.test("an empty lane leaves nothing in memory, also after the same submissio
     }
     await world.pass(60_000);
     assertEquals(await Array.fromAsync(service.ledger.lanes()), []);
+    assertEquals(left.size, 0);
+    world.trouble.rule = () => "fails";
+    for (let n = 0; n < 5; n++) {
+      await service.submit("{}", { uri: `https://a.example/${n}` }).catch(() => {});
+    }
+    assertEquals(left.size > 0, true, "the store may have accepted them");
+    world.trouble.rule = () => undefined;
+    await world.pass(60_000);
     assertEquals(left.size, 0);
   } finally {
     Object.assign(NextInLane.prototype, { follow, leave });

@@ -62,7 +62,7 @@ async function open(kv: Deno.Kv) {
     const settle = await claim(lane);
     defined(await settle());
   };
-  return { ledger, accept, acceptClaimed, claim, finish, kv };
+  return { ledger, clock, accept, acceptClaimed, claim, finish, kv };
 }
 
 /** What the store says that `owner` has open. */
@@ -263,6 +263,23 @@ Deno.test("a lane stays in doubt if it was found empty before the doubt, or whil
   assertEquals(counted.doubtSince("lane"), undefined);
   assertEquals(counted.isEmpty("lane"), true);
   counted.foundEmpty("lane", undefined);
+  counted.add(one);
+  deny();
+  counted.foundEmpty("lane", counted.doubtSince("lane"));
+  assertEquals(counted.isEmpty("lane"), true, "what was read counts, not what was counted");
+});
+
+Deno.test("an export that was settled by whoever took it over is counted as ended once", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { ledger, clock, accept, claim } = await open(kv);
+  const { record } = await accept("a", 10);
+  await accept("a", 20);
+  const settleLate = await claim(record.lane);
+  clock.advance(1_000);
+  const settle = await claim(record.lane);
+  assertNotEquals(await settle(), undefined);
+  assertEquals(await settleLate(), undefined);
+  assertEquals(ledger.openTotal(), { exports: 1, bytes: 20 });
 });
 
 Deno.test("what was settled by a commit that said it failed is open no longer, and counted once", async () => {

@@ -103,6 +103,7 @@ Deno.test("what is watched in the store is not known here until that ends", () =
   recent.note(life.pending);
   let stopped = 0;
   const [one, other] = [1, 2].map(() => recent.leave("a", () => stopped++));
+  assertEquals(recent.record("a"), undefined);
   recent.note(life.delivering);
   assertEquals(recent.record("a"), undefined);
   one?.();

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { keys } from "../../src/ledger/keys.ts";
 import { watchStored } from "../../src/ledger/look_up.ts";
+import { having } from "../fakes/ruled.ts";
 import { RecordsTold } from "../fakes/records_told.ts";
 
 const ID = "0192d3a5-0000-7000-8000-000000000000";
@@ -25,6 +26,22 @@ Deno.test("a watch ends at what this version cannot read", async () => {
   await told.ended;
   assertEquals(told.states(), []);
   stop();
+  kv.close();
+});
+
+Deno.test("a watch that is stopped tells nothing more, not even what the store has just told it", async () => {
+  const kv = await Deno.openKv(":memory:");
+  let news = (_: unknown) => {};
+  const watch = () =>
+    new ReadableStream({ start: (controller) => news = (entry) => controller.enqueue([entry]) });
+  const told = new RecordsTold();
+  const stop = watchStored(having(kv, { watch }), ID, told);
+  news({ value: null });
+  assertEquals(await told.next(), undefined);
+  news({ value: null });
+  stop();
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals([told.states(), told.ends], [[], 0]);
   kv.close();
 });
 
