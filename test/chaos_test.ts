@@ -46,8 +46,8 @@ async function assertShown({ service, read }: World): Promise<void> {
   assertEquals([...timesRead.keys()], [], "left, and not shown");
 }
 
-/** What stood first in a lane arrived first. */
-async function assertOrder(kv: Deno.Kv, { sent }: World): Promise<void> {
+/** What stood first in a lane arrived first, and nothing behind it was tried before it had an end. */
+async function assertOrder(kv: Deno.Kv, { sent, service }: World): Promise<void> {
   const places = new Map<string, { lane: string; order: number }>();
   for await (const { value } of kv.list<Uint8Array>({ prefix: ["export"] })) {
     const { order, record } = decodeExport(value);
@@ -59,6 +59,14 @@ async function assertOrder(kv: Deno.Kv, { sent }: World): Promise<void> {
     const { lane, order } = defined(places.get(id));
     assertEquals(Math.max(order, last.get(lane) ?? 0), order, `${id} overtook another`);
     last.set(lane, order);
+  }
+  const begun = new Map<string, string>();
+  for (const { kind, id, next } of await service.entries()) {
+    if (typeof id !== "string" || !kind.startsWith("attempt.")) continue;
+    const { lane } = defined(places.get(id));
+    assertEquals(begun.get(lane) ?? id, id, `${id} was tried before its turn`);
+    if (next === "finished") begun.delete(lane);
+    else begun.set(lane, id);
   }
 }
 

@@ -35,6 +35,8 @@ for (const jump of JUMPS) {
     assertEquals((await service.poll(id)).state, "Finished");
     assertEquals((await service.poll(behind.id)).state, "Finished");
     assertEquals(sent.length, 2);
+    const ages = service.log.flatMap(({ ageMs }) => ageMs === undefined ? [] : [Number(ageMs)]);
+    assertEquals([ages.length, ages.filter((age) => age < 0)], [2, []]);
   });
 
   Deno.test(`what waits for its next attempt when the clock jumps ${described(jump)} is tried within minutes, once`, async () => {

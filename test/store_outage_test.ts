@@ -37,6 +37,22 @@ Deno.test("nor has one failing commit while the clock is put forward", async () 
   assertEquals(service.sent.length, 1);
 });
 
+Deno.test("nor has one failing commit that was to claim the export behind as well", async () => {
+  const arrivals = [1, 2].map(() => Promise.withResolvers<SendResult>());
+  const world = await openRuled({
+    destination: () => arrivals[world.service.sent.length - 1]?.promise ?? answered(),
+  });
+  await using service = world.service;
+  for (const data of ["[1]", "[2]", "[3]"]) await service.submit(data);
+  arrivals[0]?.resolve(answered());
+  await world.pass(0);
+  world.trouble.failOnce();
+  arrivals[1]?.resolve(answered());
+  await world.pass(120_000);
+  const sent = service.sent.map(({ body }) => new TextDecoder().decode(body));
+  assertEquals(sent, ["[1]", "[2]", "[3]"]);
+});
+
 Deno.test("nor has one failing commit while the service stops", async () => {
   const kv = await Deno.openKv(":memory:");
   const arrival = Promise.withResolvers<SendResult>();
@@ -56,6 +72,18 @@ Deno.test("nor has one failing commit while the service stops", async () => {
   await killRuled(two);
   kv.close();
   assertEquals(sent.length, 1, "there were 8 s to write down that it had been answered");
+});
+
+Deno.test("while an outcome waits for the store, that is logged once a minute", async () => {
+  const world = await openRuled({
+    destination: () => (world.trouble.rule = () => "fails", answered()),
+  });
+  await using service = world.service;
+  await service.submit();
+  await world.pass(599_000);
+  world.trouble.rule = () => undefined;
+  await world.pass(60_000);
+  assertEquals(service.log.filter(({ event }) => event === "store.failed").length, 10);
 });
 
 Deno.test("thousands of lanes do not fill the log while the store has no room", async () => {

@@ -36,7 +36,7 @@ Deno.test("an attempt is one request, with the export's id for receivers that de
   const { sent, signal } = await attempt({ kind: "failed", code: "timed_out" });
   assertEquals(sent.length, 1);
   const [request] = sent;
-  assertEquals(request?.uri, RECORD.uri);
+  assertEquals([request?.uri, request?.lane], [RECORD.uri, RECORD.lane]);
   assertEquals(request?.headers, {
     "content-type": "application/json",
     "idempotency-key": RECORD.id,

@@ -1,7 +1,11 @@
 /** A hand that was overtaken, or that the store has told less than it did: the lane is looked at again. */
 import { assertEquals } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
+import { keys } from "../../src/ledger/keys.ts";
+import type { Held } from "../../src/ledger/ledger.ts";
+import { encodeLease } from "../../src/ledger/stored.ts";
 import { denying } from "../fakes/denying_kv.ts";
+import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { hang, killRuled, openRuled } from "../fakes/ruled.ts";
 import { answered, DESTINATION, openTestService } from "../fakes/test_service.ts";
@@ -31,6 +35,41 @@ Deno.test("who loses the race for a claim looks at the lane a second later", asy
   await worker.idle();
   ledger.change = change;
   assertEquals(sent.length, 1);
+  clock.advance(1_000);
+  await worker.idle();
+  assertEquals(sent.length, 2);
+});
+
+Deno.test("an outcome whose lane was taken over meanwhile is logged as superseded, and not kept", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  await using service = await openTestService({ destination: () => arrival.promise });
+  const { clock, kv, log, worker } = service;
+  const { id } = await service.submit();
+  const { lane } = defined(await service.ledger.find(id, () => true));
+  const claimant = { instance: "another", boot: "first" };
+  const now = clock.now();
+  await kv.set(keys.lease(lane), encodeLease({ id, claimant, since: now, until: now + 45_000 }));
+  arrival.resolve(answered());
+  await worker.idle();
+  const ends = log.filter(({ event }) => event === "delivery.attempted").map(({ next }) => next);
+  assertEquals([ends, (await service.poll(id)).state], [["superseded"], "Processing"]);
+});
+
+Deno.test("a defect holds its lane up for a second, and is logged with its place", async () => {
+  await using service = await openTestService({
+    destination: () => service.sent.length === 1 ? REFUSED : answered(),
+  });
+  const { clock, ledger, log, worker, sent } = service;
+  await service.submit();
+  await worker.idle();
+  const { head } = ledger;
+  ledger.head = () => Promise.resolve({} as Held);
+  clock.advance(5_000);
+  await worker.idle();
+  ledger.head = head;
+  const lines = log.filter(({ event }) => event === "lane.failed");
+  assertEquals([sent.length, lines.every(({ frames }) => Array.isArray(frames))], [1, true]);
+  assertEquals(lines.length > 0, true);
   clock.advance(1_000);
   await worker.idle();
   assertEquals(sent.length, 2);

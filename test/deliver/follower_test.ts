@@ -1,10 +1,12 @@
 /** What stands behind in a lane: taken along by the hand that is there, but not where that does harm. */
 import { assertEquals } from "@std/assert";
-import type { SendResult } from "../../src/deliver/attempt.ts";
-import { answered, openTestService } from "../fakes/test_service.ts";
+import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
+import { answered, openTestService, type TestServiceOptions } from "../fakes/test_service.ts";
 
 const HOUR_MS = 3_600_000;
 const STEP_MS = 10_000;
+const dataOf = (sent: readonly OutboundRequest[]) =>
+  sent.map(({ body }) => new TextDecoder().decode(body));
 const REFUSED: SendResult = { kind: "failed", code: "connection_refused" };
 
 Deno.test("a lane is delivered to its end by one hand, in order, without being woken", async () => {
@@ -13,13 +15,61 @@ Deno.test("a lane is delivered to its end by one hand, in order, without being w
     destination: () => arrivals[service.sent.length - 1]?.promise ?? answered(),
   });
   for (const data of ["[1]", "[2]", "[3]"]) await service.submit(data);
+  const { ledger } = service;
+  const head = ledger.head.bind(ledger);
+  const sentAtLooks: number[] = [];
+  ledger.head = (lane) => (sentAtLooks.push(service.sent.length), head(lane));
   for (const { resolve } of arrivals) resolve(answered());
   await service.worker.idle();
-  const sent = service.sent.map(({ body }) => new TextDecoder().decode(body));
-  assertEquals(sent, ["[1]", "[2]", "[3]"]);
+  assertEquals(dataOf(service.sent), ["[1]", "[2]", "[3]"]);
+  assertEquals(sentAtLooks.includes(2), false, "the third one was known when the second was sent");
   const kinds = (await service.entries()).map(({ kind }) => kind);
   assertEquals(kinds.filter((kind) => kind === "attempt.ended").length, 3);
 });
+
+Deno.test("what stands behind an export that is tried again waits until that has an end", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  await using service = await openTestService({
+    destination: () => [arrival.promise, REFUSED][service.sent.length - 1] ?? answered(),
+  });
+  const { clock, worker, sent } = service;
+  for (const data of ["[1]", "[2]"]) await service.submit(data);
+  arrival.resolve(REFUSED);
+  await worker.idle();
+  assertEquals(dataOf(sent), ["[1]"]);
+  clock.advance(5_000);
+  await worker.idle();
+  assertEquals(dataOf(sent), ["[1]", "[1]"]);
+  clock.advance(30_000);
+  await worker.idle();
+  assertEquals(dataOf(sent), ["[1]", "[1]", "[1]", "[2]"]);
+});
+
+const BUSY: readonly (readonly [what: string, TestServiceOptions, other: string])[] = [
+  ["the only hand", { parallel: 1 }, "https://other.example/"],
+  ["the only place at its host", { parallelPerHost: 1 }, "https://destination.example/other"],
+];
+
+for (const [what, options, uri] of BUSY) {
+  Deno.test(`a lane that has ${what} does not keep it to its end while another one waits for it`, async () => {
+    const [first, second] = [1, 2].map(() => Promise.withResolvers<SendResult>());
+    const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+    await using service = await openTestService({
+      ...options,
+      destination: () => {
+        if (service.sent.length === 2) reach();
+        return [first, second][service.sent.length - 1]?.promise ?? answered();
+      },
+    });
+    for (const data of ["[1]", "[2]", "[3]"]) await service.submit(data);
+    first?.resolve(answered());
+    await reached;
+    await service.submit(`["other"]`, { uri });
+    second?.resolve(answered());
+    await service.worker.idle();
+    assertEquals(dataOf(service.sent), ["[1]", "[2]", `["other"]`, "[3]"]);
+  });
+}
 
 Deno.test("nobody follows an export that was given up to a host that cannot be reached", async () => {
   const tries: { data: string; at: number }[] = [];

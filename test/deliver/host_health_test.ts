@@ -89,6 +89,22 @@ Deno.test("of failing hosts only a thousand are remembered", () => {
   assertEquals(health.unreachable, 0);
 });
 
+Deno.test("the one that failed longest ago is forgotten first, and holds nobody back any more", () => {
+  const health = new HostHealth(PROBE_MS);
+  const fail = (host: string) => {
+    for (let n = 0; n < 5; n++) health.learn(host, "lane", REFUSED, NOW);
+  };
+  for (const host of ["first", "second"]) {
+    fail(host);
+    health.admit(host, `lane to ${host}`, NOW);
+  }
+  for (let n = 0; n < 998; n++) fail(`host ${n}`);
+  fail("first");
+  fail("one more");
+  assertEquals(["first", "second"].map((host) => health.isUnreachable(host)), [true, false]);
+  assertEquals([health.unreachable, health.heldBack], [1_000, 1]);
+});
+
 Deno.test("a host that is down is tried by one export at a time, seen in log and health, and none is lost", async () => {
   let down = true;
   await using service = await openTestService({

@@ -70,6 +70,7 @@ Deno.test("whoever comes and goes, no host is over its bound and none is forgott
         }
         const waits = [...asked.values()].some((queue) => queue.slice(max).includes(lane));
         assertEquals(places.isWaiting(lane), waits);
+        assertEquals(places.isWanted(host), (asked.get(host) ?? []).length > max);
       }
     }),
     { numRuns: 300 },

@@ -1,6 +1,9 @@
-/** Lanes that are only looked at keep no hand from what is submitted meanwhile. */
+/** Which lanes are looked at, and that those keep no hand from what is submitted meanwhile. */
 import { assertEquals } from "@std/assert";
-import { answered, openTestService } from "../fakes/test_service.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+import { hang, killRuled, openRuled } from "../fakes/ruled.ts";
+import { answered, openTestService, type TestServiceOptions } from "../fakes/test_service.ts";
+import { until } from "../http/socket_client.ts";
 
 const LANES = 40;
 
@@ -35,3 +38,46 @@ Deno.test("what is submitted while many lanes are looked at is delivered at once
   await service.worker.idle();
   assertEquals(looked.toSorted(), lanes.toSorted());
 });
+
+const BOUNDS: readonly (readonly [what: string, TestServiceOptions, looked: number])[] = [
+  ["than there are hands", { parallel: 2 }, 2],
+  ["to a host than it has places", { parallelPerHost: 2 }, 5],
+];
+
+for (const [what, bounds, looked] of BOUNDS) {
+  Deno.test(`of what a start finds no more is sent at once ${what}, and what waits is not looked at again`, async () => {
+    const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+    const killed = await openRuled({ kv, clock, destination: hang });
+    for (let n = 0; n < 5; n++) {
+      await killed.service.submit("{}", { uri: `https://destination.example/${n}` });
+    }
+    await killRuled(killed);
+    const { promise: answers, resolve: answer } = Promise.withResolvers<void>();
+    let [looks, running, most] = [0, 0, 0];
+    {
+      await using service = await openTestService({
+        ...bounds,
+        kv,
+        clock,
+        destination: async () => {
+          most = Math.max(most, ++running);
+          await answers;
+          running--;
+          return answered();
+        },
+      });
+      const { ledger, worker, sent } = service;
+      const head = ledger.head.bind(ledger);
+      ledger.head = (lane) => (looks++, head(lane));
+      await worker.wakeAll();
+      await until(() => looks >= looked && sent.length >= 2);
+      await worker.wakeAll();
+      await new Promise((resolve) => setTimeout(resolve));
+      const lookedAtFirst = looks;
+      answer();
+      await worker.idle();
+      assertEquals([sent.length, most, lookedAtFirst], [5, 2, looked]);
+    }
+    kv.close();
+  });
+}

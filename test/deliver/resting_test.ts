@@ -61,3 +61,22 @@ Deno.test("what rests when it stops is let go at once, and rests no longer", () 
   timers.runAll();
   assertEquals([clock.pending, wakes], [0, [["a", 0]]]);
 });
+
+Deno.test("once it has stopped, nothing rests beyond the next look at the clock", () => {
+  const { clock, resting } = rest();
+  resting.lookAgain("a", 10 * MINUTE_MS);
+  resting.stop();
+  clock.advance(MINUTE_MS);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a timer that has run is not run again with all that wait", () => {
+  const clock = new FakeClock();
+  const timers = new Timers(clock);
+  const runs: string[] = [];
+  timers.after(1_000, () => runs.push("first"));
+  timers.after(2_000, () => runs.push("second"));
+  clock.advance(1_000);
+  timers.runAll();
+  assertEquals([runs, clock.pending], [["first", "second"], 0]);
+});
