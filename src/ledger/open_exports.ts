@@ -99,7 +99,6 @@ export class OpenExports {
     }
     const { lane } = record;
     this.#accepting.add(lane, 1);
-    if (this.#doubtful.has(lane)) this.#doubtful.set(lane, ++this.#events);
     this.add(record);
     return undefined;
   }
