@@ -160,10 +160,8 @@ async function settleAndFollow<R extends ExportRecord>(
   const claim = next && claimExport(next.held.record, undefined, facts);
   const follower = next && claim && { held: next.held, claim };
   const settled = await settle(claimed, { settlement, answer, follower }, parts, context);
-  const isInDoubt = settled === undefined ||
-    settled.follower === undefined && follower !== undefined;
   // A store that reports a failure may still have committed, including the claim of the one behind.
-  const lookMs = isInDoubt ? STORE_RETRY_MS : wakeUpAt(settlement) - facts.now;
+  const lookMs = settled === undefined ? STORE_RETRY_MS : wakeUpAt(settlement) - facts.now;
   context.lookAgain(claimed.record.lane, lookMs);
   const work = next && settled?.follower && { claimed: settled.follower, payload: next.payload };
   return { isSettled: settled !== undefined, work };
