@@ -177,7 +177,8 @@ export class Worker {
 
   #waitForStore(lane: string, error: StoreFailed): void {
     if (this.#stopped) return;
-    this.#woken.add(lane);
+    // By a time of its own: if it alone cannot be read, the rest may end at any moment.
+    this.#resting.lookAgain(lane, STORE_RETRY_MS);
     this.#store.begin(error);
   }
 

@@ -1,10 +1,12 @@
 /** While the store fails: how long lanes are left alone, and what the log says of it. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { StoreRest } from "../../src/deliver/store_rest.ts";
 import { Timers } from "../../src/deliver/timers.ts";
 import { StoreFailed } from "../../src/ledger/ledger.ts";
+import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { hang, killRuled, openRuled } from "../fakes/ruled.ts";
+import { answered } from "../fakes/test_service.ts";
 
 const FAILED = new StoreFailed(new TypeError("The store is away"));
 
@@ -43,6 +45,34 @@ Deno.test("a store that is away is logged at once, and then once a minute", () =
 
 const HANGING = "https://hanging.example/";
 const WAITING = "https://waiting.example/";
+
+Deno.test("a lane that alone cannot be read is looked at once a second, whatever else is accepted", async () => {
+  const world = await openRuled({
+    destination: ({ uri }) =>
+      uri === WAITING ? { kind: "failed", code: "connection_lost" } : answered(),
+  });
+  await using service = world.service;
+  const { ledger, log } = service;
+  const { id } = await service.submit("{}", { uri: WAITING });
+  await world.pass(0);
+  const { lane } = defined(await ledger.find(id, () => true));
+  const head = ledger.head.bind(ledger);
+  let looks = 0;
+  ledger.head = (other) => {
+    if (other !== lane) return head(other);
+    looks++;
+    return Promise.reject(new Error("Cannot read it: it is damaged"));
+  };
+  await world.pass(5_000);
+  for (let n = 0; n < 100; n++) {
+    await service.submit();
+    await world.pass(100);
+  }
+  const lines = log.filter(({ event }) => event === "store.failed").length;
+  assert(looks >= 10 && looks <= 12, `${looks} looks in 10 s`);
+  assert(lines <= 12, `${lines} lines`);
+  assertEquals(log.filter(({ next }) => next === "finished").length, 100);
+});
 
 /** What shows that the store works again. */
 const WORKS: Readonly<Record<string, (world: World) => Promise<unknown>>> = {
