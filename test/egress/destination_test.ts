@@ -17,6 +17,9 @@ function told(verdict: Verdict): Rule | "permitted" {
   return verdict.kind === "refused" ? verdict.rule : verdict.kind;
 }
 
+/** As long as a name may be: 253 characters. */
+const LONG_NAME = [63, 63, 63, 61].map((length) => "a".repeat(length)).join(".");
+
 const TABLE: Record<Exclude<Rule, "not_listed"> | "permitted", readonly string[]> = {
   permitted: [
     "https://api.example.com",
@@ -27,6 +30,8 @@ const TABLE: Record<Exclude<Rule, "not_listed"> | "permitted", readonly string[]
     "https://api.example.com:8080/",
     "https://api.example.com./",
     "https://my_bucket.example.com/",
+    `https://${LONG_NAME}/`,
+    `https://${LONG_NAME}./`,
     "https://bücher.example/straße",
     "https://93.184.215.14/",
     "https://[2606:4700:4700::1111]:8443/",
@@ -50,6 +55,8 @@ const TABLE: Record<Exclude<Rule, "not_listed"> | "permitted", readonly string[]
     "https://api.example.com/\u0000",
     "https://api.example.com/\u0085",
     "https://api.example.com/\u00a0",
+    "https://api.example.com/\u2028",
+    "https://api.example.com/\u2029",
     "https://api.exam\u00adple.com/",
     "https://api.example.com/\u202egnp.exe",
     "https://api.example.com/\ud800",
@@ -95,7 +102,7 @@ const TABLE: Record<Exclude<Rule, "not_listed"> | "permitted", readonly string[]
     "https://-a.example.com/",
     "https://a-.example.com/",
     `https://${"a".repeat(64)}.example/`,
-    `https://${"a.".repeat(127)}example/`,
+    `https://${LONG_NAME}a/`,
   ],
   special_name: [
     "https://localhost/",
@@ -107,6 +114,11 @@ const TABLE: Record<Exclude<Rule, "not_listed"> | "permitted", readonly string[]
     "https://nas.home.arpa/",
     "https://router.lan/",
     "https://kubernetes.default.svc/",
+    "https://wiki.intranet/",
+    "https://mail.corp/",
+    "https://nas.home/",
+    "https://a.onion/",
+    "https://a.invalid/",
     "https://a.test/",
   ],
   address: [
@@ -153,6 +165,15 @@ Deno.test("with loopback open, this machine is reached by http and https on any 
       "https://[::ffff:127.0.0.1]:4444/",
     ]
   ) assertEquals(told(checkDestination(uri, LOOPBACK)), "permitted", uri);
+});
+
+Deno.test("loopback is no address of this machine's own: its switch opens it", () => {
+  const ground = on(LOOPBACK.policy, ["127.0.0.1", "::1", "192.168.9.9"]);
+  for (const uri of ["http://127.0.0.1:4444/", "http://[::1]:4444/"]) {
+    assertEquals(told(checkDestination(uri, ground)), "permitted", uri);
+  }
+  const url = new URL("http://dest.localhost:4444/");
+  assertEquals(told(checkAddresses(url, ["127.0.0.1", "::1"], ground)), "permitted");
 });
 
 Deno.test("with loopback open, nothing else is relaxed", () => {
@@ -262,6 +283,16 @@ Deno.test("lan opens private addresses, not names, core ranges or this machine",
 
 Deno.test("this machine's own public address is closed too", () => {
   assertJudged({}, [["https://[2606:4700::9]/", undefined, "address"]]);
+});
+
+Deno.test("a listed range opens private addresses, not this machine's, nor names of the box's parts", () => {
+  assertJudged({ allowCidrs: cidrs("192.168.0.0/16", "93.184.0.0/16") }, [
+    ["https://192.168.1.20/", undefined, "permitted"],
+    ["https://192.168.9.9/", undefined, "address"],
+    ["https://a.example/", ["192.168.1.20", "93.184.215.14"], "permitted"],
+    ["https://arbiter.box-network/", ["192.168.1.20"], "address"],
+    ["https://core-api.example.com/", ["93.184.215.14"], "permitted"],
+  ]);
 });
 
 Deno.test("listed opens what is on a list, and nothing else", () => {
@@ -378,4 +409,16 @@ Deno.test("schemes and ports are those that are set, and the words say so", () =
   assertEquals(words("port"), "Use port 8080 or 9000.");
   assertEquals(words("scheme"), "Use http.");
   assertEquals(adviceFor("port", DEFAULT_POLICY), "Use port 443, 8443, 80 or 8080.");
+});
+
+Deno.test("only where nothing but the internet is open is an app told that addresses must be public", () => {
+  const words = (policy: Partial<EgressPolicy>) =>
+    adviceFor("address", { ...DEFAULT_POLICY, ...policy });
+  assertMatch(words({}), /public internet addresses only/);
+  const opened: readonly Partial<EgressPolicy>[] = [
+    { mode: "lan" },
+    { mode: "listed" },
+    { allowCidrs: cidrs("192.168.1.0/24") },
+  ];
+  for (const policy of opened) assertMatch(words(policy), /addresses are open on this box/);
 });

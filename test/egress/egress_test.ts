@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { createEgress } from "../../src/egress/egress.ts";
 import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
+import { RESOLVE_TIMEOUT_MS } from "../../src/limits.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 function told(uri: string, policy: Partial<EgressPolicy> = {}) {
@@ -42,4 +43,22 @@ Deno.test("an app cannot tell why an address is closed: denied, own, core or pri
   const refusals = ["127.0.0.1", "169.254.169.254", "192.168.7.7", "203.0.113.1"]
     .map((address) => told(`https://${address}/`, denied));
   for (const refusal of refusals) assertEquals(refusal, refusals[0]);
+});
+
+Deno.test("a name server is waited for as long as its limit, however long an attempt may take", async () => {
+  const clock = new FakeClock();
+  const egress = createEgress({
+    policy: DEFAULT_POLICY,
+    ownAddresses: () => [],
+    clock,
+    resolve: () => new Promise(() => {}),
+    attemptTimeoutMs: 10 * RESOLVE_TIMEOUT_MS,
+    answerBytesMax: 1_000,
+    extraCa: undefined,
+  });
+  const request = { uri: "https://slow.example/", headers: {}, body: new Uint8Array(1) };
+  const sending = egress.send(request);
+  clock.advance(RESOLVE_TIMEOUT_MS);
+  const sent = await sending;
+  assertEquals([sent.kind === "failed" && sent.code, clock.pending], ["timed_out", 0]);
 });

@@ -1,7 +1,8 @@
 /** The guard with a resolver that says what the test wants. */
 import { assertEquals } from "@std/assert";
 import { createGuard, type Resolve, systemResolve } from "../../src/egress/guard.ts";
-import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
+import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
+import { DESTINATION_CHARS_MAX, VERDICTS_MAX } from "../../src/limits.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 const RESOLVE_TIMEOUT_MS = 5_000;
@@ -56,6 +57,53 @@ Deno.test("an address that becomes this machine's own is refused from then on", 
   assertEquals([guard.check(uri), await guard.vet(uri)], [refused, refused]);
   own = ["192.0.2.1"];
   assertEquals((await guard.vet(uri)).kind, "permitted");
+});
+
+Deno.test("a name is refused for an address that becomes this machine's own while it is resolved", async () => {
+  let own: readonly string[] = ["192.0.2.1"];
+  const guard = createGuard({
+    policy: DEFAULT_POLICY,
+    ownAddresses: () => own,
+    resolve() {
+      own = [...own, "93.184.215.14"];
+      return Promise.resolve(["93.184.215.14"]);
+    },
+    clock: new FakeClock(),
+    resolveTimeoutMs: RESOLVE_TIMEOUT_MS,
+  });
+  const refused = { kind: "refused", rule: "address" };
+  assertEquals(await guard.vet("https://api.example.com/"), refused);
+});
+
+Deno.test("a text is judged once, unless too many others were meanwhile; overlong ones do not count", () => {
+  let judged = 0;
+  const policy: EgressPolicy = {
+    ...DEFAULT_POLICY,
+    get schemes() {
+      judged++;
+      return DEFAULT_POLICY.schemes;
+    },
+  };
+  const own: readonly string[] = [];
+  const guard = createGuard({
+    policy,
+    ownAddresses: () => own,
+    resolve: untouched,
+    clock: new FakeClock(),
+    resolveTimeoutMs: RESOLVE_TIMEOUT_MS,
+  });
+  const judgedFor = (uri: string) => {
+    const before = judged;
+    guard.check(uri);
+    return judged - before;
+  };
+  const uri = "https://api.example.com/";
+  assertEquals([judgedFor(uri), judgedFor(uri)], [1, 0]);
+  const overlong = `${uri}${"x".repeat(DESTINATION_CHARS_MAX)}`;
+  for (let n = 0; n < VERDICTS_MAX; n++) guard.check(`${overlong}${n}`);
+  assertEquals(judgedFor(uri), 0);
+  for (let n = 0; n < VERDICTS_MAX; n++) guard.check(`${uri}${n}`);
+  assertEquals(judgedFor(uri), 1);
 });
 
 Deno.test("an address needs no resolver", async () => {
