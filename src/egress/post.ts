@@ -81,7 +81,7 @@ const BUFFER_BYTES = 4_096;
 /** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
 export function readAnswer(
   incoming: IncomingMessage,
-  pieces: Pieces,
+  pieces: Pick<Pieces, "isReady">,
   bytesMax: number,
 ): Promise<{ readonly body: Uint8Array; readonly truncated: boolean }> {
   const content = new GrowingBytes(BUFFER_BYTES, bytesMax);

@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { createEgress } from "../../src/egress/egress.ts";
 import type { Resolve } from "../../src/egress/guard.ts";
 import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
-import type { RequestResult } from "../../src/egress/request.ts";
+import type { RequestResult, Sent } from "../../src/egress/request.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { type Act, hear, serve } from "./destination.ts";
 
@@ -69,16 +69,21 @@ export function stage(turn: Turn, parts: StageParts = {}) {
   });
   const scheme = identity === undefined ? "http" : "https";
   const uri = `${scheme}://${host}:${destination.port}/`;
+  const result = (text: string, { lane = "lane", ...rest }: Further = {}): Promise<Sent> => {
+    const body = new TextEncoder().encode(text);
+    return egress.send({ uri, headers: {}, body, lane, ...rest });
+  };
   return {
     heard,
     clock,
     egress,
     port: destination.port,
-    /** Sends `text` and tells what came of it in a word or two. */
-    async send(text: string, { lane = "lane", ...rest }: Further = {}): Promise<string> {
-      const body = new TextEncoder().encode(text);
-      return inWords(await egress.send({ uri, headers: {}, body, lane, ...rest }));
+    /** Sends `text` and tells what came of it {@link inWords}. */
+    async send(text: string, further?: Further): Promise<string> {
+      return inWords(await result(text, further));
     },
+    /** Sends `text`. */
+    result,
     async [Symbol.asyncDispose]() {
       egress.close();
       assertEquals(clock.pending, 0, "a timer is left");
@@ -87,7 +92,8 @@ export function stage(turn: Turn, parts: StageParts = {}) {
   };
 }
 
-function inWords(result: RequestResult): string {
+/** What came of a request, in a word or two. */
+export function inWords(result: RequestResult): string {
   if (result.kind === "failed") return result.code;
   const text = new TextDecoder().decode(result.body);
   return `${result.status} ${result.truncated ? "cut" : text}`.trimEnd();

@@ -5,11 +5,13 @@
 import { assertEquals } from "@std/assert";
 import { Agent } from "node:http";
 import { Socket } from "node:net";
+import type { SendFailure } from "../../src/egress/failure.ts";
 import { KeptConnections } from "../../src/egress/kept_connections.ts";
 import { Pieces } from "../../src/egress/pieces.ts";
+import type { Sent } from "../../src/egress/request.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
-import { ATTEMPT_MS, HANG_UP, KEEP, ok, stage, type Turn } from "./keeping.ts";
+import { ATTEMPT_MS, HANG_UP, inWords, KEEP, ok, stage, type Turn } from "./keeping.ts";
 
 /** Answers with the letters a, b, c … in the order of the requests on a connection. */
 const lettered: Turn = (conn, { nth }) => say(conn, ok("abcdefgh".charAt(nth - 1)));
@@ -184,19 +186,42 @@ Deno.test("what went out twice says so: where a kept connection was closed, and 
       await say(conn, own === 1 ? then : ok("b"));
       return HANG_UP;
     });
-    const request = {
-      uri: `http://dest.localhost:${at.port}/`,
-      headers: {},
-      body: new Uint8Array(9),
-      lane: "lane",
-    };
-    const first = await at.egress.send(request);
+    const first = await at.result("1");
     assertEquals([first.kind, first.firstSentTo], ["answered", undefined]);
-    const second = await at.egress.send(request);
+    const second = await at.result("2");
     assertEquals([second.kind, second.firstSentTo], ["answered", "127.0.0.1"]);
     assertEquals(at.heard.length, 3);
   }
 });
+
+Deno.test("where it may have arrived first is told even if the second time nothing comes of it", async () => {
+  await using breaking = stage(async (conn, { conn: own, nth }) => {
+    return own > 1 || nth > 1 ? HANG_UP : await say(conn, ok("a"));
+  });
+  assertEquals(await breaking.send("1"), "200 a");
+  const broken = await breaking.result("2");
+  assertEquals([inWords(broken), broken.firstSentTo], ["connection_lost", "127.0.0.1"]);
+
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const leaving = (async () => {
+    using conn = await listener.accept();
+    await hear(conn);
+    await say(conn, ok("a"));
+    await hear(conn);
+    listener.close();
+  })();
+  const uri = `http://dest.localhost:${listener.addr.port}/`;
+  const request = { uri, headers: {}, body: new Uint8Array(9), lane: "lane" };
+  assertEquals(inWords(await breaking.egress.send(request)), "200 a");
+  const refused = await breaking.egress.send(request);
+  assertEquals([inWords(refused), refused.firstSentTo], ["connection_refused", "127.0.0.1"]);
+  await leaving;
+});
+
+/** Expects a request that had no answer, and is not told of as sent a second time. */
+function assertFailedOnce(sent: Sent, code: SendFailure): void {
+  assertEquals([inWords(sent), sent.firstSentTo], [code, undefined]);
+}
 
 /** Answers the first request; when the second one is there, does `act` and says nothing. */
 function quietAtSecond(act: () => void): Turn {
@@ -211,7 +236,7 @@ function quietAtSecond(act: () => void): Turn {
 Deno.test("a request on a kept connection ends at its deadline, and is not sent again", async () => {
   await using at = stage(quietAtSecond(() => at.clock.advance(ATTEMPT_MS)));
   assertEquals(await at.send("1"), "200 a");
-  assertEquals(await at.send("2"), "timed_out");
+  assertFailedOnce(await at.result("2"), "timed_out");
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "12", "23"]);
 });
@@ -220,7 +245,7 @@ Deno.test("a request on a kept connection ends when it is stopped, and is not se
   const stop = new AbortController();
   await using at = stage(quietAtSecond(() => stop.abort()));
   assertEquals(await at.send("1"), "200 a");
-  assertEquals(await at.send("2", { signal: stop.signal }), "stopped");
+  assertFailedOnce(await at.result("2", { signal: stop.signal }), "stopped");
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "12", "23"]);
 });
@@ -229,7 +254,7 @@ Deno.test("what was stopped before it began does not leave on a kept connection"
   // Without a name there is no name server to be interrupted at.
   await using at = stage(lettered, { host: "127.0.0.1" });
   assertEquals(await at.send("1"), "200 a");
-  assertEquals(await at.send("2", { signal: AbortSignal.abort() }), "stopped");
+  assertFailedOnce(await at.result("2", { signal: AbortSignal.abort() }), "stopped");
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "23"]);
 });

@@ -1,5 +1,8 @@
 /** Requests over real sockets on this machine, to destinations good, broken and hostile. */
 import { assert, assertEquals } from "@std/assert";
+import { getEventListeners } from "node:events";
+import type { Socket } from "node:net";
+import { NODE_SOCKETS, type Sockets } from "../../src/egress/connection.ts";
 import { type Act, answering, hear, listen, say, silent } from "./destination.ts";
 import { answered, assertFails, outcome, send, SHORT_MS } from "./sending.ts";
 
@@ -182,6 +185,51 @@ Deno.test("a stopped attempt says so, before it began and in its middle", async 
     await silent(conn);
   };
   await assertFails("stopped", act, { signal: stop.signal });
+});
+
+/** Sockets as ever, which can be looked at. */
+function notingSockets() {
+  const opened: Socket[] = [];
+  const noted = <T extends Socket>(socket: T): T => {
+    opened.push(socket);
+    return socket;
+  };
+  const sockets: Sockets = {
+    tcp: (where) => noted(NODE_SOCKETS.tcp(where)),
+    tls: (where) => noted(NODE_SOCKETS.tls(where)),
+  };
+  return { opened, sockets };
+}
+
+Deno.test("an attempt that was stopped before it began opens no connection", async () => {
+  const { opened, sockets } = notingSockets();
+  const signal = AbortSignal.abort();
+  const result = await send("http://127.0.0.1:1/", { signal, sockets });
+  assertEquals([result.kind === "failed" && result.code, opened], ["stopped", []]);
+});
+
+Deno.test("an error of a connection that nobody waits for any more harms nobody", async () => {
+  const { opened, sockets } = notingSockets();
+  await using destination = listen(silent);
+  const { port } = destination;
+  const late = { attemptTimeoutMs: SHORT_MS, sockets };
+  for (const scheme of ["http", "https"]) await send(`${scheme}://dest.localhost:${port}/`, late);
+  for (const socket of opened) socket.emit("error", new Error("reset by peer"));
+  assertEquals(opened.map(({ destroyed }) => destroyed), [true, true]);
+});
+
+Deno.test("what is refused by a rule is so even if the attempt has been stopped", async () => {
+  const signal = AbortSignal.abort();
+  const refused = { kind: "failed", code: "destination_refused", rule: "address" };
+  assertEquals(await send("http://0.0.0.0/", { signal }), refused);
+});
+
+Deno.test("no attempt leaves anything behind on the signal that may stop it, however it ended", async () => {
+  const { signal } = new AbortController();
+  const act = answering("HTTP/1.1 204 No Content\r\n\r\n");
+  assertEquals(await outcome(act, { signal }), answered(204, ""));
+  await assertFails("connection_lost", hear, { signal });
+  assertEquals(getEventListeners(signal, "abort"), []);
 });
 
 Deno.test("each request has a connection of its own", async () => {

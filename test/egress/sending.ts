@@ -2,6 +2,7 @@
 import type { SendFailure } from "../../src/egress/failure.ts";
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/clock.ts";
+import { NODE_SOCKETS, type Sockets } from "../../src/egress/connection.ts";
 import { createGuard, type Resolve } from "../../src/egress/guard.ts";
 import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import {
@@ -25,11 +26,13 @@ export const SHORT_MS = 150;
 export interface Variation extends Partial<OutboundRequest & SendLimits> {
   readonly resolve?: Resolve;
   readonly extraCa?: string;
+  readonly sockets?: Sockets;
 }
 
 /** Sends one request, to 127.0.0.1 by default, with loopback open. */
 export function send(uri: string, variation: Variation = {}): Promise<RequestResult> {
-  const { resolve = () => Promise.resolve(["127.0.0.1"]), extraCa, ...changes } = variation;
+  const { resolve = () => Promise.resolve(["127.0.0.1"]), ...others } = variation;
+  const { extraCa, sockets = NODE_SOCKETS, ...changes } = others;
   const guard = createGuard({
     policy: { ...DEFAULT_POLICY, allowLoopback: true },
     ownAddresses: () => [],
@@ -38,7 +41,7 @@ export function send(uri: string, variation: Variation = {}): Promise<RequestRes
     resolveTimeoutMs: PLENTY_MS,
   });
   const limits = { ...LIMITS, ...changes };
-  return createSendRequest({ guard, clock: systemClock, limits, extraCa })({
+  return createSendRequest({ guard, clock: systemClock, limits, extraCa, sockets })({
     uri,
     headers: {},
     body: new TextEncoder().encode("data"),

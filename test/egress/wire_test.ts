@@ -71,3 +71,11 @@ for (const [why, variation] of Object.entries(UNFIT)) {
     }
   });
 }
+
+Deno.test("once a request is over, nothing of it listens on the connection any more", () => {
+  const [outgoing, socket] = [new EventEmitter(), new EventEmitter()];
+  watch(outgoing as ClientRequest, socket as Socket, 1_000);
+  assertEquals(socket.eventNames(), ["data"]);
+  outgoing.emit("close");
+  assertEquals(socket.eventNames(), []);
+});
