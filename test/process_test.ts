@@ -11,6 +11,7 @@ import { DestinationServer } from "./fakes/destination_server.ts";
 import { defined } from "./fakes/expect.ts";
 import { runTask, type ServiceProcess, startProcess } from "./fakes/service_process.ts";
 import { withFolder } from "./fakes/folder.ts";
+import { readTlsFixture } from "./fakes/tls_client.ts";
 import { UPGRADE } from "./http/socket_client.ts";
 
 const SECRET = "a secret of the tests";
@@ -285,6 +286,27 @@ Deno.test("a proxy that the environment names hears nothing of an export", () =>
     const { id } = await ask(service, { id: "", uri, data: "{}" });
     assertEquals((await outcome(service, id, uri)).ext_response.body, "ok");
     assertEquals([destination.arrivals.length, proxy.arrivals.length], [1, 0]);
+  }));
+
+Deno.test("no variable of the environment turns off that a destination has to prove its name", () =>
+  withFolder(async (folder) => {
+    const [cert = "", key = ""] = await Promise.all(
+      ["server.pem", "server.pkcs8.key"].map(readTlsFixture),
+    );
+    let heard = 0;
+    const where = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+    await using destination = Deno.serve({ ...where, cert, key }, () => {
+      heard++;
+      return new Response();
+    });
+    await using service = await startProcess({
+      folder,
+      env: { ...env, NODE_TLS_REJECT_UNAUTHORIZED: "0" },
+    });
+    const uri = `https://127.0.0.1:${destination.addr.port}/`;
+    const { id } = await ask(service, { id: "", uri, data: "{}" });
+    const { error } = (await outcome(service, id, uri)).ext_response;
+    assertEquals([error?.code, heard], ["certificate_invalid", 0]);
   }));
 
 Deno.test("deno task demo tells the story to its end, with no more than its permissions", () =>

@@ -1,9 +1,10 @@
 /** Requests over TLS: whose certificates are believed, and what an unbelieved peer gets to see. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { once } from "node:events";
-import { createServer } from "node:tls";
+import { createServer, type PeerCertificate } from "node:tls";
 import type { SendFailure } from "../../src/egress/failure.ts";
-import { type Act, listen, say, silent } from "./destination.ts";
+import { type Act, answering, listen, say, serve, silent } from "./destination.ts";
+import { createTrust } from "../../src/egress/trust.ts";
 import { answered, send, SHORT_MS, type Variation } from "./sending.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -12,11 +13,15 @@ const readFixture = (name: string) =>
   Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
 
 /** What a destination with this certificate answers, and what it gets to hear. */
-async function reach(certificate: string, trusted = ["ca.pem"], host = "dest.localhost") {
+async function reach(
+  certificates: string | readonly string[],
+  trusted = ["ca.pem"],
+  host = "dest.localhost",
+) {
   let heard = "";
   // Not `Deno.listenTls`, which does not serve certificates of version 1.
   const server = createServer({
-    cert: await readFixture(certificate),
+    cert: (await Promise.all([certificates].flat().map(readFixture))).join(""),
     key: await readFixture("dest.key"),
   }, (socket) => {
     socket.on("data", (part) => heard += part);
@@ -70,6 +75,38 @@ for (const [certificate, fault] of Object.entries(UNBELIEVED)) {
     assertEquals(await reach(certificate), NOT_BELIEVED);
   });
 }
+
+Deno.test("a destination may send ten certificates; one that sends more is not believed", async () => {
+  const chain = ["dest.pem", ...Array<string>(9).fill("ca.pem")];
+  assertEquals((await reach(chain)).result, answered(200, "hi"));
+  assertEquals(await reach([...chain, "ca.pem"]), NOT_BELIEVED);
+});
+
+Deno.test("a destination that would rather speak HTTP/2 is spoken to in HTTP/1.1", async () => {
+  const spoken = Promise.withResolvers<string | null>();
+  const listener = Deno.listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    alpnProtocols: ["h2", "http/1.1"],
+    cert: await readFixture("dest.pem"),
+    key: await readFixture("dest.key"),
+  });
+  await using destination = serve(async (conn) => {
+    spoken.resolve((await (conn as Deno.TlsConn).handshake()).alpnProtocol);
+    await answering(OK)(conn);
+  }, listener);
+  const extraCa = await readFixture("ca.pem");
+  const result = await send(`https://dest.localhost:${destination.port}/`, { extraCa });
+  assertEquals([await spoken.promise, result], ["http/1.1", answered(200, "hi")]);
+});
+
+Deno.test("a certificate whose names cannot be told apart is in nobody's name", () => {
+  const { checkServerIdentity } = createTrust().options;
+  for (const subjectaltname of ['DNS:"dest.example', 'DNS:"dest.example\\u00"']) {
+    const cert = { subject: { CN: "dest.example" }, subjectaltname } as PeerCertificate;
+    assertInstanceOf(checkServerIdentity?.("dest.example", cert), Error, subjectaltname);
+  }
+});
 
 Deno.test("a CA that the operator did not add is not believed", async () => {
   for (const trusted of [[], ["expired.pem"]]) {
