@@ -110,6 +110,13 @@ for (const path of ["/", "/arbiter", "/arbiter/"]) {
   });
 }
 
+Deno.test("a key up to its limit is sent whole", async () => {
+  await using arbiter = await serve(() => new Response(SECRET));
+  const key = new Uint8Array(4_096).fill(0xff);
+  assertEquals((await ask(arbiter.endpoint, { key })).kind, "secret");
+  assertEquals(arbiter.questions[0]?.key, Buffer.from(key).toString("base64"));
+});
+
 const page = (text: string) => new Response(text, { headers: { "content-type": "text/html" } });
 const elsewhere = { location: "https://127.0.0.1:1/store/secret" };
 
@@ -142,6 +149,15 @@ for (const [what, code, answer] of answers) {
     assertEquals(arbiter.questions.length, 1);
   });
 }
+
+Deno.test("what an arbiter says beside a refusal is not waited for", async () => {
+  let isLeft = false;
+  const body = new ReadableStream({ cancel: () => void (isLeft = true) });
+  const fetch = () => Promise.resolve(new Response(body, { status: 401 }));
+  const endpoint = new URL("https://arbiter:8080");
+  assertEquals(failure(await ask(endpoint, { fetch })), "unauthorized");
+  assert(isLeft);
+});
 
 Deno.test("a secret up to its limit is taken, whatever type the answer says it has", async () => {
   for (const secret of ["s", "s".repeat(1_024)]) {

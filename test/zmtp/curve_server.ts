@@ -18,6 +18,8 @@ export interface CurveServerOptions {
   readonly alter?: (step: Step, bytes: Buffer) => Uint8Array;
   /** What is sent, sealed, before each reply; flags first. */
   readonly before?: readonly Uint8Array[];
+  /** Hears the context of every PONG. */
+  readonly onPong?: (context: Buffer) => void;
   /** Frames of a reply to `body`, flags first; by default the delimiter and the answer. */
   readonly frames?: (answer: Uint8Array) => readonly Uint8Array[];
 }
@@ -59,7 +61,7 @@ export async function serveCurve(
       heard = opened.nonce;
       more = (opened.flags & 1) === 1;
       if ((opened.flags & 2) === 0) message.push(opened.body);
-      else rule(opened.body.toString("latin1").startsWith("\x04PONG"), "the answer is a PONG");
+      else options.onPong?.(pongContext(opened.body));
     }
     if (message.length === 0) continue;
     const [delimiter, body, ...rest] = message;
@@ -177,6 +179,12 @@ function open(message: Buffer, last: bigint, key: Uint8Array) {
   const [flags = 0] = content;
   rule(flags <= 3, "reserved flags are zero");
   return { nonce, flags, body: Buffer.from(content.subarray(1)) };
+}
+
+function pongContext(command: Buffer): Buffer {
+  const name = Buffer.from("\x04PONG");
+  rule(command.subarray(0, name.length).equals(name), "the answer to a PING is a PONG");
+  return command.subarray(name.length);
 }
 
 function seal(content: Uint8Array, prefix: string, nonce: bigint, key: Uint8Array): Uint8Array {

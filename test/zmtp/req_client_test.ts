@@ -174,13 +174,22 @@ for (const socketType of ["DEALER", "PUB", "rep", "REPL", ""]) {
   });
 }
 
-Deno.test("pings of the server are answered, whether before the reply or within it", async () => {
-  const ping = Uint8Array.from([2, 4, ...Buffer.from("PING"), 0, 100, 1, 2, 3]);
-  const bare = Uint8Array.from([2, 4, ...Buffer.from("PING"), 0, 0]);
-  const frames = (answer: Uint8Array) => [Uint8Array.of(1), bare, Uint8Array.of(0, ...answer)];
-  const { reply, objection, failure } = await talk({ server: { before: [ping, bare], frames } });
+Deno.test("pings of the server are answered with their context, before the reply or within it", async () => {
+  const ping = (...context: readonly number[]) =>
+    Uint8Array.from([2, 4, ...Buffer.from("PING"), 0, 100, ...context]);
+  const longest = Array.from({ length: 16 }, (_, index) => index);
+  const heard: number[][] = [];
+  const { reply, objection, failure } = await talk({
+    server: {
+      before: [ping(1, 2, 3), ping(...longest)],
+      frames: (answer) => [Uint8Array.of(1), ping(), Uint8Array.of(0, ...answer)],
+      onPong: (context) => heard.push([...context]),
+    },
+  });
   assertEquals([failure, objection], [undefined, undefined]);
   assertEquals(reply && Uint8Array.from(reply), ANSWER);
+  // The server reads on until the client leaves.
+  assertEquals(heard, [[1, 2, 3], longest, []]);
 });
 
 /** Contents of sealed frames, flags first, that a server may not send. */
@@ -225,6 +234,8 @@ const wrongSteps:
     ["version 2", "version_unsupported", "greeting", flipped(10)],
     ["NULL for CURVE", "mechanism_unsupported", "greeting", flipped(12)],
     ["READY in the place of WELCOME", "command_unexpected", "welcome", () => raw(4, "\x05READY")],
+    ["a command of nothing", "command_unexpected", "welcome", () => raw(4, "")],
+    ["half the name of WELCOME", "command_unexpected", "welcome", () => raw(4, "\x07WELC")],
     ["WELCOME as a message", "command_unexpected", "welcome", (bytes) => bytes.fill(0, 0, 1)],
     [
       "a WELCOME of 167 bytes",
