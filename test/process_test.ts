@@ -218,9 +218,12 @@ Deno.test("the ledger of a running service is shown and verified, and the servic
     assertMatch(stdout, /^intact: 6 entries of /);
     const left = await runTask("ledger", { folder, args: ["--left"] });
     assertEquals(left.code, 0);
+    const args = ["--owner", "--destination", uri];
+    const owner = (await runTask("token", { folder, args })).stdout.trim();
     for (const line of left.stdout.trim().split("\n")) {
-      const { path, bytes, arrived, outcome, status } = JSON.parse(line);
+      const { path, bytes, arrived, outcome, status, owner: whose } = JSON.parse(line);
       assertEquals([path, bytes, arrived, outcome, status], ["/in", 3, "yes", "answered", 200]);
+      assertEquals(whose, owner);
     }
     assertEquals(left.stdout.trim().split("\n").length, 2);
     assertEquals((await runTask("ledger", { folder, args: ["--left", "--verify"] })).code, 2);
@@ -337,9 +340,31 @@ Deno.test("deno task explain exits 0, 1 or 2, and says what the service would do
       assertEquals(code, 2);
       assertMatch(stderr, /^Usage: deno task explain/m);
     }
+    // It reads no secret, so none can be wrong.
+    const secret = await explain(["https://a.example/"], { EXPORT_METRICS_TOKEN: "too short" });
+    assertEquals([secret.code, secret.stderr], [0, ""]);
     const faulty = await explain(["https://a.example/"], { EXPORT_DENY_CIDRS: "lan" });
     assertEquals(faulty.code, 2);
     assertMatch(faulty.stderr, /^EXPORT_DENY_CIDRS must /);
+  }));
+
+Deno.test("deno task token signs with a secret that is set, for the service of the name that is set", () =>
+  withFolder(async (folder) => {
+    const destination = "https://a.example/";
+    const mint = (env: Readonly<Record<string, string>>) =>
+      runTask("token", { folder, args: ["--destination", destination], env });
+    const none = await mint({});
+    assertEquals([none.code, none.stdout], [2, ""]);
+    assertMatch(none.stderr, /no root key in "data\/root\.key" yet: run deno task start once/);
+    assertEquals(await mint(env), { code: 0, stdout: `${token(destination)}\n`, stderr: "" });
+    const named = await mint({ ...env, DATABOX_LOCAL_NAME: "box-export" });
+    const caveats = exportCaveats({
+      target: "box-export",
+      path: "/lp/export",
+      method: "POST",
+      destination,
+    });
+    assertEquals(named.stdout.trim(), mintToken(SECRET, { caveats }));
   }));
 
 Deno.test("a port that another program has is named, with what to set; a token is the arbiter's to give", () =>
