@@ -70,7 +70,7 @@ function hmac(key: RootKey | Uint8Array | string, text: string): Uint8Array {
 /** Turns packets, in their only permitted order, into a macaroon. */
 function readMacaroon([first, second, ...rest]: readonly Packet[]): Decoded {
   // Before the order is checked, because libraries order third-party packets differently.
-  if (rest.some(({ name }) => name === "vid" || name === "cl")) return refused("token_third_party");
+  if (rest.some(({ name }) => name === "vid")) return refused("token_third_party");
   const cids = rest.slice(0, -1);
   if (cids.length > CAVEATS_MAX) return refused("token_too_many_caveats");
   if (cids.some(({ value }) => value.length > CAVEAT_BYTES_MAX)) {
