@@ -64,8 +64,8 @@ export class KeptConnections {
     this.#drop(lane);
     const { socket } = connection;
     const drop = () => this.#drop(lane);
-    // Data that arrives now was not asked for, and a connection that has ended is of no use.
-    const ends = ["data", "end", "close", "error"] as const;
+    // Data that arrives now was not asked for. A connection that ends or breaks closes by itself.
+    const ends = ["data", "close"] as const;
     for (const end of ends) socket.once(end, drop);
     const cancel = this.#clock.after(this.#limits.idleMs, drop);
     const release = () => {
