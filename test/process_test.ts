@@ -7,6 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
+import { keys } from "../src/ledger/keys.ts";
 import { DestinationServer } from "./fakes/destination_server.ts";
 import { defined } from "./fakes/expect.ts";
 import { runTask, type ServiceProcess, startProcess } from "./fakes/service_process.ts";
@@ -165,7 +166,7 @@ Deno.test("a second start on the same store says why not; the first is not distu
     assertEquals(await ready.json(), { status: "ready" });
   }));
 
-Deno.test("after a stop the ledger has everything, refusals that were only counted too", () =>
+Deno.test("after a stop the ledger has everything, refusals that were only counted too; what is missing is noticed", () =>
   withFolder(async (folder) => {
     const ledger = (...args: string[]) => runTask("ledger", { folder, args });
     const none = await ledger();
@@ -192,6 +193,13 @@ Deno.test("after a stop the ledger has everything, refusals that were only count
     const verified = await ledger("--verify");
     assertEquals(verified.code, 0);
     assertMatch(verified.stdout, new RegExp(`^intact: ${entries.length} entries of `));
+
+    const kv = await Deno.openKv(`${folder}/data/export.kv`);
+    await kv.delete(keys.chain(defined((await kv.get<string>(keys.instance())).value)));
+    kv.close();
+    const broken = await ledger("--verify");
+    assertEquals([broken.code, broken.stderr], [1, ""]);
+    assertMatch(broken.stdout, /^BROKEN: .* the end of the chain is missing$/m);
   }));
 
 Deno.test("the ledger of a running service is shown and verified, and the service goes on", () =>
@@ -266,13 +274,13 @@ Deno.test("all faults of the settings are told at once, and the exit code is 2",
     assertMatch(stderr, /EXPORT_ALLOW_HOSTS must not open .*"arbiter"/);
   }));
 
-Deno.test("a proxy that the environment names hears nothing of an export", () =>
+Deno.test("a proxy that the environment names hears nothing of an export, and the destination nothing of it", () =>
   withFolder(async (folder) => {
     await using destination = new DestinationServer();
     await using proxy = new DestinationServer();
     const names = ["http_proxy", "https_proxy", "all_proxy"];
     const proxies = names.flatMap((name) =>
-      [name, name.toUpperCase()].map((each) => [each, proxy.uri()])
+      [name, name.toUpperCase()].map((each) => [each, proxy.uri().replace("//", "//user:word@")])
     );
     const everywhere = {
       NODE_USE_ENV_PROXY: "1",
@@ -289,6 +297,8 @@ Deno.test("a proxy that the environment names hears nothing of an export", () =>
     const { id } = await ask(service, { id: "", uri, data: "{}" });
     assertEquals((await outcome(service, id, uri)).ext_response.body, "ok");
     assertEquals([destination.arrivals.length, proxy.arrivals.length], [1, 0]);
+    const heard = destination.arrivals.flatMap(({ headers }) => [...headers.keys()]);
+    assertEquals(heard.filter((name) => name.startsWith("proxy-")), []);
   }));
 
 Deno.test("no variable of the environment turns off that a destination has to prove its name", () =>
@@ -322,6 +332,13 @@ Deno.test("deno task demo tells the story to its end, with no more than its perm
     assertMatch(stdout, /"state":"Finished".*"thank you"[^\n]*\n6\. Finished/);
   }));
 
+/** The addresses of this machine, which the tests themselves may not ask for. */
+async function ownAddresses(): Promise<readonly string[]> {
+  const script = "console.log(Deno.networkInterfaces().map(({ address }) => address).join())";
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["eval", script] }).output();
+  return new TextDecoder().decode(stdout).trim().split(",");
+}
+
 Deno.test("deno task explain exits 0, 1 or 2, and says what the service would do", () =>
   withFolder(async (folder) => {
     const explain = (args: readonly string[], env = {}) =>
@@ -335,6 +352,15 @@ Deno.test("deno task explain exits 0, 1 or 2, and says what the service would do
     const refused = await explain(["https://169.254.169.254/"], { EXPORT_EGRESS: "lan" });
     assertEquals(refused.code, 1);
     assertMatch(refused.stdout, /address .* 169\.254\.0\.0\/16: link-local/);
+    // Where this machine has an address besides loopback.
+    const own = (await ownAddresses()).find((address) =>
+      /^(?!127\.|169\.254\.)[\d.]+$/.test(address)
+    );
+    if (own !== undefined) {
+      const here = await explain([`https://${own}/`], { EXPORT_EGRESS: "lan" });
+      assertEquals(here.code, 1);
+      assertMatch(here.stdout, /is an address of this very machine/);
+    }
     for (const args of [[], ["a", "b"], ["--what", "https://a.example/"]]) {
       const { code, stderr } = await explain(args);
       assertEquals(code, 2);

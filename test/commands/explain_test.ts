@@ -82,6 +82,11 @@ const settings:
     ["https://nas/", /a single word.*\n.*to change this: EXPORT_ALLOW_HOSTS=nas/],
     ["https://a.example/", /to change this: EXPORT_ALLOW_HOSTS=a\.example/, { mode: "listed" }],
     ["https://8.8.8.8/", /to change this: EXPORT_ALLOW_CIDRS=8\.8\.8\.8/, { mode: "listed" }],
+    [
+      "https://93.184.215.14/",
+      /to change this: EXPORT_DENY_CIDRS without 93\.184\.0\.0\/16/,
+      { mode: "lan", denyCidrs: [defined(parseCidr("93.184.0.0/16"))] },
+    ],
     ["https://a b/", /a space.*\n.*no setting changes this/],
     ["ftp://a.example/", /ftp is neither https nor http/],
     ["https://u:p@a.example/", /a user name before its host/],

@@ -4,7 +4,7 @@ import { parseCidr } from "../../src/egress/cidr.ts";
 import { checkAddresses, checkDestination, type Verdict } from "../../src/egress/destination.ts";
 import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
 import { adviceFor, type Rule } from "../../src/egress/rules.ts";
-import { hostOf } from "../../src/egress/spelling.ts";
+import { hostOf, portOf } from "../../src/egress/spelling.ts";
 import { ADDRESSES_MAX, DESTINATION_CHARS_MAX } from "../../src/limits.ts";
 import { defined } from "../fakes/expect.ts";
 
@@ -228,6 +228,15 @@ Deno.test("with loopback open, a name is this machine's or the internet's, not b
     assertEquals(told(verdict), "permitted", uri);
     assertEquals(told(checkAddresses(new URL(uri), addresses, LOOPBACK)), rule, uri);
   }
+});
+
+Deno.test("a port is the one that is written, or that of the scheme", () => {
+  const uris = ["http://a.example/", "https://a.example/", "http://a.example:443/"];
+  assertEquals(uris.map((uri) => portOf(new URL(uri))), [80, 443, 443]);
+  assertJudged({ schemes: ["https", "http"], ports: [80] }, [
+    ["http://a.example/", ["93.184.215.14"], "permitted"],
+    ["https://a.example/", undefined, "port"],
+  ]);
 });
 
 Deno.test("a host is known without brackets and without its final dot", () => {

@@ -1,5 +1,5 @@
 /** Requests over TLS: whose certificates are believed, and what an unbelieved peer gets to see. */
-import { assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
 import { once } from "node:events";
 import { createServer, type PeerCertificate } from "node:tls";
 import type { SendFailure } from "../../src/egress/failure.ts";
@@ -82,6 +82,20 @@ Deno.test("a destination may send ten certificates; one that sends more is not b
   assertEquals(await reach([...chain, "ca.pem"]), NOT_BELIEVED);
 });
 
+Deno.test("a destination learns which name it is to prove; an address is no name (RFC 6066)", async () => {
+  /** Whether the first thing said names the host. */
+  const isNamed = async (host: string) => {
+    let heard = "";
+    await using destination = listen(async (conn) => {
+      const buffer = new Uint8Array(4_096);
+      heard = new TextDecoder("latin1").decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
+    });
+    await send(`https://${host}:${destination.port}/`);
+    return heard.includes(host);
+  };
+  assertEquals([await isNamed("dest.localhost"), await isNamed("127.0.0.1")], [true, false]);
+});
+
 Deno.test("a destination that would rather speak HTTP/2 is spoken to in HTTP/1.1", async () => {
   const spoken = Promise.withResolvers<string | null>();
   const listener = Deno.listenTls({
@@ -106,6 +120,12 @@ Deno.test("a certificate whose names cannot be told apart is in nobody's name", 
     const cert = { subject: { CN: "dest.example" }, subjectaltname } as PeerCertificate;
     assertInstanceOf(checkServerIdentity?.("dest.example", cert), Error, subjectaltname);
   }
+});
+
+Deno.test("CAs in which there is no certificate, or none that can be read, are a fault, not nothing", () => {
+  assertThrows(() => createTrust("a key, perhaps"), TypeError, "no PEM certificate in it");
+  const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  assertThrows(() => createTrust(broken));
 });
 
 Deno.test("a CA that the operator did not add is not believed", async () => {
