@@ -408,11 +408,17 @@ Deno.test("a port that another program has is named, with what to set; a token i
     assertMatch(refused.stderr, /asks an arbiter/);
   }));
 
-Deno.test("a file that may not be read is named, with its setting or what the process may read", () =>
+Deno.test("a file that may not or cannot be read is named, with its setting or what the process may read", () =>
   withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/data`);
+    await Deno.writeTextFile(`${folder}/data/no.pem`, "a key, perhaps");
+    const block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    await Deno.writeTextFile(`${folder}/data/broken.pem`, block);
     const faults: [name: string, value: string, code: number, told: RegExp][] = [
       ["EXPORT_EXTRA_CA", "data/none.pem", 2, /EXPORT_EXTRA_CA .*none\.pem/],
       ["EXPORT_EXTRA_CA", "/etc/none.pem", 2, /EXPORT_EXTRA_CA .*none\.pem.*\n.*data\//],
+      ["EXPORT_EXTRA_CA", "data/no.pem", 2, /EXPORT_EXTRA_CA "data\/no\.pem" .*no PEM certificate/],
+      ["EXPORT_EXTRA_CA", "data/broken.pem", 2, /EXPORT_EXTRA_CA "data\/broken\.pem" cannot/],
       ["EXPORT_KV_PATH", "elsewhere/export.kv", 1, /elsewhere.*\n.*data\//],
       ["EXPORT_SECRETS_DIR", "elsewhere", 1, /elsewhere.*\n.*\/run\/secrets/],
     ];

@@ -9,6 +9,7 @@ import { type Config, egressPolicy } from "../config.ts";
 import { Worker, type WorkerParts } from "../deliver/worker.ts";
 import { createEgress, type Egress } from "../egress/egress.ts";
 import { systemResolve } from "../egress/guard.ts";
+import { createTrust } from "../egress/trust.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { createApp } from "../http/app.ts";
 import { throttledLog } from "../http/throttled_log.ts";
@@ -179,10 +180,15 @@ async function openEgress(config: Config): Promise<Egress> {
   });
 }
 
-function readExtraCa(path: string): Promise<string> {
-  return Deno.readTextFile(path).catch((cause) => {
-    throw new UsageError(`EXPORT_EXTRA_CA cannot be read: ${cause.message}`, { cause });
-  });
+async function readExtraCa(path: string): Promise<string> {
+  try {
+    const pem = await Deno.readTextFile(path);
+    createTrust(pem); // Throws if these are no certificates.
+    return pem;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`EXPORT_EXTRA_CA "${path}" cannot be used: ${why}`, { cause });
+  }
 }
 
 function createWorker(
