@@ -142,7 +142,9 @@ for (const [rule, uris] of Object.entries(TABLE)) {
 }
 
 Deno.test("names that only resemble special ones are permitted", () => {
-  for (const host of ["localhost.example.com", "notlocal.example", "mylan.dev", "test.example"]) {
+  const hosts = ["localhost.example.com", "notlocal.example", "mylan.dev", "test.example"]
+    .concat("a.latest", "a.example.milan");
+  for (const host of hosts) {
     assertEquals(told(checkDestination(`https://${host}/`, CLOSED)), "permitted", host);
   }
 });
