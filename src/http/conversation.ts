@@ -3,6 +3,7 @@
  * Every frame is judged like a request of its own. Nothing is kept here that the ledger does not
  * have, so a socket may go at any time.
  */
+import { Counts } from "../counts.ts";
 import { pause } from "../deadline.ts";
 import { isPast, wireState } from "../exports/receipt.ts";
 import type { ExportRecord, Finished } from "../exports/record.ts";
@@ -51,6 +52,8 @@ export class Conversation implements SocketHandler {
   #largeInProgress = false;
   /** Resolves when the latest frame has been answered. */
   #lastAnswer = Promise.resolve();
+  /** How many frames in progress ask about an export, by its id. */
+  readonly #asked = new Counts();
   /** Exports whose outcome the client has not been sent yet. */
   readonly #followed = new Map<string, Followed>();
   /** Aborted when nothing more is to be followed. */
@@ -148,9 +151,16 @@ export class Conversation implements SocketHandler {
     this.#largeInProgress ||= large;
     const request = parseExportRequest(frame, this.#parts.jsonDepth);
     const id = request.kind === "submission" ? undefined : request.id;
-    const known = this.#followed.get(id ?? "");
-    const reply = this.#reply(request)
-      .catch((error) => no(this.#failed(error)));
+    const isAsked = id !== undefined && this.#asked.of(id) > 0;
+    if (id !== undefined) this.#asked.add(id, 1);
+    let known: Followed | undefined;
+    const look = () => {
+      known = this.#followed.get(id ?? "");
+      return this.#reply(request);
+    };
+    // Of two looks at once the later one may show less, and the outcome be told in between.
+    const looked = isAsked ? this.#lastAnswer.then(look) : look();
+    const reply = looked.catch((error) => no(this.#failed(error)));
     // In the order of the frames: only the order shows an app which of its submissions was refused.
     this.#lastAnswer = Promise.all([reply, this.#lastAnswer]).then(([reply]) => {
       if (reply.kind === "export") return this.#tell(newer(reply.record, known?.record));
@@ -158,6 +168,7 @@ export class Conversation implements SocketHandler {
       this.#outbox.say(problemText(reply.code, { detail: reply.detail, instance: id }));
     });
     await this.#lastAnswer;
+    if (id !== undefined) this.#asked.add(id, -1);
     forget();
     if (large) this.#largeInProgress = false;
     this.#inProgress--;
@@ -166,17 +177,16 @@ export class Conversation implements SocketHandler {
 
   /** Judges the token again: it may have expired since the socket was opened. */
   async #reply(request: ExportRequest): Promise<Reply> {
-    const { call } = this.#opener;
-    const admission = admit(call, this.#parts);
+    const admission = admit(this.#opener.call, this.#parts);
     if (admission.kind === "problem") return admission;
-    const { method, path } = call;
+    const { method, path } = this.#opener.call;
     return await exchange({ grant: admission.grant, method, path }, request, this.#parts);
   }
 
   #tell(record: ExportRecord): void {
     const known = this.#followed.get(record.id);
     const followed = known ?? { record };
-    followed.record = newer(record, followed.record);
+    followed.record = record;
     this.#followed.set(record.id, followed);
     this.#outbox.tell(followed);
     if (known === undefined) void this.#follow(followed);

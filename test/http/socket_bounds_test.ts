@@ -349,8 +349,7 @@ Deno.test("at most 16 frames are in progress at once", async () => {
     await going.promise;
     return await find(...args);
   };
-  const id = crypto.randomUUID();
-  for (let n = 0; n < 40; n++) socket.receive({ ...NEW, id });
+  for (let n = 0; n < 40; n++) socket.receive({ ...NEW, id: crypto.randomUUID() });
   await until(() => asked === 16);
   assertEquals(socket.frames, []);
   going.resolve();
@@ -399,6 +398,22 @@ Deno.test("a change that no watch told is told when the record is read again", a
   arrival.resolve(answered());
   await service.worker.idle();
   service.clock.advance(60_000);
+  await until(() => socket.frames.length === 2);
+  assertEquals(socket.states, ["Pending", "Finished"]);
+  close(socket);
+});
+
+Deno.test("a poll is told how its export is now, also if no watch has told it yet", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  const { service, open } = await heldService({ destination: () => arrival.promise });
+  await using _ = service;
+  service.ledger.watch = () => () => {};
+  const socket = await open();
+  socket.receive(NEW);
+  await until(() => service.waiters.size === 1);
+  arrival.resolve(answered());
+  await service.worker.idle();
+  socket.receive({ ...NEW, id: socket.frames[0]?.id });
   await until(() => socket.frames.length === 2);
   assertEquals(socket.states, ["Pending", "Finished"]);
   close(socket);
@@ -505,6 +520,47 @@ Deno.test("states never go back, however late a poll's look at the record arrive
   assertEquals(socket.states, ["Pending", "Processing", "Finished", "Finished"]);
   close(socket);
 });
+
+for (const [now, seen] of [["Processing", "Pending"], ["Finished", "Processing"]] as const) {
+  Deno.test(`of two polls that come together neither is told ${seen} after ${now}`, async () => {
+    const first = Promise.withResolvers<SendResult>();
+    const second = Promise.withResolvers<SendResult>();
+    const arrivals = [first.promise, second.promise].values();
+    const { service, open } = await heldService({
+      destination: () => arrivals.next().value ?? answered(),
+    });
+    await using _ = service;
+    await service.submit();
+    const { id } = await service.submit();
+    const step = async () => {
+      (now === "Finished" ? second : first).resolve(answered());
+      await service.until(id, now);
+    };
+    if (now === "Finished") {
+      first.resolve(answered());
+      await service.until(id, "Processing");
+    }
+    const socket = await open();
+    const going = Promise.withResolvers<void>();
+    const find = service.ledger.find.bind(service.ledger);
+    let found = 0;
+    service.ledger.find = async (...args) => {
+      const record = await find(...args);
+      if (++found === 2) await going.promise;
+      return record;
+    };
+    for (let n = 0; n < 2; n++) socket.receive({ ...NEW, id });
+    await until(() => found >= 2 && socket.frames.length === 1);
+    await step();
+    await until(() => socket.states.includes(now));
+    going.resolve();
+    await until(() => socket.frames.length > 2);
+    assertEquals(socket.states.slice(0, 3), [seen, now, now]);
+    for (const { resolve } of [first, second]) resolve(answered());
+    await service.worker.idle();
+    close(socket);
+  });
+}
 
 Deno.test("an answer that cannot be read is a problem that names its export, once", async () => {
   const arrival = Promise.withResolvers<SendResult>();
