@@ -19,8 +19,9 @@ export function isDeeperThan(json: Uint8Array, max: number): boolean {
 /** The end of the string that begins at `from`: the next unescaped quote. */
 function endOfString(json: Uint8Array, from: number): number {
   for (let end = json.indexOf(QUOTE, from); end !== -1; end = json.indexOf(QUOTE, end + 1)) {
+    // The quote before the string ends the count.
     let escapes = 0;
-    while (end - escapes > from && json[end - escapes - 1] === BACKSLASH) escapes++;
+    while (json[end - escapes - 1] === BACKSLASH) escapes++;
     if (escapes % 2 === 0) return end;
   }
   return json.length;
