@@ -54,5 +54,5 @@ export function storageQuotaExceeded({ bytesPerDay, waitMs }: OverQuota): Proble
 }
 
 function secondsOf(waitMs: number): number {
-  return Math.max(1, Math.ceil(waitMs / 1_000));
+  return Math.ceil(waitMs / 1_000);
 }
