@@ -14,10 +14,11 @@ const LISTEN_AGAIN_MS = 1_000;
 export interface Listener {
   readonly port: number;
   /**
-   * Accepts no more connections; resolves when every request is answered, or after `graceMs`: a
+   * Accepts no more connections once `socketsClosed` has resolved, since the runtime (Deno 2.9.6)
+   * cuts off every WebSocket then. Resolves when every request is answered, or after `graceMs`: a
    * client that does not read its answer is not waited for.
    */
-  stop(graceMs: number): Promise<void>;
+  stop(graceMs: number, socketsClosed?: Promise<void>): Promise<void>;
 }
 
 export interface ListenOptions {
@@ -61,12 +62,13 @@ export function listen({ port, tls, handler, clock, log }: ListenOptions): Liste
   };
   return {
     port: own,
-    async stop(graceMs) {
+    async stop(graceMs, socketsClosed) {
       stopped = true;
       cancel();
-      await withDeadline({ clock, timeoutMs: graceMs }, () => {
+      await withDeadline({ clock, timeoutMs: graceMs }, async () => {
+        await socketsClosed;
         // Rejects if the server has failed; it has nothing left to answer then.
-        return server.shutdown().catch(() => {});
+        await server.shutdown().catch(() => {});
       });
     },
   };

@@ -116,8 +116,7 @@ export async function startService(
       alarm.stop();
       waiters.close();
       await Promise.all([
-        listener.stop(graceMs),
-        sockets.close(),
+        listener.stop(graceMs, sockets.close()),
         worker.stop(graceMs),
         keys.stop(),
       ]);
