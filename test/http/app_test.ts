@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
 import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/authorise/token_limits.ts";
+import { HOST_FAILURES_MAX } from "../../src/limits.ts";
 import { Fault } from "../fakes/faulty_kv.ts";
 import { answered, DESTINATION, openTestService, type TestService } from "../fakes/test_service.ts";
 
@@ -272,10 +273,12 @@ Deno.test("a refusal takes little room in the ledger and the log, whatever was a
   assertEquals((await service.ask("/lp/export", { ...NEW, uri })).status, 401);
   const method = "secret".repeat(10_000);
   assertEquals((await service.app.request("/lp/export", { method })).status, 401);
-  assertEquals(await refusalsIn(service), ["destination_wrong", "token_missing"]);
+  const path = `/${"secret".repeat(1_000)}`;
+  assertEquals((await service.app.request(path, { method: "POST" })).status, 401);
+  assertEquals(await refusalsIn(service), ["destination_wrong", "token_missing", "token_missing"]);
   for (const text of [JSON.stringify(service.log), JSON.stringify(await service.entries())]) {
     assert(text.length < 2_000, `${text.length} characters`);
-    assert(!text.includes("secret"), "a method can hold anything");
+    assert(!text.includes("secret"), "a method and a path can hold anything");
   }
 });
 
@@ -330,6 +333,19 @@ Deno.test("an Idempotency-Key makes a client's retry safe", async () => {
   assert(fresh.id !== first.id, "keys are the owner's");
   const bad = await service.ask("/lp/export", NEW, { headers: { "idempotency-key": "a b" } });
   assertEquals((await problemIn(bad)).status, 400);
+  await service.worker.idle();
+  assertEquals(service.sent.length, 2);
+});
+
+Deno.test("an Idempotency-Key is remembered for 24 hours, and no longer", async () => {
+  await using service = await openTestService({ retentionMs: 48 * 3_600_000 });
+  const headers = { "idempotency-key": "k" };
+  const { id } = await service.submit("[1]", { headers });
+  await service.worker.idle();
+  service.clock.advance(24 * 3_600_000 - 1);
+  assertEquals((await service.submit("[1]", { headers })).id, id);
+  service.clock.advance(1);
+  assert((await service.submit("[1]", { headers })).id !== id);
   await service.worker.idle();
   assertEquals(service.sent.length, 2);
 });
@@ -463,6 +479,19 @@ Deno.test("a store that does not answer within 2 s is not ready", async () => {
   assertEquals([status, code, service.clock.pending], [503, "not_ready", 0]);
   const told = service.log.map(({ event, error }) => `${event}: ${error}`);
   assertEquals(told, ["store.failed: Error: The store did not answer within 2000 ms"]);
+});
+
+Deno.test("whoever asks whether it is ready is told how many hosts are unreachable, if any are", async () => {
+  await using service = await openTestService({
+    destination: () => ({ kind: "failed", code: "connection_refused" }),
+  });
+  const readiness = async () => await (await service.app.request("/health/ready")).json();
+  assertEquals(await readiness(), { status: "ready" });
+  for (let owner = 0; owner < HOST_FAILURES_MAX; owner++) {
+    await service.submit("{}", { token: service.token({ identifier: `${owner}` }) });
+  }
+  await service.worker.idle();
+  assertEquals(await readiness(), { status: "ready", unreachable_hosts: 1 });
 });
 
 Deno.test("no line of the log holds a token, a payload or a query string", async () => {

@@ -60,6 +60,16 @@ Deno.test("of a body that tells its length and is too large, nothing is read", a
   assertEquals(read.bytes, 0);
 });
 
+for (const [length, how] of [[10, "small"], [100_000, "large"]] as const) {
+  Deno.test(`a ${how} body of exactly the limit is read, whether it tells its length or not`, async () => {
+    for (const headers of [{ "content-length": `${length}` }, {}]) {
+      const { request } = requestOf([new Uint8Array(length)], { headers });
+      const body = await readBody(request, bounds(new FakeClock(), length));
+      assertEquals(body, { kind: "read", bytes: new Uint8Array(length) });
+    }
+  });
+}
+
 Deno.test("a body that does not tell its length is read until it is too large, and no further", async () => {
   const clock = new FakeClock();
   const chunks = Array.from({ length: 1_000 }, () => new Uint8Array(4));
@@ -131,8 +141,8 @@ Deno.test("a body in tiny parts is read whole, and others have their turn meanwh
   let isOver = false;
   void body.then(() => isOver = true);
   while (!isOver) {
-    await new Promise((resolve) => setTimeout(resolve));
     seen.add(read.bytes);
+    await new Promise((resolve) => setTimeout(resolve));
   }
   assertEquals(await body, { kind: "read", bytes: new Uint8Array(5_000) });
   assert(seen.size > 5, `${seen.size} turns`);

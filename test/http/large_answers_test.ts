@@ -51,6 +51,14 @@ Deno.test("a reader may take its time with each piece, but not two minutes", asy
   assertEquals(await reader?.read(), { done: true, value: undefined }, "too short for its length");
 });
 
+Deno.test("a reader that never begins has two minutes, too", () => {
+  const { clock, ends } = response(200);
+  clock.advance(STALL_MS - 1);
+  assertEquals(ends.count, 0);
+  clock.advance(1);
+  assertEquals([ends.count, clock.pending], [1, 0]);
+});
+
 Deno.test("a reader that goes away ends it at once", async () => {
   const { clock, ends, response: { body } } = response(200);
   const reader = body?.getReader();

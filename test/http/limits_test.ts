@@ -88,16 +88,24 @@ Deno.test("nesting over the limit is 400 in the body and in data, and never an o
 Deno.test("a body that drips is 408 after its time, and its client is told to close", async () => {
   await using service = await openTestService();
   await using server = new SocketServer(service);
-  using client = await connect(server);
   const token = service.token();
-  await client.send(`Content-Length: 1000\r\nX-Api-Key: ${token}\r\n\r\n{`);
-  await until(() => service.clock.pending === 1);
-  service.clock.advance(30_000);
-  const answer = await client.rest();
-  assertMatch(answer, /^HTTP\/1.1 408 /);
-  assertMatch(answer, /\r\nconnection: close\r\n/);
-  assertMatch(answer, /problem:too_slow/);
-  assertEquals(service.clock.pending, 0);
+  for (
+    const [head, part] of [
+      ["Content-Length: 1000", "{"],
+      ["Content-Length: 100000", "{"],
+      ["Transfer-Encoding: chunked", "1\r\n{\r\n"],
+    ]
+  ) {
+    using client = await connect(server);
+    await client.send(`${head}\r\nX-Api-Key: ${token}\r\n\r\n${part}`);
+    await until(() => service.clock.pending === 1);
+    service.clock.advance(30_000);
+    const answer = await client.rest();
+    assertMatch(answer, /^HTTP\/1.1 408 /);
+    assertMatch(answer, /\r\nconnection: close\r\n/);
+    assertMatch(answer, /problem:too_slow/);
+    assertEquals(service.clock.pending, 0);
+  }
 });
 
 Deno.test("a body over the limit is 413 before it is sent, told by its length or not", async () => {
@@ -109,7 +117,7 @@ Deno.test("a body over the limit is 413 before it is sent, told by its length or
     await client.send(`${body}X-Api-Key: ${token}\r\n\r\n`);
     // Enough to be too much, but not the whole of it.
     if (body.startsWith("T")) await client.send(`7530\r\n${"x".repeat(20_000)}`);
-    assertMatch(await client.rest(), /^HTTP\/1.1 413 /);
+    assertMatch(await client.rest(), /^HTTP\/1.1 413 [^]*\r\nconnection: close\r\n/);
   }
 });
 
@@ -140,6 +148,21 @@ Deno.test("bodies that come at once are bounded, and those that have come do not
   service.clock.advance(30_000);
   assertMatch(await client.rest(), /^HTTP\/1.1 408 /);
   assertEquals((await ask(20_000, "")).status, 200);
+});
+
+Deno.test("of short bodies 1,024 of one owner may be on their way, and others have places, too", async () => {
+  await using service = await openTestService();
+  const begin = (identifier: string) => {
+    const headers = { "content-length": "16384", "x-api-key": service.token({ identifier }) };
+    const body = new ReadableStream({ pull: () => new Promise(() => {}) });
+    return service.app.request("/lp/export", { method: "POST", headers, body });
+  };
+  const begun = Array.from({ length: 1_024 }, () => begin(""));
+  assertEquals((await told(await begin(""))).code, "too_many_bodies");
+  begun.push(begin("other"));
+  service.clock.advance(30_000);
+  const statuses = (await Promise.all(begun)).map(({ status }) => status);
+  assertEquals(new Set(statuses), new Set([408]));
 });
 
 Deno.test("a store that fails keeps no place of a body or of a poll", async () => {

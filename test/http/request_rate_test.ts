@@ -13,3 +13,14 @@ Deno.test("each owner has a bucket, and nobody is remembered for long", () => {
   assertEquals(rate.admit("c"), undefined);
   assertEquals(rate.owners, 1);
 });
+
+Deno.test("a clock that was put back does not keep owners remembered until it has caught up", () => {
+  const clock = new FakeClock();
+  const rate = new RequestRate(clock, 2);
+  rate.admit("before");
+  clock.jump(-3_600_000);
+  for (let n = 0; n < 1_000; n++) rate.admit(`owner ${n}`);
+  clock.advance(1_000);
+  rate.admit("after");
+  assertEquals(rate.owners, 2);
+});

@@ -1,6 +1,7 @@
 /** What one socket may cost, on sockets that a test holds in its hand. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
+import { requestBytesMax } from "../../src/http/request.ts";
 import type { ServerSocket } from "../../src/http/sockets.ts";
 import { defined } from "../fakes/expect.ts";
 import {
@@ -114,6 +115,19 @@ Deno.test("two who come for the last socket at once: the later is told to come a
   assertEquals(service.sockets.size, 0);
 });
 
+Deno.test("of a socket the runtime is told to close it when its client is silent for 30 s", async () => {
+  const timeouts: number[] = [];
+  await using service = await openTestService({
+    upgrade(_request, { idleTimeout }) {
+      timeouts.push(idleTimeout);
+      return { socket: new FakeSocket(), response: new Response() };
+    },
+  });
+  const token = service.token({ path: "/ws/export", method: "GET" });
+  await service.app.request("/ws/export", { headers: { ...UPGRADE, "x-api-key": token } });
+  assertEquals(timeouts, [30]);
+});
+
 Deno.test("a socket that never opens counts for nothing", async () => {
   const { service, ask, open } = await heldService({ socketsMax: 1 });
   await using _ = service;
@@ -152,6 +166,22 @@ Deno.test("a slow client is told the newest state once, and its frames wait", as
   service.clock.advance(25);
   await until(() => socket.states.filter((state) => state === "Finished").length === 2);
   assertEquals(socket.statesOf(socket.frames[0]?.id), ["Pending", "Processing", "Finished"]);
+  close(socket);
+});
+
+Deno.test("a frame that waited for a slow client is answered once it reads, though nothing else is due", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const socket = await open();
+  socket.bytesPerFrame = 2 * MIB;
+  socket.receive("nonsense");
+  await until(() => socket.frames.length === 1);
+  socket.bytesPerFrame = 0;
+  socket.receive("nonsense");
+  socket.bufferedAmount = 0;
+  service.clock.advance(25);
+  await new Promise((resolve) => setTimeout(resolve)); // All that follows takes no turn.
+  assertEquals(socket.frames.map(({ status }) => status), [400, 400]);
   close(socket);
 });
 
@@ -206,6 +236,49 @@ Deno.test("of large answers only so much is unread on all sockets of an owner, w
   for (const socket of sockets) close(socket);
 });
 
+Deno.test("an answer that was sent counts as long as it is in JSON, not as long as it might have been", async () => {
+  const { service, open } = await heldService({
+    destination: () => answered("x".repeat(100_000)),
+    bounds: { answers: { total: 700_000, perOwner: 700_000 } },
+  });
+  await using _ = service;
+  for (let n = 1; n <= 4; n++) {
+    const socket = await open();
+    socket.counts = true;
+    socket.receive(NEW);
+    await until(() => {
+      service.clock.advance(25);
+      return socket.states.includes("Finished") || socket.codes.length > 0;
+    });
+    assertEquals(socket.codes, [], `${n} are unread`);
+  }
+});
+
+Deno.test("a large answer without room holds up no other export of its socket", async () => {
+  const { service, open } = await heldService({
+    destination: () => answered("x".repeat(100_000)),
+    bounds: { answers: { total: 700_000, perOwner: 700_000 } },
+  });
+  await using _ = service;
+  const { id } = await service.submit();
+  await service.worker.idle();
+  const going = Promise.withResolvers<void>();
+  const answer = service.ledger.answer.bind(service.ledger);
+  service.ledger.answer = async (record) => {
+    await going.promise;
+    return await answer(record);
+  };
+  // While they are read, the answers of the first two take all the room.
+  const sockets = [await open(), await open(), await open()];
+  for (const socket of sockets) socket.receive({ ...NEW, id });
+  const last = defined(sockets.at(-1));
+  last.receive(NEW);
+  await until(() => last.states.includes("Pending") || service.waiters.size === 1);
+  assertEquals(last.states[0], "Pending");
+  going.resolve();
+  for (const socket of sockets) close(socket);
+});
+
 Deno.test("whoever reads nothing does not hold up a stop, though more is due than is sent", async () => {
   const { service, open } = await heldService({ destination: () => answered("x".repeat(150_000)) });
   await using _ = service;
@@ -224,6 +297,49 @@ Deno.test("whoever reads nothing does not hold up a stop, though more is due tha
   });
   await closing;
   assertEquals([socket.codes, service.clock.elapsed < 1_000], [[1001], true]);
+  close(socket);
+});
+
+Deno.test("an answer that is being read when the service stops is told before the Close", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const { id } = await service.submit();
+  await service.worker.idle();
+  const [asked, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const answer = service.ledger.answer.bind(service.ledger);
+  service.ledger.answer = async (record) => {
+    asked.resolve();
+    await going.promise;
+    return await answer(record);
+  };
+  const socket = await open();
+  socket.receive({ ...NEW, id });
+  await asked.promise;
+  const closing = service.sockets.close();
+  await new Promise((resolve) => setTimeout(resolve)); // All that could be done takes no turn.
+  assertEquals(socket.codes, []);
+  going.resolve();
+  await closing;
+  assertEquals([socket.states, socket.codes], [["Finished"], [1001]]);
+  close(socket);
+});
+
+Deno.test("a client that reads is told all that is due before the Close of a stop", async () => {
+  const { service, open } = await heldService({ destination: () => answered("x".repeat(150_000)) });
+  await using _ = service;
+  const ids = [await service.submit(), await service.submit()].map(({ id }) => id);
+  await service.worker.idle();
+  const socket = await open();
+  socket.counts = true;
+  for (const id of ids) socket.receive({ ...NEW, id });
+  await until(() => socket.frames.length === 1);
+  const closing = service.sockets.close();
+  await new Promise((resolve) => setTimeout(resolve)); // All that could be done takes no turn.
+  assertEquals(socket.codes, []);
+  socket.bufferedAmount = 0;
+  service.clock.advance(25);
+  await closing;
+  assertEquals([socket.states, socket.codes], [["Finished", "Finished"], [1001]]);
   close(socket);
 });
 
@@ -273,7 +389,8 @@ Deno.test("nobody looks at a slow client that is gone", async () => {
 });
 
 Deno.test("frames that wait for a slow client are bounded in number and in bytes", async () => {
-  for (const [frame, bound] of [["{}", 256], [`"${"x".repeat(18_000)}"`, 8]] as const) {
+  const largest = `"${"x".repeat(requestBytesMax(1_000) - 2)}"`;
+  for (const [frame, bound] of [["{}", 256], [largest, 8]] as const) {
     const { service, open } = await heldService({ payloadBytesMax: 1_000 });
     await using _ = service;
     const socket = await open();
@@ -285,6 +402,31 @@ Deno.test("frames that wait for a slow client are bounded in number and in bytes
     close(socket);
     assertEquals(service.clock.pending, 0);
   }
+});
+
+Deno.test("a socket may bring any number of frames of the largest size, one after the other", async () => {
+  const { service, open } = await heldService({ payloadBytesMax: 1_000 });
+  await using _ = service;
+  const socket = await open();
+  for (let n = 1; n <= 20; n++) {
+    socket.receive(`"${"x".repeat(requestBytesMax(1_000) - 2)}"`);
+    await until(() => socket.frames.length === n || socket.codes.length > 0);
+    assertEquals(socket.codes, []);
+  }
+  close(socket);
+});
+
+Deno.test("a socket may open any number of exports, if not too many at a time", async () => {
+  const { service, open } = await heldService();
+  await using _ = service;
+  const socket = await open();
+  const finished = () => socket.states.filter((state) => state === "Finished").length;
+  for (let opened = 100; opened <= 300; opened += 100) {
+    for (let n = 0; n < 100; n++) socket.receive(NEW);
+    await until(() => finished() === opened || socket.codes.length > 0);
+    assertEquals(socket.codes, []);
+  }
+  close(socket);
 });
 
 Deno.test("frames of all sockets of an owner are bounded in bytes, and given back as they are answered", async () => {
@@ -446,21 +588,29 @@ Deno.test("a socket that is gone is not told the answer that was being read, who
     bounds: { answers: { total: 300_000, perOwner: 300_000 } },
   });
   await using _ = service;
-  const [asked, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let asked = 0;
+  const going = Promise.withResolvers<void>();
   const answer = service.ledger.answer.bind(service.ledger);
   service.ledger.answer = async (record) => {
-    asked.resolve();
+    asked++;
     await going.promise;
     return await answer(record);
   };
-  const [gone, next] = [await open(), await open()];
-  gone.receive(NEW);
-  await asked.promise;
-  close(gone);
+  // Each takes half of the room.
+  const [first, second, next] = [await open(), await open(), await open()];
+  for (const gone of [first, second]) gone.receive(NEW);
+  await until(() => asked === 2);
+  for (const gone of [first, second]) close(gone);
   going.resolve();
   next.receive(NEW);
-  await until(() => next.states.includes("Finished"));
-  assertEquals([gone.states.includes("Finished"), gone.codes], [false, []]);
+  await until(() => {
+    service.clock.advance(25);
+    return next.states.includes("Finished") || next.codes.length > 0;
+  });
+  assertEquals(next.codes, []);
+  for (const { states, codes } of [first, second]) {
+    assertEquals([states.includes("Finished"), codes], [false, []]);
+  }
   close(next);
 });
 
@@ -597,6 +747,7 @@ Deno.test("a defect is told as such, and the socket lives on", async () => {
   await until(() => socket.frames.length === 2);
   const failed = service.log.filter(({ event }) => event === "request.failed");
   assertEquals(failed.map(({ method, path }) => [method, path]), [["GET", "/ws/export"]]);
+  assertMatch(String(failed[0]?.frames), /socket_bounds_test\.ts:\d+/, "for a report");
   close(socket);
 });
 

@@ -256,9 +256,15 @@ Deno.test("what is refused is refused before the upgrade, as over HTTP", async (
   }
   const keyless = new Headers({ ...UPGRADE, "x-api-key": server.token() });
   keyless.delete("sec-websocket-key");
-  const response = await service.app.request("/ws/export", { headers: keyless });
-  assertEquals(response.status, 426);
-  await response.body?.cancel();
+  const head = {
+    method: "HEAD",
+    headers: { ...UPGRADE, "x-api-key": server.token({ method: "HEAD" }) },
+  };
+  for (const init of [{ headers: keyless }, head]) {
+    const response = await service.app.request("/ws/export", init);
+    assertEquals(response.status, 426);
+    await response.body?.cancel();
+  }
   assertEquals(service.sockets.size, 0);
 });
 
@@ -504,6 +510,7 @@ Deno.test("when the service stops, whoever asked is answered, then told 1001", a
   for (const client of clients) {
     assertEquals(await client.closed, { code: 1001, reason: "The service is stopping" });
   }
+  assertEquals(service.log.filter(({ event }) => event === "socket.refused"), []);
   await assertAllTold(service, clients.flatMap((client) => client.rest()));
   arrival.resolve(answered());
   await service.worker.idle();
