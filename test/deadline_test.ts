@@ -8,6 +8,7 @@ const LIMIT_MS = 1_000;
 function setUp() {
   const clock = new FakeClock();
   const stopping = new AbortController();
+  const listeners = listenersOf(stopping.signal);
   const given: AbortSignal[] = [];
   const held = Promise.withResolvers<string>();
   const attempt = (signal: AbortSignal): Promise<string> => {
@@ -15,14 +16,29 @@ function setUp() {
     return held.promise;
   };
   const run = () => withDeadline({ clock, timeoutMs: LIMIT_MS, signal: stopping.signal }, attempt);
-  return { clock, stopping, given, held, run };
+  return { clock, stopping, listeners, given, held, run };
+}
+
+/** Who listens to `signal` from now on. */
+function listenersOf(signal: AbortSignal): ReadonlySet<unknown> {
+  const listeners = new Set<unknown>();
+  const [add, remove] = [signal.addEventListener, signal.removeEventListener];
+  signal.addEventListener = (type: string, listener: EventListenerOrEventListenerObject) => {
+    listeners.add(listener);
+    add.call(signal, type, listener);
+  };
+  signal.removeEventListener = (type: string, listener: EventListenerOrEventListenerObject) => {
+    listeners.delete(listener);
+    remove.call(signal, type, listener);
+  };
+  return listeners;
 }
 
 type SetUp = ReturnType<typeof setUp>;
 
-/** No timer is left, and the attempt was told that nobody waits for it any more. */
-function assertLeft({ clock, given }: SetUp): void {
-  assertEquals(clock.pending, 0);
+/** No timer is left and no listener, and the attempt was told that nobody waits for it any more. */
+function assertLeft({ clock, listeners, given }: SetUp): void {
+  assertEquals([clock.pending, listeners.size], [0, 0]);
   assertEquals(given.map(({ aborted }) => aborted), [true]);
 }
 

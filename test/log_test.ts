@@ -58,6 +58,12 @@ Deno.test("where a defect lies is told by its stack, without its message", () =>
   assertEquals(framesOf("no error"), []);
 });
 
+Deno.test("of a stack that does not begin with its message nothing is told, for it might be in there", () => {
+  const error = new Error("another message");
+  error.stack = "Error: secret\n    at file:///a.ts:1:1";
+  assertEquals(framesOf(error), []);
+});
+
 Deno.test("no text breaks a line in two", () => {
   fc.assert(
     fc.property(

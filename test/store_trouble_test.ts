@@ -244,7 +244,7 @@ Deno.test("a store that is damaged is not started on, and the fault names the fi
     await Deno.writeFile(path, whole.map((byte, n) => n < 4_096 ? byte : byte ^ n & 0xff));
     assertMatch(await startFault(folder), /at "data\/export\.kv": .*malformed\n.*restore it/);
     await Deno.writeTextFile(path, "not a store".repeat(1_000));
-    assertMatch(await startFault(folder), /at "data\/export\.kv": .*not a database/);
+    assertMatch(await startFault(folder), /at "data\/export\.kv": .*not a database\n.*restore it/);
     await Deno.writeFile(path, whole);
     await using service = await start(folder);
     assert(await isReady(service));

@@ -25,6 +25,13 @@ Deno.test("a wait that is given up leaves no timer, alone or as the last of seve
   for (const giveUp of [...both, ...both]) giveUp();
 });
 
+Deno.test("a wait that begins when all others of its end were given up ends all the same", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  systemClock.after(1_000, () => {})();
+  systemClock.after(1_000, resolve);
+  await promise;
+});
+
 Deno.test("what gives up others of its own end keeps them from happening", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const cancels: (() => void)[] = [];

@@ -139,6 +139,7 @@ Deno.test("what is stopped waits no longer, be it before a look or in the middle
   await new Promise((resolve) => setTimeout(resolve));
   assertEquals(clock.pending, 1);
   alarm.stop();
+  assertEquals(clock.pending, 0);
   await second();
   const looking = waiting([]);
   looking.alarm.stop();

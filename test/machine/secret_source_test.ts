@@ -99,6 +99,18 @@ for (const [DATABOX_ARBITER_ENDPOINT, files, missing] of incomplete) {
   });
 }
 
+Deno.test("a file of the arbiter that is there and cannot be read is a fault, not a missing one", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    // What a container engine makes of a mount whose source is not there.
+    await Deno.mkdir(join(folder, "ARBITER_TOKEN"));
+    const settings = { EXPORT_SECRETS_DIR: folder, EXPORT_KV_PATH: join(folder, "export.kv") };
+    await assertRejects(() => findSecretSource(configOf(settings)), Error, "directory");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("without a secret and an arbiter the service has its own, the same at each start", async () => {
   const folder = await Deno.makeTempDir();
   try {

@@ -160,6 +160,24 @@ Deno.test("what another user's copy left is named, with what to do", () =>
     }
   }));
 
+Deno.test("while it is made a copy is readable by its owner only", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "export.kv");
+    (await openStore(path)).close();
+    const { mkdir } = Deno;
+    const modes: number[] = [];
+    Deno.mkdir = async (place, options) => {
+      await mkdir(place, options);
+      modes.push(((await Deno.stat(place)).mode ?? 0) & 0o777);
+    };
+    try {
+      (await openCopy(path, NO_FLOOR)).close();
+    } finally {
+      Deno.mkdir = mkdir;
+    }
+    assertEquals(modes, [0o700]);
+  }));
+
 /** Ends a process while it copies: what it waits for in the middle is decided here. */
 async function endedBy(signal: Deno.Signal, folder: string): Promise<[number, boolean]> {
   const path = join(folder, "export.kv");

@@ -76,6 +76,18 @@ for (const [form, names] of Object.entries(FORMS)) {
   });
 }
 
+for (const kind of ["p384", "p521", "ed25519"]) {
+  Deno.test(`a key of the kind ${kind} is taken, and the runtime serves it`, async () => {
+    await serving(await fileOf(`${kind}.pem`, `${kind}.key`), async (port) => {
+      const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
+      await once(socket, "secureConnect");
+      assertEquals(socket.getPeerCertificate().subject.CN, SERVICE_NAME);
+      socket.destroy();
+      await once(socket, "close");
+    });
+  });
+}
+
 Deno.test("clients that know nothing newer than TLS 1.2 are served, with RSA", async () => {
   const ca = await readTlsFixture("ca.pem");
   await serving(await fileOf("server.pem", "server.pkcs1.key"), async (port) => {
@@ -113,6 +125,7 @@ const DAY_MS = 86_400_000;
 
 const DATES: readonly (readonly [when: string, now: number, warnings: readonly string[]])[] = [
   ["is not valid yet", 0, [`the certificate of ${SUBJECT} is not valid before 2020-01-01`]],
+  ["is valid from now", Date.parse("2020-01-01T00:00:00Z"), []],
   ["has 30 days and more", EXPIRY - 30 * DAY_MS - 1, []],
   ["has 30 days", EXPIRY - 30 * DAY_MS, [
     `the certificate of ${SUBJECT} expires on 2125-01-01`,
