@@ -2,6 +2,12 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import denoJson from "../deno.json" with { type: "json" };
 import { type Config, describeConfig, readConfig, SETTING_NAMES } from "../src/config.ts";
+import {
+  openBounds,
+  requestBounds,
+  socketBounds,
+  socketsMemoryMax,
+} from "../src/limit_settings.ts";
 
 type Given = Readonly<Record<string, string>>;
 
@@ -290,6 +296,38 @@ Deno.test("the settings are shown as an operator writes them", () => {
     EXPORT_STORED_PER_DAY: "2GiB",
     EXPORT_REQUESTS_PER_SECOND: 10_000,
   });
+});
+
+Deno.test("each limit bounds what its name says", () => {
+  const config = configOf({
+    EXPORT_URL_LIMIT: "1001B",
+    EXPORT_HEADER_LIMIT: "1024B",
+    EXPORT_JSON_DEPTH: "3",
+    EXPORT_BODY_TIMEOUT: "4s",
+    EXPORT_RECEIVING: "50MB",
+    EXPORT_RECEIVING_PER_OWNER: "40MB",
+    EXPORT_POLLS: "7",
+    EXPORT_POLLS_PER_OWNER: "6",
+    EXPORT_SOCKETS: "9",
+    EXPORT_SOCKETS_PER_OWNER: "8",
+    EXPORT_OPEN: "11",
+    EXPORT_OPEN_BYTES: "12MiB",
+    EXPORT_REQUESTS_PER_SECOND: "13",
+  });
+  const { answers: _, answersWaiting: __, ...settable } = requestBounds(config);
+  assertEquals(settable, {
+    urlChars: 1_001,
+    headerBytes: 1_024,
+    jsonDepth: 3,
+    bodyTimeoutMs: 4_000,
+    bodies: { total: 50_000_000, perOwner: 40_000_000 },
+    polls: { total: 7, perOwner: 6 },
+    requestsPerSecond: 13,
+  });
+  assertEquals(socketBounds(config), { total: 9, perOwner: 8 });
+  assertEquals(openBounds(config), { exports: 11, bytes: 12_582_912 });
+  // README: once the process has grown by three times `EXPORT_RECEIVING` beside its sockets.
+  assertEquals(socketsMemoryMax(config), 150_000_000);
 });
 
 Deno.test("a secret is shown as set, in no settings and no faults as itself", () => {

@@ -96,6 +96,12 @@ Deno.test("after kill -9 and a restart every accepted export is carried out, wit
     held.resolve(new Response());
     await using service = await startProcess({ folder, env });
     await destination.arrived(({ length }) => length === 15);
+    const [listening, lapsed] = [
+      await service.logged("service.listening"),
+      await service.logged("delivery.lapsed"),
+    ].map(({ at }) => Date.parse(String(at)));
+    const ms = (lapsed ?? Infinity) - (listening ?? 0);
+    assert(ms < 15_000, `${ms} ms: leases of a process that is gone are over with it`);
     for (const { id, uri } of accepted) {
       assertEquals((await outcome(service, id, uri)).ext_response.status, "200 OK");
     }
@@ -210,7 +216,9 @@ Deno.test("the ledger of a running service is shown and verified, and the servic
     const kinds = async () => {
       const { code, stdout, stderr } = await runTask("ledger", { folder });
       assertEquals([code, stderr], [0, ""]);
-      return stdout.trim().split("\n").map((line) => JSON.parse(line).kind);
+      const printed = stdout.trim().split("\n").map((line) => JSON.parse(line));
+      for (const { unsafe_loopback } of printed) assertEquals(unsafe_loopback, true);
+      return printed.map(({ kind }) => kind);
     };
     const exportOne = async () => {
       const { id } = await ask(service, { id: "", uri, data: "[1]" });

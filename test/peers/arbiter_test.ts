@@ -17,15 +17,15 @@ const SECRETS = "data/secrets";
 async function startBeside(
   arbiter: ZestArbiterServer,
   folder: string,
-  files: Readonly<Record<string, string>> = {},
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<ServiceProcess> {
   await Deno.mkdir(`${folder}/${SECRETS}`, { recursive: true });
-  const all = { ARBITER_TOKEN: TOKEN, ZMQ_PUBLIC_KEY: arbiter.publicKey, ...files };
-  for (const [name, text] of Object.entries(all)) {
+  const files = { ARBITER_TOKEN: TOKEN, ZMQ_PUBLIC_KEY: arbiter.publicKey };
+  for (const [name, text] of Object.entries(files)) {
     await Deno.writeTextFile(`${folder}/${SECRETS}/${name}`, text);
   }
   const env = { DATABOX_ARBITER_ENDPOINT: arbiter.endpoint.href, EXPORT_SECRETS_DIR: SECRETS };
-  return await startProcess({ folder, env });
+  return await startProcess({ folder, env: { ...env, ...settings } });
 }
 
 /** A token as the arbiter mints it now. */
@@ -35,11 +35,11 @@ function mintedBy(arbiter: ZestArbiterServer, destination: string): string {
   return mintToken(secret, { caveats: exportCaveats(permission) });
 }
 
-async function submit({ port }: ServiceProcess, token: string, uri: string) {
+async function submit({ port }: ServiceProcess, token: string, uri: string, id = "") {
   const response = await fetch(`http://127.0.0.1:${port}/lp/export`, {
     method: "POST",
     headers: { "x-api-key": token },
-    body: JSON.stringify({ id: "", uri, data: "{}" }),
+    body: JSON.stringify({ id, uri, data: "{}" }),
   });
   return { response, answer: await response.json() };
 }
@@ -77,6 +77,26 @@ Deno.test("the secret is fetched once a start; tokens of before a restart stay g
     }
     assertNotEquals(tokens[0], tokens[1]);
     assertEquals(arbiter.faults, []);
+  }));
+
+Deno.test("with a grace of 0s the tokens of before a restart are void at once", () =>
+  withFolder(async (folder) => {
+    await using arbiter = new ZestArbiterServer();
+    arbiter.register(SERVICE_NAME, TOKEN);
+    const uri = "http://127.0.0.1:9/";
+    const tokens: string[] = [];
+    const statuses: number[] = [];
+    for (let start = 0; start < 2; start++) {
+      await using service = await startBeside(arbiter, folder, { EXPORT_SECRET_GRACE: "0s" });
+      await service.logged("root_key.obtained");
+      tokens.push(mintedBy(arbiter, uri));
+      for (const token of tokens) {
+        // A poll, so that nothing is sent.
+        const { response } = await submit(service, token, uri, crypto.randomUUID());
+        statuses.push(response.status);
+      }
+    }
+    assertEquals(statuses, [404, 401, 404]);
   }));
 
 Deno.test("until there is an arbiter the service listens, is not ready, and asks to come back", () =>
