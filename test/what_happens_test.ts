@@ -88,6 +88,11 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["store_trouble_test.ts", "a store that another process holds: 503 until it lets go"],
     ["store_outage_test.ts", "a store that is away for longer than a lease has nothing sent twice"],
     ["store_outage_test.ts", "thousands of lanes do not fill the log"],
+    [
+      "deliver/store_rest_test.ts",
+      "a store that is away is logged at once, and then once a minute",
+    ],
+    ["http/refusals_test.ts", "what the ledger does not take is entered by its number"],
     ["http/app_test.ts", "a store that fails is a 503 that says when to come back"],
     ["fault_test.ts", "nothing is lost, stuck or settled twice when the n-th call ${kind}"],
   ],
@@ -100,6 +105,11 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "the store is damaged": [
     ["store_trouble_test.ts", "a store that is damaged is not started on"],
+    [
+      "deliver/payload_test.ts",
+      "a payload of ${bytes} bytes that was altered in the store does not",
+    ],
+    ["store_outage_test.ts", "a payload that cannot be read keeps its own lane only"],
   ],
   "there is no arbiter, or it answers nonsense": [
     ["peers/arbiter_test.ts", "until there is an arbiter the service listens, is not ready"],

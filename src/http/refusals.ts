@@ -1,7 +1,8 @@
 /**
  * Enters refusals in the ledger, within bounds: callers that may not export must not be able to
  * fill the disk either. Beyond the bound for a minute they are counted, and the count is entered.
- * Each owner has a bound of their own, so that nobody can hide behind the refusals of others.
+ * Each owner has a bound of their own, so that nobody can hide behind the refusals of others. What
+ * the ledger does not take, such as on a low disk, is counted too, and entered once it does.
  */
 import type { Clock } from "../clock.ts";
 import { Counts } from "../counts.ts";
@@ -9,6 +10,7 @@ import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { REFUSALS_LEDGERED_PER_MINUTE, REFUSED_OWNERS_PER_MINUTE } from "../limits.ts";
 import type { Log } from "../log.ts";
+import { throttledLog } from "./throttled_log.ts";
 
 const MINUTE_MS = 60_000;
 /** The name for callers without an owner, and for owners beyond the bound; no owner has it. */
@@ -25,17 +27,23 @@ export interface RefusalsParts {
 
 export class Refusals {
   readonly #parts: RefusalsParts;
+  readonly #throttledLog: Log;
   #minute = 0;
   /** Refusals entered this minute, by owner. */
   #entered = new Counts();
+  /** Refusals to be entered by their number, by owner. */
   readonly #omitted = new Map<string, number>();
+  /** How many of these the log has been told of, each by a line of its own or by their number. */
+  readonly #logged = new Counts();
   /** Cancels the timer that enters the omitted ones at the end of their minute. */
   #cancelTelling = () => {};
+  #closed = false;
   /** Entries that the ledger has not confirmed yet. */
   readonly #entering = new Set<Promise<void>>();
 
   constructor(parts: RefusalsParts) {
     this.#parts = parts;
+    this.#throttledLog = throttledLog(parts.log, parts.clock);
   }
 
   /** Notes a refusal. The answer to the caller neither waits for it nor depends on it. */
@@ -50,17 +58,16 @@ export class Refusals {
     }
     const who = this.#nameOf(refusal.owner);
     if (this.#entered.of(who) >= REFUSALS_LEDGERED_PER_MINUTE) {
-      if (this.#omitted.size === 0) this.#tellAfter((minute + 1) * MINUTE_MS - at);
-      this.#omitted.set(who, 1 + (this.#omitted.get(who) ?? 0));
-      return;
+      return this.#omit(who, 1);
     }
     this.#entered.add(who, 1);
     log({ event: "export.refused", ...refusal });
-    this.#enter({ kind: "export.refused", at, ...refusal });
+    this.#enter({ kind: "export.refused", at, ...refusal }, who, 1);
   }
 
   /** Enters the counts of the omitted; resolves when the ledger has answered for all entries. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#enterOmitted();
     await Promise.all(this.#entering);
   }
@@ -71,26 +78,39 @@ export class Refusals {
     return isKnown || this.#entered.size < REFUSED_OWNERS_PER_MINUTE ? owner : STRANGERS;
   }
 
-  /** Enters the count of a minute as soon as that is over, even if no further request comes. */
-  #tellAfter(ms: number): void {
-    this.#cancelTelling = this.#parts.clock.after(ms, () => this.#enterOmitted());
+  /** Has them entered by number once the minute is over, even if no further request comes. */
+  #omit(who: string, count: number): void {
+    const { clock } = this.#parts;
+    if (this.#omitted.size === 0 && !this.#closed) {
+      const ms = MINUTE_MS - clock.now() % MINUTE_MS;
+      this.#cancelTelling = clock.after(ms, () => this.#enterOmitted());
+    }
+    this.#omitted.set(who, count + (this.#omitted.get(who) ?? 0));
   }
 
   #enterOmitted(): void {
     const { clock, log } = this.#parts;
     this.#cancelTelling();
-    for (const [who, count] of this.#omitted) {
-      const omitted = { count, ...(who !== STRANGERS && { owner: who }) };
-      log({ event: "refusals.omitted", ...omitted });
-      this.#enter({ kind: "refusals.omitted", at: clock.now(), ...omitted });
-    }
+    const omitted = [...this.#omitted];
     this.#omitted.clear();
+    for (const [who, count] of omitted) {
+      const owner = who !== STRANGERS && { owner: who };
+      const untold = count - this.#logged.of(who);
+      this.#logged.clear(who);
+      if (untold > 0) log({ event: "refusals.omitted", count: untold, ...owner });
+      this.#enter({ kind: "refusals.omitted", at: clock.now(), count, ...owner }, who, count);
+    }
   }
 
-  #enter(entry: LedgerEntry): void {
-    const { ledger, log } = this.#parts;
+  /** @param count how many refusals the entry is about; the log has been told of them */
+  #enter(entry: LedgerEntry, who: string, count: number): void {
+    const { ledger } = this.#parts;
     const entering = ledger.enter(entry)
-      .catch((error) => log({ event: "store.failed", entry: entry.kind, error }))
+      .catch((error) => {
+        this.#throttledLog({ event: "store.failed", entry: entry.kind, error });
+        this.#logged.add(who, count);
+        this.#omit(who, count);
+      })
       .finally(() => this.#entering.delete(entering));
     this.#entering.add(entering);
   }

@@ -28,7 +28,7 @@ import type {
 } from "./ledger.ts";
 import { answerOf, findExport, isStored, watchStored } from "./look_up.ts";
 import type { OpenBounds, OpenExports } from "./open_exports.ts";
-import { readContent } from "./parts.ts";
+import { assertUnaltered, readContent } from "./parts.ts";
 import { FRONT, NextInLane } from "./next_in_lane.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
@@ -115,8 +115,11 @@ export class KvLedger implements Ledger {
 
   async payload(held: Held): Promise<Uint8Array> {
     const { record: { id, payload }, stored } = held;
-    return this.#nextInLane.payload(held) ??
-      await readContent(this.#kv, stored, payload.bytes, (n) => keys.payload(id, n));
+    const kept = this.#nextInLane.payload(held);
+    if (kept !== undefined) return kept;
+    const read = await readContent(this.#kv, stored, payload.bytes, (n) => keys.payload(id, n));
+    assertUnaltered(read, payload.sha256);
+    return read;
   }
 
   async answer(record: Finished): Promise<Uint8Array> {

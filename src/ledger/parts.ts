@@ -2,6 +2,7 @@
  * How payloads and answers are stored: the first bytes in their export's record, as many as its row
  * has room for, the rest in parts. Pure except for reading them.
  */
+import { hash } from "node:crypto";
 import type { ExportRecord } from "../exports/record.ts";
 import { PART_BYTES, PARTS_IN_COMMIT } from "../limits.ts";
 import { RECORD_BYTES_MAX, ROW_BYTES_MAX } from "./store_limits.ts";
@@ -60,4 +61,13 @@ export async function readContent(
   }
   if (offset !== bytes) throw new Error(`Cannot read parts: ${offset} bytes instead of ${bytes}`);
   return content;
+}
+
+/**
+ * Nothing may leave that was not accepted, and the ledger shows the digest of what was.
+ *
+ * @throws if `content` does not have the digest `sha256`, hexadecimal: the store is damaged then
+ */
+export function assertUnaltered(content: Uint8Array, sha256: string): void {
+  if (hash("sha256", content) !== sha256) throw new Error("Cannot read it: it has been altered");
 }
