@@ -133,6 +133,12 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   "an earlier version starts on the store of a later one": [
     ["upgrade_test.ts", "a store of a newer format is refused, and keeps its format"],
   ],
+  "nobody reads the log": [
+    [
+      "service/log_reader_test.ts",
+      "where nobody reads the log any more, all goes on when somebody",
+    ],
+  ],
   "somebody opens connections without end": [
     ["process_test.ts", "whoever takes every connection there can be does not end the service"],
   ],

@@ -57,6 +57,8 @@ export class ServiceProcess implements AsyncDisposable {
   readonly #errors: Promise<string>;
   #onLine = () => {};
   port = 0;
+  /** What it prints is read on as long as this has resolved. */
+  mayRead: Promise<void> = Promise.resolve();
 
   constructor(child: Deno.ChildProcess) {
     this.#child = child;
@@ -117,6 +119,7 @@ export class ServiceProcess implements AsyncDisposable {
       rest = lines.pop() ?? "";
       this.lines.push(...lines);
       this.#onLine();
+      await this.mayRead;
     }
   }
 }
