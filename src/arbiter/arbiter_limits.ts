@@ -19,5 +19,7 @@ export const SECRET_BYTES_MAX = 1_024;
 export const ARBITER_TOKEN_BYTES_MAX = 4_096;
 /** Bytes of this service's name: the limit of a DNS name. */
 export const NAME_BYTES_MAX = 255;
+/** Characters of a failure's detail: it may list every name of a certificate. */
+export const DETAIL_CHARS_MAX = 500;
 /** Bytes of an answer over HTTPS: the secret, and room for an error text, which is ignored. */
 export const HTTPS_ANSWER_BYTES_MAX = 4_096;

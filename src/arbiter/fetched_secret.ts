@@ -3,7 +3,7 @@
  * detail is fit for a log.
  */
 import type { ZmtpErrorCode } from "../zmtp/zmtp_error.ts";
-import { SECRET_BYTES_MAX } from "./arbiter_limits.ts";
+import { DETAIL_CHARS_MAX, SECRET_BYTES_MAX } from "./arbiter_limits.ts";
 import type { ZestFault } from "./zest.ts";
 
 export type ArbiterFault =
@@ -29,9 +29,11 @@ export function failed(code: ArbiterFault, detail: string): FetchedSecret {
   return { kind: "failed", code, detail };
 }
 
-/** The message of `error`. */
+/** The message of what caused `error`: that of `fetch` itself says only that it failed. */
 export function detailOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error) return detailOf(error.cause);
+  return error.message.slice(0, DETAIL_CHARS_MAX);
 }
 
 /** Characters that occur in HTML and JSON, and in no secret of an arbiter. */

@@ -26,7 +26,7 @@ const ROOT_CA = "DATABOX_ROOT_CA";
 /**
  * The first of: `EXPORT_SECRET`, an arbiter that is named or left its files, our own root key.
  *
- * @throws {UsageError} if an arbiter is to be asked and its files are not there
+ * @throws {UsageError} if an arbiter is to be asked and its files are not there, or of no use
  */
 export async function findSecretSource(config: Config): Promise<SecretSource> {
   const { EXPORT_SECRET: secret, DATABOX_ARBITER_ENDPOINT: endpoint } = config;
@@ -38,7 +38,7 @@ export async function findSecretSource(config: Config): Promise<SecretSource> {
     return { kind: "own", secret: await obtainRootKey(path), isNew };
   }
   const access = endpoint?.protocol === "https:"
-    ? await httpsAccess(endpoint, file)
+    ? await httpsAccess(endpoint, config.EXPORT_SECRETS_DIR, file)
     : await zestAccess(endpoint ?? DEFAULT_ENDPOINT, config.DATABOX_LOCAL_NAME, file);
   if (Array.isArray(access)) throw new UsageError(missing(access, config));
   return { kind: "arbiter", access };
@@ -73,11 +73,31 @@ async function zestAccess(
 
 async function httpsAccess(
   endpoint: URL,
+  folder: string,
   file: ReadSecretFile,
 ): Promise<ArbiterAccess | string[]> {
-  const [key, ca] = await Promise.all([file(HTTPS_KEY), file(ROOT_CA)]);
+  const [key, pem] = await Promise.all([file(HTTPS_KEY), file(ROOT_CA)]);
   if (key === undefined) return [HTTPS_KEY];
-  return { kind: "https", endpoint, key, ca: ca && new TextDecoder().decode(ca) };
+  const ca = pem && new TextDecoder().decode(pem);
+  if (ca !== undefined) requireCertificates(ca, join(folder, ROOT_CA));
+  return { kind: "https", endpoint, key, ca };
+}
+
+/** The runtime ignores a text without any certificate, and would verify against the usual roots. */
+function requireCertificates(ca: string, path: string): void {
+  try {
+    if (!ca.includes("-----BEGIN CERTIFICATE-----")) {
+      throw new TypeError("no PEM certificate in it");
+    }
+    Deno.createHttpClient({ caCerts: [ca] }).close();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(
+      `"${path}" cannot be used: ${why}. It must hold the certificate of the CA that signed the ` +
+        "arbiter's, in PEM; without that file the usual CAs count",
+      { cause },
+    );
+  }
 }
 
 function missed(name: string, content: Uint8Array | undefined): string[] {

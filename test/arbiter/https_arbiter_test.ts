@@ -1,5 +1,5 @@
 /** The service asks an arbiter of Databox 0.4, over real TLS: rightly, and with all that may go wrong. */
-import { assert, assertEquals, assertFalse } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { ArbiterFault, FetchedSecret } from "../../src/arbiter/fetched_secret.ts";
 import { fetchSecretByHttps, type HttpsQuestion } from "../../src/arbiter/https_arbiter.ts";
@@ -80,14 +80,14 @@ async function ask(
   });
 }
 
-/** What a failure says; neither the key nor what was answered may be in it. */
-function failure(fetched: FetchedSecret): ArbiterFault {
+/** What a failure says, `why` among it; neither the key nor what was answered may be in it. */
+function failure(fetched: FetchedSecret, why = /./): ArbiterFault {
   if (fetched.kind === "secret") throw new Error("Expected a failure, found a secret");
   const told = JSON.stringify(fetched);
   for (const hidden of [SECRET, Buffer.from(KEY).toString("base64"), "key of the service"]) {
     assertFalse(told.includes(hidden), told);
   }
-  assert(fetched.detail.length > 0);
+  assertMatch(fetched.detail, why);
   return fetched.code;
 }
 
@@ -223,31 +223,40 @@ Deno.test("a peer that speaks no HTTP is a failure, and what it said is not repe
   assertEquals(failure(await ask(arbiter.endpoint)), "connect_failed");
 });
 
-const strangers: readonly (readonly [who: string, host: string, ca: string])[] = [
-  ["of another authority", "127.0.0.1", "../tls/ca.pem"],
-  ["for another name", "localhost", "ca.pem"],
+const strangers: readonly (readonly [who: string, host: string, ca: string, why: RegExp])[] = [
+  ["of another authority", "127.0.0.1", "../tls/ca.pem", /certificate: UnknownIssuer/],
+  ["for another name", "localhost", "ca.pem", /certificate not valid for name "localhost"/],
 ];
 
-for (const [who, host, ca] of strangers) {
-  Deno.test(`an arbiter with a certificate ${who} is told nothing`, async () => {
+for (const [who, host, ca, why] of strangers) {
+  Deno.test(`an arbiter with a certificate ${who} is told nothing, and the failure says why`, async () => {
     await using arbiter = await serve(() => new Response(SECRET));
     const endpoint = new URL(arbiter.endpoint);
     endpoint.hostname = host;
-    assertEquals(failure(await ask(endpoint, {}, ca)), "connect_failed");
+    assertEquals(failure(await ask(endpoint, {}, ca), why), "connect_failed");
     assertEquals(arbiter.questions, []);
   });
 }
 
-Deno.test("a peer that speaks no TLS, or nobody, is a failure to connect", async () => {
+Deno.test("a peer that speaks no TLS, or nobody, is a failure to connect that says which", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoint = new URL(`https://127.0.0.1:${listener.addr.port}`);
   const asking = ask(endpoint);
   const conn = await listener.accept();
   await conn.write(new TextEncoder().encode(`HTTP/1.1 200 OK\r\n\r\n${SECRET}`));
-  assertEquals(failure(await asking), "connect_failed");
+  assertEquals(failure(await asking, /corrupt message/), "connect_failed");
   conn.close();
   listener.close();
-  assertEquals(failure(await ask(endpoint)), "connect_failed");
+  assertEquals(failure(await ask(endpoint), /refused/i), "connect_failed");
+  const nowhere = new URL("https://arbiter.invalid:8080");
+  assertEquals(failure(await ask(nowhere), /dns error/), "connect_failed");
+});
+
+Deno.test("of what is behind a failure only so much is told", async () => {
+  const cause = new Error("a name ".repeat(1_000));
+  const fetch = () => Promise.reject(new TypeError("fetch failed", { cause }));
+  const fetched = await ask(new URL("https://arbiter:8080"), { fetch });
+  assertEquals(failure(fetched, /^(a name ){71}a n$/), "connect_failed");
 });
 
 Deno.test("stopped before or during it, an attempt ends", async () => {

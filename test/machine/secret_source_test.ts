@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Config, readConfig } from "../../src/config.ts";
 import { findSecretSource, type SecretSource } from "../../src/machine/secret_source.ts";
 import { UsageError } from "../../src/machine/flags.ts";
+import { readTlsFixture } from "../fakes/tls_client.ts";
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -75,9 +76,10 @@ Deno.test("where the arbiter is may be set", async () => {
 Deno.test("an arbiter by https is asked with the key of Databox 0.4, under the box's CA", async () => {
   const settings = { DATABOX_ARBITER_ENDPOINT: "https://arbiter:8080" };
   const endpoint = new URL("https://arbiter:8080");
-  const files = { DATABOX_EXPORT_SERVICE_KEY: "key", DATABOX_ROOT_CA: "pem" };
+  const ca = await readTlsFixture("ca.pem");
+  const files = { DATABOX_EXPORT_SERVICE_KEY: "key", DATABOX_ROOT_CA: ca };
   const asked = { kind: "https", endpoint, key: ascii("key") };
-  assertEquals(await accessOf(settings, files), { ...asked, ca: "pem" });
+  assertEquals(await accessOf(settings, files), { ...asked, ca });
   const { DATABOX_ROOT_CA: _, ...withoutCa } = files;
   assertEquals(await accessOf(settings, withoutCa), { ...asked, ca: undefined });
 });
@@ -95,6 +97,25 @@ for (const [DATABOX_ARBITER_ENDPOINT, files, missing] of incomplete) {
     const asked = () => found({ DATABOX_ARBITER_ENDPOINT }, files);
     const { message } = await assertRejects(asked, UsageError);
     assertMatch(message, missing);
+    assert(!message.includes("5ecret"));
+  });
+}
+
+const block = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+
+const useless: readonly (readonly [what: string, text: string, why: RegExp])[] = [
+  ["nothing", "", /: no PEM certificate in it\. It must hold /],
+  ["something else", "5ecret", /: no PEM certificate in it\. It must hold /],
+  ["a certificate that is none", block("AAAA"), /cannot be used: .+\. It must hold /],
+  ["a certificate that is no base64", block("!!!!"), /cannot be used: .+\. It must hold /],
+];
+
+for (const [what, DATABOX_ROOT_CA, why] of useless) {
+  Deno.test(`a CA of the box that is ${what} is a wrong start, not left aside`, async () => {
+    const settings = { DATABOX_ARBITER_ENDPOINT: "https://arbiter:8080" };
+    const asked = () => found(settings, { DATABOX_EXPORT_SERVICE_KEY: "key", DATABOX_ROOT_CA });
+    const { message } = await assertRejects(asked, UsageError, "DATABOX_ROOT_CA");
+    assertMatch(message, why);
     assert(!message.includes("5ecret"));
   });
 }
