@@ -69,6 +69,35 @@ Deno.test("README's client tries again where it is told to, with the same key", 
   assertEquals(new Set(asked.map(({ key }) => key)).size, 1);
 });
 
+/** Codes of `root_key.failed` that come of what answers, if that is no arbiter of its protocol. */
+const STRANGE = [
+  ...["answer_malformed", "answer_too_large", "bad_request", "box_invalid", "command_malformed"],
+  ...["command_unexpected", "content_format_unsupported", "frame_invalid", "frame_too_large"],
+  ...["greeting_invalid", "mechanism_unsupported", "metadata_malformed", "nonce_repeated"],
+  ...["not_acceptable", "refusal_unknown", "refused_by_peer", "reply_malformed"],
+  ...["request_too_long", "secret_missing", "socket_type_wrong", "status_unexpected"],
+  ...["version_unsupported"],
+];
+
+Deno.test("README says of every failure to get the arbiter's secret what it means", async () => {
+  const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
+  const [, table = ""] =
+    /^\| `code` +\|[^]*?\n\|[^]*?\n([^]*?)\n\n/m.exec(await read("README.md")) ?? [];
+  const told = table.split("\n").flatMap((row) =>
+    [...defined(row.split("|")[1]).matchAll(/`(\w+)`/g)].map(([, code]) => code)
+  );
+  const lists = [
+    /type ArbiterFault =\n([^]*?);/.exec(await read("src/arbiter/fetched_secret.ts")),
+    /type ZestFault =\n([^]*?);/.exec(await read("src/arbiter/zest.ts")),
+    /const REFUSALS = ([^]*?);/.exec(await read("src/arbiter/zest.ts")),
+    /type ZmtpErrorCode =\n([^]*?);/.exec(await read("src/zmtp/zmtp_error.ts")),
+    /readonly code: ArbiterFault([^]*?);/.exec(await read("src/arbiter/arbiter_secrets.ts")),
+  ];
+  const codes = lists.flatMap((list) => [...defined(list?.[1]).matchAll(/"(\w+)"/g)])
+    .map(([, code]) => code);
+  assertEquals([...told, ...STRANGE].toSorted(), codes.toSorted());
+});
+
 Deno.test("README lists the reasons that a refusal can have in the log", async () => {
   const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
   const readme = await read("README.md");

@@ -81,9 +81,14 @@ async function ask(request: () => Promise<Uint8Array>): Promise<FetchedSecret> {
   try {
     return secretOf(await request());
   } catch (error) {
-    if (error instanceof ZmtpError) return failed(error.code, error.message);
+    if (error instanceof ZmtpError) return failed(error.code, toldOf(error));
     throw error;
   }
+}
+
+function toldOf({ code, message }: ZmtpError): string {
+  if (code !== "hello_unanswered") return message;
+  return `${message}: ZMQ_PUBLIC_KEY may be that of another arbiter`;
 }
 
 function secretOf(reply: Uint8Array): FetchedSecret {

@@ -100,7 +100,7 @@ async function shakeHands(
   await writeAll(conn, clientGreeting());
   await readGreeting(reader);
   await sendCommand(conn, hello);
-  const welcome = readWelcome(keys, await receiveCommand(reader));
+  const welcome = readWelcome(keys, await receiveWelcome(reader));
   const vouchNonce = randomBytes(VOUCH_NONCE_BYTES);
   await sendCommand(conn, encodeInitiate(keys, welcome, { vouchNonce, metadata: METADATA }));
   const { session, metadata } = readReady(welcome, await receiveCommand(reader));
@@ -133,6 +133,15 @@ async function receiveCommand(reader: ByteReader): Promise<Uint8Array> {
   const { command, body } = await readFrame(reader, HANDSHAKE_BYTES_MAX);
   if (!command) throw new ZmtpError("command_unexpected", "A message came during the handshake");
   return body;
+}
+
+async function receiveWelcome(reader: ByteReader): Promise<Uint8Array> {
+  try {
+    return await receiveCommand(reader);
+  } catch (cause) {
+    if (!(cause instanceof ZmtpError) || cause.code !== "connection_lost") throw cause;
+    throw new ZmtpError("hello_unanswered", "The connection ended after our HELLO", { cause });
+  }
 }
 
 const PING = asciiBytes("\x04PING");

@@ -10,8 +10,10 @@ export type ZmtpErrorCode =
   | "request_too_large"
   /** The caller's signal ended it. */
   | "aborted"
-  /** The connection ended or broke; libzmq closes it if greeted with another server's key. */
+  /** The connection ended or broke. */
   | "connection_lost"
+  /** The same, right after our HELLO: libzmq closes if that was sealed for another server's key. */
+  | "hello_unanswered"
   /** The first bytes are not a ZMTP greeting. */
   | "greeting_invalid"
   /** The peer speaks ZMTP 1 or 2. */

@@ -108,10 +108,11 @@ Deno.test("a secret is taken as it is, up to its limit", async () => {
 Deno.test("the key of another arbiter ends the attempt: this one closes the connection", async () => {
   await using server = arbiter();
   const serverKey = encodeZ85(nacl.box.keyPair().publicKey);
-  assertEquals(
-    failure(await fetchSecretByZest(question(server, { serverKey }))),
-    "connection_lost",
-  );
+  assertEquals(await fetchSecretByZest(question(server, { serverKey })), {
+    kind: "failed",
+    code: "hello_unanswered",
+    detail: "The connection ended after our HELLO: ZMQ_PUBLIC_KEY may be that of another arbiter",
+  });
   assertEquals(server.faults, ["HELLO is not for this server"]);
 });
 

@@ -177,7 +177,7 @@ const ATTEMPTS: Record<string, (arbiter: Arbiter, type: SocketType) => Promise<v
 
   async "with the key of another arbiter it is not even asked"(arbiter) {
     const serverKey = encodeZ85(nacl.box.keyPair().publicKey);
-    assertEquals(await failureOf(ask(arbiter, { serverKey })), "connection_lost");
+    assertEquals(await failureOf(ask(arbiter, { serverKey })), "hello_unanswered");
     // Had it heard a question, it would be the next thing it tells.
     assertEquals(await failureOf(ask(arbiter, { name: "next" })), "unauthorized");
     assertEquals((await arbiter.heard()).question, { ...QUESTION, host: "next" });

@@ -305,7 +305,7 @@ const wrongSteps:
       (bytes) => Buffer.concat([bytes.subarray(0, 35), bytes]),
     ],
     ["a reply before its delimiter", "reply_malformed", "reply", (bytes) => bytes.subarray(35)],
-    ["nothing more after the greeting", "connection_lost", "welcome", () => new Uint8Array()],
+    ["nothing more after the greeting", "hello_unanswered", "welcome", () => new Uint8Array()],
   ];
 
 for (const [what, code, step, change] of wrongSteps) {
@@ -379,7 +379,7 @@ Deno.test("whatever the right server seals, a request ends: in a reply of its by
 Deno.test("a server with another key than expected notices, closes, and the request ends", async () => {
   const other = nacl.box.keyPair();
   const { failure, objection } = await talk({ client: { serverKey: other.publicKey } });
-  assert(failure instanceof ZmtpError && failure.code === "connection_lost");
+  assert(failure instanceof ZmtpError && failure.code === "hello_unanswered");
   assertEquals(String(objection), "ClientFault: HELLO is not for this server");
 });
 
