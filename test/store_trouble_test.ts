@@ -152,6 +152,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a start on a disk without the least room says that the disk is full, and what to do",
+  ignore: noSmallDisk,
+  fn: () =>
+    withDataFolder((folder) =>
+      withSmallDisk(`${folder}/data`, async () => {
+        const fill = async () => {
+          const { bavail, bsize } = await statfs(`${folder}/data`);
+          await Deno.writeFile(`${folder}/data/ballast`, new Uint8Array(bavail * bsize));
+        };
+        await fill();
+        const full = /the disk is full.*\n.*free a MiB/i;
+        assertMatch(
+          await startFault(folder, {}),
+          /^Cannot write to "data", since the disk is full/,
+        );
+        assertMatch(await startFault(folder, {}), full);
+        await Deno.remove(`${folder}/data/ballast`);
+        await (await start(folder, SMALL)).kill("SIGTERM");
+        await fill();
+        assertMatch(await startFault(folder), /at "data\/export\.kv": .*disk I\/O error/);
+        assertMatch(await startFault(folder), full);
+        await Deno.remove(`${folder}/data/ballast`);
+        await using service = await start(folder, SMALL);
+        assert(await isReady(service));
+      })
+    ),
+});
+
+Deno.test({
   name:
     "a start on a disk that is low goes on with what was accepted, in order, whatever waits for whom",
   ignore: noSmallDisk,
@@ -229,8 +258,11 @@ Deno.test("a store whose file is taken away: what is accepted is in the file tha
   }));
 
 /** What the operator of a service that does not start is told. */
-async function startFault(folder: string): Promise<string> {
-  const { code, stderr } = await runTask("start", { folder, env: { EXPORT_SECRET: SECRET } });
+async function startFault(
+  folder: string,
+  env: Readonly<Record<string, string>> = { EXPORT_SECRET: SECRET },
+): Promise<string> {
+  const { code, stderr } = await runTask("start", { folder, env });
   assertEquals(code, 1);
   return stderr;
 }
@@ -251,6 +283,21 @@ Deno.test("a store that is damaged is not started on, and the fault names the fi
   }));
 
 Deno.test({
+  name: "a first start where nothing may be written names the folder, and says why",
+  ignore: noSmallDisk,
+  fn: () =>
+    withDataFolder((folder) =>
+      withSmallDisk(`${folder}/data`, async () => {
+        assert(await run("mount", ["-o", "remount,ro", `${folder}/data`]));
+        assertMatch(
+          await startFault(folder, {}),
+          /^Cannot write to "data", which is mounted read-only: .*writable/,
+        );
+      })
+    ),
+});
+
+Deno.test({
   name: "a store that may not be written is not started on, and the fault says so",
   ignore: noSmallDisk,
   fn: () =>
@@ -260,7 +307,7 @@ Deno.test({
         assert(await run("mount", ["-o", "remount,ro", `${folder}/data`]));
         assertMatch(
           await startFault(folder),
-          /at "data\/export\.kv": Read-only file system/,
+          /at "data\/export\.kv": Cannot write to "data", which is mounted read-only: .*writable/,
         );
         assert(await run("mount", ["-o", "remount,rw", `${folder}/data`]));
         await using service = await start(folder, SMALL);

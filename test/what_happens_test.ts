@@ -83,6 +83,10 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
   ],
   "others fill the disk to the last byte": [
     ["store_trouble_test.ts", "a start on a disk that is full listens and says no"],
+    [
+      "store_trouble_test.ts",
+      "a start on a disk without the least room says that the disk is full",
+    ],
   ],
   "the store fails, or another program holds it": [
     ["store_trouble_test.ts", "a store that another process holds: 503 until it lets go"],

@@ -31,7 +31,7 @@ export interface ListenOptions {
   readonly log: Log;
 }
 
-/** @throws {UsageError} if another program has the port at the start */
+/** @throws {UsageError} if another program has the port at the start, or the port is privileged */
 export function listen({ port, tls, handler, clock, log }: ListenOptions): Listener {
   let stopped = false;
   let cancel = () => {};
@@ -78,8 +78,20 @@ function begin<T>(serve: () => T, port: number): T {
   try {
     return serve();
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
-    const advice = "stop it, or set DATABOX_LOCAL_PORT or -p to another port, 0 for any free one";
-    throw new UsageError(`Cannot listen: another program has port ${port}; ${advice}`, { cause });
+    const fault = faultOf(cause, port);
+    throw fault === undefined ? cause : new UsageError(`Cannot listen: ${fault}`, { cause });
   }
+}
+
+const ANOTHER = "set DATABOX_LOCAL_PORT or -p to another port";
+
+function faultOf(error: unknown, port: number): string | undefined {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `another program has port ${port}; stop it, or ${ANOTHER}, 0 for any free one`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `port ${port} takes a privilege that the process does not have, as those below 1024 ` +
+      `may (${error.message}); ${ANOTHER}`;
+  }
+  return undefined;
 }

@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
+import { explained } from "./file_faults.ts";
 import { requireWritableFolder } from "./writable.ts";
 
 /** Bytes of randomness: as many as the output of the HMAC that they key. */
@@ -22,7 +23,7 @@ export async function readRootKey(path: string): Promise<string | undefined> {
     return key;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw explained("read", path, error);
   }
 }
 
@@ -43,7 +44,7 @@ export async function obtainRootKey(path: string): Promise<string> {
   } catch (error) {
     // Another first start was quicker: use its key.
     if (error instanceof Deno.errors.AlreadyExists) return await obtainRootKey(path);
-    throw error;
+    throw explained("write to", folder, error);
   } finally {
     await Deno.remove(draft);
   }

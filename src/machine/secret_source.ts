@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { ArbiterAccess } from "../arbiter/ask_arbiter.ts";
 import type { Config } from "../config.ts";
+import { explained } from "./file_faults.ts";
 import { obtainRootKey, readRootKey, rootKeyPath } from "./root_key_file.ts";
 import { UsageError } from "./flags.ts";
 
@@ -114,6 +115,6 @@ async function readFile(path: string): Promise<Uint8Array | undefined> {
     return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw explained("read", path, error);
   }
 }

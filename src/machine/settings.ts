@@ -1,6 +1,7 @@
 /** Where settings come from: flags, then the environment, then secret files. */
 import { join } from "node:path";
 import { type Config, type ConfigResult, readConfig, SECRET_NAMES } from "../config.ts";
+import { explained } from "./file_faults.ts";
 import { flagsOf, UsageError } from "./flags.ts";
 
 /** Settings that have a flag too. */
@@ -92,10 +93,11 @@ export function permitted(result: ConfigResult): Config {
 
 /** A secret in a file of its own. */
 function readSecret(folder: string, name: string): string | undefined {
+  const path = join(folder, name);
   try {
-    return Deno.readTextFileSync(join(folder, name)).trim();
+    return Deno.readTextFileSync(path).trim();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw explained("read", path, error);
   }
 }

@@ -3,6 +3,7 @@
  * other commit. The lock ends with the process, however that ends.
  */
 import { dirname } from "node:path";
+import { freeBytesAt } from "./disk.ts";
 import { requireWritableFiles, requireWritableFolder } from "./writable.ts";
 
 export interface OpenStore {
@@ -42,7 +43,9 @@ export async function openStore(path: string): Promise<OpenStore> {
       },
     };
   } catch (error) {
-    throw error instanceof StoreError ? error : cannotOpen(path, error);
+    if (error instanceof StoreError) throw error;
+    const freeBytes = await freeBytesAt(path).catch(() => Infinity);
+    throw cannotOpen(path, error, freeBytes);
   }
 }
 
@@ -79,8 +82,15 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
   );
 }
 
-function cannotOpen(path: string, cause: unknown): StoreError {
-  return new StoreError(`Cannot open the store at "${path}": ${adviceFor(cause)}`, { cause });
+/** With less free, an I/O error is one of room: a new store takes some 100 KiB. */
+const OPENING_BYTES = 262_144;
+
+function cannotOpen(path: string, cause: unknown, freeBytes = Infinity): StoreError {
+  const why = adviceFor(cause);
+  // What SQLite says if there is no room for the index of its log.
+  const isFull = freeBytes < OPENING_BYTES && why === "disk I/O error";
+  const advice = isFull ? `the disk is full (${freeBytes} bytes are free): ${why}` : why;
+  return new StoreError(`Cannot open the store at "${path}": ${advice}`, { cause });
 }
 
 function adviceFor(error: unknown): string {

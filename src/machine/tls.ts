@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import { explained } from "./file_faults.ts";
 import { UsageError } from "./flags.ts";
 
 export type PemResult =
@@ -76,12 +77,13 @@ export async function obtainTls(
 
 /** Certificate and key from the secrets in `folder`; `none` only if there is no such file. */
 export async function readTls(folder: string, now: number): Promise<TlsResult> {
+  const path = tlsPath(folder);
   try {
-    return parsePem(await Deno.readTextFile(tlsPath(folder)), now);
+    return parsePem(await Deno.readTextFile(path), now);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { kind: "none" };
-    const reason = error instanceof Error ? error.message : String(error);
-    return { kind: "broken", reason: `it cannot be read: ${reason}` };
+    const fault = explained("read", path, error);
+    return { kind: "broken", reason: fault instanceof Error ? fault.message : String(fault) };
   }
 }
 

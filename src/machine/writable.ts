@@ -1,4 +1,5 @@
 /** Whether the process may write where it must; checked before anything is begun there. */
+import { explained } from "./file_faults.ts";
 
 /**
  * Makes `folder` if need be, readable by its owner only, and proves that files can be made in it.
@@ -10,7 +11,7 @@ export async function requireWritableFolder(folder: string): Promise<void> {
     await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
     await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: "export-" }));
   } catch (error) {
-    throw await withOwnerOf(folder, error);
+    throw explained("write to", folder, error);
   }
 }
 
@@ -25,20 +26,7 @@ export async function requireWritableFiles(files: readonly string[]): Promise<vo
     try {
       (await Deno.open(file, { write: true })).close();
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw await withOwnerOf(file, error);
+      if (!(error instanceof Deno.errors.NotFound)) throw explained("write to", file, error);
     }
   }
-}
-
-/** The system's refusal, with the owner of the file; other errors unchanged. */
-async function withOwnerOf(path: string, error: unknown): Promise<unknown> {
-  if (!(error instanceof Deno.errors.PermissionDenied)) return error;
-  const file = await Deno.stat(path).catch(() => undefined);
-  if (file === undefined) return error;
-  const mode = ((file.mode ?? 0) & 0o777).toString(8);
-  return new Error(
-    `Cannot write to "${path}", which belongs to user ${file.uid} (mode ${mode}): ` +
-      `${error.message}. Have it belong to the user that the service runs as, in the image 1993`,
-    { cause: error },
-  );
 }

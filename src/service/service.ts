@@ -32,6 +32,7 @@ import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "../li
 import type { Log } from "../log.ts";
 import { listen } from "../machine/listener.ts";
 import { onceWell, watchDisk } from "../machine/disk.ts";
+import { explained } from "../machine/file_faults.ts";
 import { ownAddresses } from "../machine/own_addresses.ts";
 import type { SecretSource } from "../machine/secret_source.ts";
 import { SocketMemory } from "../machine/socket_memory.ts";
@@ -185,7 +186,8 @@ async function readExtraCa(path: string): Promise<string> {
     createTrust(pem); // Throws if these are no certificates.
     return pem;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const fault = explained("read", path, cause);
+    const why = fault instanceof Error ? fault.message : String(fault);
     throw new UsageError(`EXPORT_EXTRA_CA "${path}" cannot be used: ${why}`, { cause });
   }
 }

@@ -126,7 +126,7 @@ Deno.test("a file of the arbiter that is there and cannot be read is a fault, no
     // What a container engine makes of a mount whose source is not there.
     await Deno.mkdir(join(folder, "ARBITER_TOKEN"));
     const settings = { EXPORT_SECRETS_DIR: folder, EXPORT_KV_PATH: join(folder, "export.kv") };
-    await assertRejects(() => findSecretSource(configOf(settings)), Error, "directory");
+    await assertRejects(() => findSecretSource(configOf(settings)), Error, "is a folder");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

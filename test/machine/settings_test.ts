@@ -125,7 +125,10 @@ Deno.test("an empty secret is a fault, wherever it comes from, and never a defau
 Deno.test("a secret that is there but cannot be read is not taken for none", () => {
   withSecrets({}, (folder) => {
     Deno.mkdirSync(join(folder, "EXPORT_SECRET"));
-    withEnv({ EXPORT_SECRETS_DIR: folder }, () => assertThrows(() => readSettings()));
+    withEnv({ EXPORT_SECRETS_DIR: folder }, () => {
+      const { message } = assertThrows(() => readSettings(), Error);
+      assertMatch(message, /^Cannot read ".*EXPORT_SECRET", which is a folder, /);
+    });
   });
 });
 
