@@ -6,7 +6,7 @@ import { STOP_GRACE_MS, STOP_TIMEOUT_MS } from "./src/limits.ts";
 import { jsonLog } from "./src/log.ts";
 import { gatherLines } from "./src/machine/lines.ts";
 import { runCommand } from "./src/machine/run_command.ts";
-import { findSecretSource } from "./src/machine/secret_source.ts";
+import { findSecretSource, secretWarnings } from "./src/machine/secret_source.ts";
 import { parseFlags, readSettings, USAGE, warningsFor } from "./src/machine/settings.ts";
 import { obtainTls } from "./src/machine/tls.ts";
 import { startService } from "./src/service/service.ts";
@@ -24,6 +24,7 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
   // From here on a signal leads to an orderly stop, even during startup.
   const signalled = terminated();
   const source = await findSecretSource(config);
+  for (const detail of secretWarnings(source)) log({ event: "service.warning", detail });
   const tls = await obtainTls(config.EXPORT_SECRETS_DIR, clock.now(), log);
   const service = await startService({ config, source, tls, log });
   log({ event: "service.listening", port: service.port, tls: tls !== undefined });

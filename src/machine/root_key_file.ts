@@ -15,11 +15,13 @@ export function rootKeyPath(kvPath: string): string {
   return join(kvPath === ":memory:" ? "data" : dirname(kvPath), "root.key");
 }
 
+const EMPTY = "it is empty; restore it from the backup, or delete it, which voids all tokens";
+
 /** The key in the file, or `undefined` if there is none. */
 export async function readRootKey(path: string): Promise<string | undefined> {
   try {
     const key = (await Deno.readTextFile(path)).trim();
-    if (key === "") throw new Error(`Cannot use the root key in "${path}": it is empty; delete it`);
+    if (key === "") throw new Error(`Cannot use the root key in "${path}": ${EMPTY}`);
     return key;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;

@@ -45,6 +45,43 @@ export async function findSecretSource(config: Config): Promise<SecretSource> {
   return { kind: "arbiter", access };
 }
 
+/** What an operator should know about the secret and how it is had, though it is permitted. */
+export function secretWarnings(source: SecretSource): string[] {
+  switch (source.kind) {
+    case "given":
+      return isShort(source.secret) ? [`EXPORT_SECRET ${GUESSABLE}`] : [];
+    case "own":
+      return isShort(source.secret)
+        ? [`root.key ${GUESSABLE}; delete it for a random one, which voids all tokens`]
+        : [];
+    case "arbiter": {
+      const { access } = source;
+      const [name, token] = access.kind === "zest"
+        ? [ZEST_TOKEN, access.token]
+        : [HTTPS_KEY, access.key];
+      return endsInBlanks(token) ? [`${name} ${BLANKS}`] : [];
+    }
+  }
+}
+
+/** This many random letters and digits cannot be guessed. */
+const SECRET_CHARS_MIN = 16;
+
+const GUESSABLE = `has under ${SECRET_CHARS_MIN} characters: whoever guesses it mints tokens`;
+
+const BLANKS =
+  "ends in a line end or a blank, and is sent to the arbiter with it: if the answer is " +
+  "unauthorized, write the file without";
+
+function isShort(secret: string): boolean {
+  return secret.length < SECRET_CHARS_MIN;
+}
+
+/** Whether it is text with blanks after it; not every key is text. */
+function endsInBlanks(token: Uint8Array): boolean {
+  return /^[!-~]+\s+$/.test(new TextDecoder("latin1").decode(token));
+}
+
 /** Whether an arbiter is named, or has left its files. */
 export async function hasArbiter(config: Config): Promise<boolean> {
   return config.DATABOX_ARBITER_ENDPOINT !== undefined ||

@@ -33,19 +33,11 @@ export function parseFlags(args: readonly string[]): Flags {
   return flagsOf({ args: [...args], options }, USAGE).values;
 }
 
-/** This many random letters and digits cannot be guessed. */
-const SECRET_CHARS_MIN = 16;
-
 /** What an operator should know about these settings, though they are permitted. */
 export function warningsFor(flags: Flags, config: Config): string[] {
   const warnings: string[] = [];
   if (flags.secret !== undefined) {
     warnings.push("-s/--secret shows in process lists: set EXPORT_SECRET, or a file of that name");
-  }
-  if (config.EXPORT_SECRET !== undefined && config.EXPORT_SECRET.length < SECRET_CHARS_MIN) {
-    warnings.push(
-      `EXPORT_SECRET has under ${SECRET_CHARS_MIN} characters: whoever guesses it mints tokens`,
-    );
   }
   if (config.EXPORT_UNSAFE_ALLOW_LOOPBACK) {
     warnings.push("EXPORT_UNSAFE_ALLOW_LOOPBACK is set: data may be sent to this very machine");

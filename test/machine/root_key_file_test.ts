@@ -97,7 +97,8 @@ Deno.test("an empty file is refused, never taken for a key nor overwritten", asy
     for (const content of ["", " \n"]) {
       await Deno.writeTextFile(path, content);
       await assertRejects(() => obtainRootKey(path), Error, path);
-      await assertRejects(() => readRootKey(path), Error, "empty");
+      const told = "it is empty; restore it from the backup, or delete it, which voids all tokens";
+      await assertRejects(() => readRootKey(path), Error, told);
       assertEquals(await Deno.readTextFile(path), content);
     }
   });

@@ -2,7 +2,11 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { type Config, readConfig } from "../../src/config.ts";
-import { findSecretSource, type SecretSource } from "../../src/machine/secret_source.ts";
+import {
+  findSecretSource,
+  type SecretSource,
+  secretWarnings,
+} from "../../src/machine/secret_source.ts";
 import { UsageError } from "../../src/machine/flags.ts";
 import { readTlsFixture } from "../fakes/tls_client.ts";
 
@@ -143,3 +147,31 @@ Deno.test("without a secret and an arbiter the service has its own, the same at 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+const HTTPS = { DATABOX_ARBITER_ENDPOINT: "https://arbiter:8080" };
+
+const warned: readonly (readonly [settings: Texts, files: Texts, warning: RegExp | undefined])[] = [
+  [{ EXPORT_SECRET: "5ecret 15 chars" }, {}, /^EXPORT_SECRET has under 16 .*guesses/],
+  [{ EXPORT_SECRET: "5ecret 16 chars." }, {}, undefined],
+  [{}, { "root.key": "5ecret\n" }, /^root\.key has under 16 .*guesses.*voids all tokens$/],
+  [{}, { "root.key": "5ecret 16 chars.\n" }, undefined],
+  [{}, {}, undefined],
+  [{}, ZEST, undefined],
+  [{}, { ...ZEST, ARBITER_TOKEN: "5ecret=\n" }, /^ARBITER_TOKEN ends in a line end .*without$/],
+  [{}, { ...ZEST, ARBITER_TOKEN: "5ecret= " }, /^ARBITER_TOKEN ends in a line end /],
+  [HTTPS, { DATABOX_EXPORT_SERVICE_KEY: "5ecret\n" }, /^DATABOX_EXPORT_SERVICE_KEY ends in /],
+  [HTTPS, { DATABOX_EXPORT_SERVICE_KEY: "5ecret" }, undefined],
+  [HTTPS, { DATABOX_EXPORT_SERVICE_KEY: "no text\0\n" }, undefined],
+];
+
+for (const [settings, files, warning] of warned) {
+  const given = JSON.stringify({ ...settings, ...files });
+  Deno.test(`a start with ${given} warns of ${warning ?? "nothing"}, and tells no secret`, async () => {
+    const warnings = secretWarnings(await found(settings, files));
+    assertEquals(warnings.length, warning === undefined ? 0 : 1);
+    for (const told of warnings) {
+      assertMatch(told, warning ?? /^$/);
+      assert(!told.includes("5ecret"));
+    }
+  });
+}
