@@ -8,7 +8,7 @@ import { gatherLines } from "./src/machine/lines.ts";
 import { runCommand } from "./src/machine/run_command.ts";
 import { findSecretSource, secretWarnings } from "./src/machine/secret_source.ts";
 import { parseFlags, readSettings, USAGE, warningsFor } from "./src/machine/settings.ts";
-import { obtainTls } from "./src/machine/tls.ts";
+import { obtainTls, watchDates } from "./src/machine/tls.ts";
 import { startService } from "./src/service/service.ts";
 
 async function main(args: readonly string[], print: (line: string) => void): Promise<void> {
@@ -31,7 +31,9 @@ async function main(args: readonly string[], print: (line: string) => void): Pro
   if (source.kind === "own") {
     log({ event: "service.standalone", newRootKey: source.isNew, hint: TOKEN_HINT });
   }
+  const dates = tls && watchDates(tls, clock, log);
   log({ event: "service.stopping", signal: await signalled });
+  dates?.stop();
   // Attempts that do not end in time are left to their leases; nothing is lost by exiting now.
   const cancelExit = clock.after(STOP_TIMEOUT_MS, () => {
     log({ event: "service.cut_short" });

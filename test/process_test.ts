@@ -162,6 +162,14 @@ Deno.test("a stop waits 8 s for who does not read their answer, and ends in orde
     await service.logged("service.stopped");
   }));
 
+Deno.test("a start warns of a root key that can be guessed", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/data`);
+    await Deno.writeTextFile(`${folder}/data/root.key`, "hello\n");
+    await using service = await startProcess({ folder });
+    assertMatch(service.lines.join("\n"), /"service\.warning","detail":"root\.key has under 16 /);
+  }));
+
 Deno.test("a second start on the same store says why not; the first is not disturbed", () =>
   withFolder(async (folder) => {
     await using service = await startProcess({ folder, env });

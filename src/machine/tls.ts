@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import type { Clock } from "../clock.ts";
 import { explained } from "./file_faults.ts";
 import { UsageError } from "./flags.ts";
 
@@ -58,21 +59,44 @@ export interface ListenerTls {
 export async function obtainTls(
   folder: string,
   now: number,
-  log: (event: { readonly event: string; readonly detail: string }) => void,
+  log: TlsLog,
 ): Promise<ListenerTls | undefined> {
-  const warn = (detail: string) => log({ event: "service.warning", detail });
   const path = tlsPath(folder);
   const tls = await readTls(folder, now);
   switch (tls.kind) {
     case "none":
-      warn(`there is no "${path}": requests come by plain HTTP, and tokens with them`);
+      warn(log, [`there is no "${path}": requests come by plain HTTP, and tokens with them`]);
       return undefined;
     case "broken":
       throw new UsageError(`Cannot listen by TLS with "${path}": ${tls.reason}`);
     case "tls":
-      for (const warning of tls.warnings) warn(warning);
+      warn(log, tls.warnings);
       return { cert: tls.cert, key: tls.key };
   }
+}
+
+/** Repeats once a day what is to be known of the certificate's dates, until it is stopped. */
+export function watchDates(
+  { cert, key }: ListenerTls,
+  clock: Clock,
+  log: TlsLog,
+): { stop(): void } {
+  let cancel = () => {};
+  const wait = () => {
+    cancel = clock.after(DAY_MS, () => {
+      const tls = parsePem(`${cert}${key}`, clock.now());
+      if (tls.kind === "tls") warn(log, tls.warnings);
+      wait();
+    });
+  };
+  wait();
+  return { stop: () => cancel() };
+}
+
+type TlsLog = (event: { readonly event: string; readonly detail: string }) => void;
+
+function warn(log: TlsLog, details: readonly string[]): void {
+  for (const detail of details) log({ event: "service.warning", detail });
 }
 
 /** Certificate and key from the secrets in `folder`; `none` only if there is no such file. */

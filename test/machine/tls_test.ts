@@ -4,8 +4,16 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { obtainTls, parsePem, type PemResult, readTls, tlsPath } from "../../src/machine/tls.ts";
+import {
+  obtainTls,
+  parsePem,
+  type PemResult,
+  readTls,
+  tlsPath,
+  watchDates,
+} from "../../src/machine/tls.ts";
 import { UsageError } from "../../src/machine/flags.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
 import { exchange, readTlsFixture, SERVICE_NAME } from "../fakes/tls_client.ts";
 import { withFolder } from "../fakes/folder.ts";
 
@@ -262,6 +270,27 @@ Deno.test("a certificate that expires is a line of the log at start, not a reaso
     assertEquals(Object.keys(tls ?? {}), ["cert", "key"]);
     assertMatch(told.join(), /^service\.warning .* expired on /);
   }));
+
+Deno.test("that a certificate expires is said again each day, until the service stops", async () => {
+  const { cert, key } = tlsOf(parsePem(await fileOf("server.pem", "server.pkcs1.key"), NOW));
+  const clock = new FakeClock(EXPIRY - 32 * DAY_MS);
+  const told: string[] = [];
+  const dates = watchDates({ cert, key }, clock, ({ event, detail }) => {
+    told.push(`${event} ${detail}`);
+  });
+  clock.advance(DAY_MS);
+  assertEquals(told, []);
+  for (let day = 1; day <= 3; day++) {
+    clock.advance(DAY_MS);
+    assertEquals(told.length, day);
+    assertEquals(
+      told.at(-1),
+      `service.warning the certificate of ${SUBJECT} expires on 2125-01-01`,
+    );
+  }
+  dates.stop();
+  assertEquals(clock.pending, 0);
+});
 
 Deno.test("a broken file is a wrong start, and the fault names it", () =>
   withFolder(async (folder) => {
