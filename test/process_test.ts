@@ -214,6 +214,13 @@ Deno.test("after a stop the ledger has everything, refusals that were only count
     const broken = await ledger("--verify");
     assertEquals([broken.code, broken.stderr], [1, ""]);
     assertMatch(broken.stdout, /^BROKEN: .* the end of the chain is missing$/m);
+    const shown = await ledger();
+    assertEquals([shown.code, shown.stdout], [1, printed.stdout]);
+    assertMatch(shown.stderr, /^BROKEN: .* the end of the chain is missing\n.*--verify/);
+    await Deno.writeTextFile(`${folder}/data/export.kv`, "");
+    const lost = await ledger("--verify");
+    assertEquals([lost.code, lost.stdout], [1, ""]);
+    assertMatch(lost.stderr, /^There is no ledger in the store/);
   }));
 
 Deno.test("the ledger of a running service is shown and verified, and the service goes on", () =>

@@ -1,12 +1,14 @@
 /** Stores of other versions: an earlier one is opened and its exports finish, a newer one is refused. */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { acceptExport } from "../src/exports/export.ts";
+import { isLedgerEntry } from "../src/exports/ledger_entry.ts";
 import { FORMAT } from "../src/ledger/format.ts";
 import { decodeExport, encodeExport } from "../src/ledger/stored.ts";
-import { readChains, verifyStored } from "../src/ledger/read_chains.ts";
+import { readChains, readVerifying, verifyStored } from "../src/ledger/read_chains.ts";
 import exportsOf01 from "./fixtures/store_0.1/exports.json" with { type: "json" };
 import exportsOf2 from "./fixtures/store_format_2/exports.json" with { type: "json" };
 import exportsOf3 from "./fixtures/store_format_3/exports.json" with { type: "json" };
+import { defined } from "./fakes/expect.ts";
 import { runTask } from "./fakes/service_process.ts";
 import { openTestService } from "./fakes/test_service.ts";
 import { withFolder } from "./fakes/folder.ts";
@@ -50,6 +52,9 @@ function assertOpens(name: string, exports: typeof exportsOf01): Promise<void> {
       assertEquals(await Array.fromAsync(service.ledger.lanes()), []);
       for await (const chain of readChains(kv)) {
         assertEquals((await verifyStored(chain)).kind, "intact");
+        for await (const { members } of readVerifying(chain)) {
+          assert(isLedgerEntry(defined(members)));
+        }
       }
       assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT);
     }

@@ -1,14 +1,20 @@
 /**
  * `deno task ledger`: prints the ledger, one entry a line, oldest first; with `--left` what left
- * the box; with `--verify` whether the hash chain is intact. Reads a copy of the store: it changes
- * nothing and disturbs no running service.
+ * the box; with `--verify` whether the hash chain is intact. Whatever it prints, it says if the
+ * chain is not. Reads a copy of the store: it changes nothing and disturbs no running service.
  */
 import { departuresIn } from "../exports/departures.ts";
-import type { LedgerEntry } from "../exports/ledger_entry.ts";
-import type { ChainVerdict } from "../ledger/chain.ts";
+import { isLedgerEntry, type LedgerEntry } from "../exports/ledger_entry.ts";
+import { type ChainVerdict, unread } from "../ledger/chain.ts";
 import { requireFormat } from "../ledger/format.ts";
-import { readChains, type StoredChain, verifyStored } from "../ledger/read_chains.ts";
-import { runCommand } from "../machine/run_command.ts";
+import {
+  readChains,
+  type ReadEntry,
+  readVerifying,
+  type StoredChain,
+  verdictOn,
+} from "../ledger/read_chains.ts";
+import { type Print, runCommand } from "../machine/run_command.ts";
 import { flagsOf, UsageError } from "../machine/flags.ts";
 import { readSettings } from "../machine/settings.ts";
 import { openCopy } from "../machine/store_copy.ts";
@@ -19,40 +25,81 @@ const USAGE = `Usage: deno task ledger [--left | --verify]
   --verify   follow the hash chain instead of printing the entries
 
 The service may run meanwhile: then the entries are those of the moment.
-Exits 0, or 1 if a chain is broken or there is no store.`;
+Exits 0, or 1 if a chain is broken, or there is no store, or no ledger in it.`;
 
 /** What to show of the ledger. */
 export type View = "entries" | "left" | "verdict";
 
-/** Prints a view of the ledger in `kv`; returns the exit code: 1 if a chain was found broken. */
-export async function printLedger(
-  kv: Deno.Kv,
-  view: View,
-  print: (line: string) => void,
-): Promise<number> {
-  let exitCode = 0;
-  for await (const chain of readChains(kv)) {
-    switch (view) {
-      case "entries":
-        for await (const bytes of chain.entries) print(utf8.decode(bytes));
-        break;
-      case "left":
-        for await (const departure of departuresIn(parsed(chain.entries))) {
-          print(JSON.stringify(departure));
-        }
-        break;
-      case "verdict": {
-        const verdict = await verifyStored(chain);
-        print(describe(chain.instance, verdict));
-        if (verdict.kind === "broken") exitCode = 1;
-      }
-    }
-  }
-  return exitCode;
+/** Where results go, and what is wrong with them. */
+export interface Output {
+  readonly print: Print;
+  readonly warn: Print;
 }
 
-async function* parsed(entries: StoredChain["entries"]): AsyncGenerator<LedgerEntry> {
-  for await (const bytes of entries) yield JSON.parse(utf8.decode(bytes));
+/** Prints a view of the ledger in `kv`; returns the exit code: 1 if anything was found wrong. */
+export async function printLedger(kv: Deno.Kv, view: View, output: Output): Promise<number> {
+  let chains = 0;
+  let wrong = 0;
+  for await (const chain of readChains(kv)) {
+    chains++;
+    wrong += await printChain(chain, view, output);
+  }
+  if (chains === 0) output.warn(NO_LEDGER);
+  else if (wrong > 0 && view !== "verdict") output.warn(INCOMPLETE);
+  return chains > 0 && wrong === 0 ? 0 : 1;
+}
+
+const NO_LEDGER =
+  "There is no ledger in the store at EXPORT_KV_PATH, and a service begins one at " +
+  "its first start: set it to where the store is, or restore a backup if that lost everything.";
+
+const INCOMPLETE = "The ledger was changed or damaged: what is shown may be incomplete or wrong. " +
+  "Run `deno task ledger --verify`, here and on a backup.";
+
+/** Returns how much was found wrong with the chain. */
+async function printChain(
+  chain: StoredChain,
+  view: View,
+  { print, warn }: Output,
+): Promise<number> {
+  let verdict = unread(chain.instance);
+  let leftOut = 0;
+  async function* readable<T>(meaningOf: (read: ReadEntry) => T | undefined): AsyncGenerator<T> {
+    for await (const read of readVerifying(chain)) {
+      verdict = read.verdict;
+      const meaning = meaningOf(read);
+      if (meaning !== undefined) {
+        yield meaning;
+        continue;
+      }
+      leftOut++;
+      warn(`Entry ${read.seq} of ${chain.instance} cannot be read and is left out`);
+    }
+  }
+  switch (view) {
+    case "entries":
+      for await (const line of readable(lineOf)) print(line);
+      break;
+    case "left":
+      for await (const departure of departuresIn(readable(entryOf))) {
+        print(JSON.stringify(departure));
+      }
+      break;
+    case "verdict":
+      for await (const _ of readable(() => true));
+  }
+  verdict = verdictOn(verdict, chain.end);
+  if (view === "verdict") print(describe(chain.instance, verdict));
+  else if (verdict.kind === "broken") warn(describe(chain.instance, verdict));
+  return leftOut + (verdict.kind === "broken" ? 1 : 0);
+}
+
+function lineOf({ bytes, members }: ReadEntry): string | undefined {
+  return members && utf8.decode(bytes);
+}
+
+function entryOf({ members }: ReadEntry): LedgerEntry | undefined {
+  return members !== undefined && isLedgerEntry(members) ? members : undefined;
 }
 
 const utf8 = new TextDecoder();
@@ -74,13 +121,13 @@ function viewIn(args: readonly string[]): View {
 }
 
 if (import.meta.main) {
-  await runCommand(async (print) => {
+  await runCommand(async (print, warn) => {
     const view = viewIn(Deno.args);
     const { EXPORT_KV_PATH: path, EXPORT_FREE_SPACE_FLOOR: floorBytes } = readSettings();
     const store = await openCopy(path, floorBytes);
     try {
       await requireFormat(store.kv);
-      return await printLedger(store.kv, view, print);
+      return await printLedger(store.kv, view, { print, warn });
     } finally {
       store.close();
     }

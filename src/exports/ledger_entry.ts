@@ -2,7 +2,7 @@
  * The things worth recording for ever. An entry holds sizes, hashes, hosts, times and outcomes;
  * never a token, a payload or a query string.
  */
-import type { AttemptFailure } from "./failure.ts";
+import { type AttemptFailure, FAILURES } from "./failure.ts";
 
 /** Where an export goes, as far as the ledger may record it. */
 export interface HostAndPath {
@@ -70,4 +70,31 @@ export function hostAndPathOf(uri: string): HostAndPath {
   return url === null || url.host === ""
     ? { host: "", path: "" }
     : { host: url.host, path: url.pathname };
+}
+
+/** What every entry of a kind tells, besides when. */
+const TOLD: ReadonlyMap<unknown, readonly string[]> = new Map<LedgerEntry["kind"], string[]>([
+  ["export.accepted", ["id", "owner", "bytes", "sha256", "host", "path"]],
+  ["export.refused", ["reason", "method", "route"]],
+  ["refusals.omitted", ["count"]],
+  ["attempt.started", ["id", "attempt", "bytes", "sha256", "host", "path"]],
+  ["attempt.lapsed", ["id", "attempt"]],
+  ["attempt.ended", ["id", "attempt", "ms", "outcome", "next"]],
+]);
+
+/** Of these, the numbers; the others are texts. */
+const NUMBERS = ["bytes", "count", "attempt", "ms"];
+
+/** Whether what was read is an entry as this version writes them, and not one that was garbled. */
+export function isLedgerEntry(value: object): value is LedgerEntry {
+  const members: Readonly<Record<string, unknown>> = { ...value };
+  const { kind, at, dueAt = at, outcome = "answered" } = members;
+  const isTold = (name: string) =>
+    NUMBERS.includes(name) ? typeof members[name] === "number" : typeof members[name] === "string";
+  return TOLD.get(kind)?.every(isTold) === true && isTime(at) && isTime(dueAt) &&
+    (outcome === "answered" || Object.hasOwn(FAILURES, String(outcome)));
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
 }

@@ -36,30 +36,52 @@ export type ChainVerdict =
   | { readonly kind: "intact"; readonly head: ChainHead }
   | { readonly kind: "broken"; readonly seq: number; readonly reason: string };
 
+/** The verdict on a chain of which nothing was read yet. */
+export function unread(instance: string): ChainVerdict {
+  return { kind: "intact", head: emptyChain(instance) };
+}
+
+/** The verdict on a chain once one more entry was read, which says `members`. */
+export function followed(
+  verdict: ChainVerdict,
+  bytes: Uint8Array,
+  members: Members | undefined,
+): ChainVerdict {
+  if (verdict.kind === "broken") return verdict;
+  const { head } = verdict;
+  const seq = head.seq + 1;
+  if (members === undefined) return broken(seq, "not a ledger entry");
+  if (members.seq !== seq) return broken(seq, `entry ${members.seq} stands in its place`);
+  if (members.prev !== head.hash) return broken(seq, unlinked(head));
+  return { kind: "intact", head: { seq, hash: hash("sha256", bytes) } };
+}
+
 /**
- * Follows the chain of `instance` from its beginning. With `end`, the last entry must be the one it
- * names, so that a chain cut off at the end is detected too.
+ * The verdict on a chain that was read whole. With `end`, the last entry must be the one it names,
+ * so that a chain cut off at the end is detected too.
  */
+export function concluded(verdict: ChainVerdict, end: ChainHead | undefined): ChainVerdict {
+  if (verdict.kind === "broken" || end === undefined || end.hash === verdict.head.hash) {
+    return verdict;
+  }
+  const { seq } = verdict.head;
+  return seq === end.seq
+    ? broken(end.seq, "is not the entry that was written last")
+    : broken(Math.min(seq + 1, end.seq), `the chain should end at entry ${end.seq}`);
+}
+
+/** Follows the chain of `instance` from its beginning to its end, or to where it breaks. */
 export async function verifyChain(
   instance: string,
   entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   end?: ChainHead,
 ): Promise<ChainVerdict> {
-  let head = emptyChain(instance);
+  let verdict = unread(instance);
   for await (const bytes of entries) {
-    const seq = head.seq + 1;
-    const found = numberAndLink(bytes);
-    if (found === undefined) return broken(seq, "not a ledger entry");
-    if (found.seq !== seq) return broken(seq, `entry ${found.seq} stands in its place`);
-    if (found.prev !== head.hash) return broken(seq, unlinked(head));
-    head = { seq, hash: hash("sha256", bytes) };
+    verdict = followed(verdict, bytes, membersIn(bytes));
+    if (verdict.kind === "broken") break;
   }
-  if (end !== undefined && end.hash !== head.hash) {
-    return head.seq === end.seq
-      ? broken(end.seq, "is not the entry that was written last")
-      : broken(Math.min(head.seq + 1, end.seq), `the chain should end at entry ${end.seq}`);
-  }
-  return { kind: "intact", head };
+  return concluded(verdict, end);
 }
 
 function unlinked({ seq }: ChainHead): string {
@@ -72,12 +94,16 @@ function broken(seq: number, reason: string): ChainVerdict {
   return { kind: "broken", seq, reason };
 }
 
-function numberAndLink(bytes: Uint8Array): { seq: unknown; prev: unknown } | undefined {
+/** What an entry says, its number and its link included. */
+export type Members = Readonly<Record<string, unknown>>;
+
+/** What is written in `bytes`; `undefined` if that is no entry. */
+export function membersIn(bytes: Uint8Array): Members | undefined {
   try {
     const entry: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     const isEntry = typeof entry === "object" && entry !== null && "seq" in entry &&
       "prev" in entry;
-    return isEntry ? { seq: entry.seq, prev: entry.prev } : undefined;
+    return isEntry ? { ...entry } : undefined;
   } catch {
     return undefined;
   }

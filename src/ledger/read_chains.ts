@@ -1,5 +1,13 @@
 /** Reads the ledger's chains back, for showing and verifying. Never writes. */
-import { type ChainHead, type ChainVerdict, verifyChain } from "./chain.ts";
+import {
+  type ChainHead,
+  type ChainVerdict,
+  concluded,
+  followed,
+  type Members,
+  membersIn,
+  unread,
+} from "./chain.ts";
 import { keys } from "./keys.ts";
 import { entriesIn } from "./pages.ts";
 
@@ -23,11 +31,44 @@ export async function* readChains(kv: Deno.Kv): AsyncGenerator<StoredChain> {
   }
 }
 
-/** Verifies a chain, which must have an end if it has entries. */
-export async function verifyStored({ instance, entries, end }: StoredChain): Promise<ChainVerdict> {
-  const verdict = await verifyChain(instance, entries, end);
-  if (verdict.kind === "broken" || end !== undefined || verdict.head.seq === 0) return verdict;
+/** An entry as it lies in the store. */
+export interface ReadEntry {
+  /** Its number; of one that does not tell, the number that it should have. */
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+  /** What it says, if it is an entry. */
+  readonly members: Members | undefined;
+  /** What was found of the chain up to here. */
+  readonly verdict: ChainVerdict;
+}
+
+/** Reads a chain to its end, wherever it breaks, and verifies it on the way. */
+export async function* readVerifying(
+  { instance, entries }: StoredChain,
+): AsyncGenerator<ReadEntry> {
+  let verdict = unread(instance);
+  let seq = 0;
+  for await (const bytes of entries) {
+    const members = membersIn(bytes);
+    verdict = followed(verdict, bytes, members);
+    seq = typeof members?.seq === "number" ? members.seq : seq + 1;
+    yield { seq, bytes, members, verdict };
+  }
+}
+
+/** The verdict on a chain that was read whole, which must have an end if it has entries. */
+export function verdictOn(verdict: ChainVerdict, end: ChainHead | undefined): ChainVerdict {
+  if (verdict.kind === "broken" || end !== undefined || verdict.head.seq === 0) {
+    return concluded(verdict, end);
+  }
   return { kind: "broken", seq: verdict.head.seq, reason: "the end of the chain is missing" };
+}
+
+/** Verifies a chain. */
+export async function verifyStored(chain: StoredChain): Promise<ChainVerdict> {
+  let verdict = unread(chain.instance);
+  for await (const read of readVerifying(chain)) verdict = read.verdict;
+  return verdictOn(verdict, chain.end);
 }
 
 async function* instancesWithEntries(kv: Deno.Kv): AsyncGenerator<string> {

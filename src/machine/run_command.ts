@@ -1,13 +1,16 @@
 /** How every command ends: what it prints, what it says on failing, its exit code. */
 import { UsageError } from "./flags.ts";
 
+/** Takes a line. */
+export type Print = (line: string) => void;
+
 /**
- * Runs `command` and exits: with 0 or its own code, 2 for wrong usage, 1 for any other failure.
+ * Runs `command`, which may print and warn, and exits: with 0 or its own code, 2 for wrong usage, 1 for any other failure.
  *
  * @param usage printed instead if `--help` is given
  */
 export async function runCommand(
-  command: (print: (line: string) => void) => Promise<number | void>,
+  command: (print: Print, warn: Print) => Promise<number | void>,
   usage?: string,
 ): Promise<never> {
   try {
@@ -15,10 +18,9 @@ export async function runCommand(
       print(usage);
       Deno.exit(0);
     }
-    Deno.exit(await command(print) ?? 0);
+    Deno.exit(await command(print, warn) ?? 0);
   } catch (error) {
-    // deno-lint-ignore no-console -- there is nobody else to tell
-    console.error(reasonOf(error));
+    warn(reasonOf(error));
     Deno.exit(error instanceof UsageError ? 2 : 1);
   }
 }
@@ -42,4 +44,9 @@ const DAMAGED = "The store is damaged, the file at EXPORT_KV_PATH: restore it fr
 function print(line: string): void {
   // deno-lint-ignore no-console -- standard output is where results and the log go
   console.log(line);
+}
+
+function warn(line: string): void {
+  // deno-lint-ignore no-console -- there is nobody else to tell
+  console.error(line);
 }

@@ -1,8 +1,10 @@
 /** What the owner is shown of the ledger, and told when somebody was at it. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { printLedger, type View } from "../../src/commands/ledger.ts";
+import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
 import { type ChainHead, emptyChain, link } from "../../src/ledger/chain.ts";
 import { keys } from "../../src/ledger/keys.ts";
+import { pagesOf } from "../../src/ledger/pages.ts";
 import { defined } from "../fakes/expect.ts";
 
 const BOX = "box";
@@ -36,13 +38,17 @@ async function withLedger(
 
 async function run(kv: Deno.Kv, view: View) {
   const lines: string[] = [];
-  const code = await printLedger(kv, view, (line) => lines.push(line));
-  return { code, lines };
+  const warnings: string[] = [];
+  const code = await printLedger(kv, view, {
+    print: (line) => lines.push(line),
+    warn: (line) => warnings.push(line),
+  });
+  return { code, lines, warnings };
 }
 
 Deno.test("the ledger is printed as it lies there, oldest first, one chain after the other", () =>
   withLedger(async (kv, lines) => {
-    assertEquals(await run(kv, "entries"), { code: 0, lines: [...lines] });
+    assertEquals(await run(kv, "entries"), { code: 0, lines: [...lines], warnings: [] });
   }));
 
 Deno.test("a whole ledger is said to be so, with its last hash", () =>
@@ -127,7 +133,133 @@ for (const { what, tamper, told } of TAMPERINGS) {
   Deno.test(`it is noticed when ${what}`, () =>
     withLedger(async (kv) => {
       await tamper(kv);
-      const { code, lines } = await run(kv, "verdict");
+      const { code, lines, warnings } = await run(kv, "verdict");
       assertEquals([code, lines.filter((line) => line.startsWith("BROKEN"))], [1, [...told]]);
+      assertEquals(warnings, []);
+    }));
+
+  for (const view of ["entries", "left"] as const) {
+    Deno.test(`it is told beside the ${view} too when ${what}`, () =>
+      withLedger(async (kv) => {
+        await tamper(kv);
+        const { code, warnings } = await run(kv, view);
+        assertEquals([code, warnings.slice(0, -1)], [1, [...told]]);
+        assertStringIncludes(defined(warnings.at(-1)), "Run `deno task ledger --verify`");
+      }));
+  }
+}
+
+Deno.test("a store without a ledger has lost it, whatever is asked", async () => {
+  const kv = await Deno.openKv(":memory:");
+  for (const view of ["entries", "left", "verdict"] as const) {
+    const { code, lines, warnings } = await run(kv, view);
+    assertEquals([code, lines, warnings.length], [1, [], 1]);
+    assertStringIncludes(defined(warnings[0]), "There is no ledger in the store");
+  }
+  kv.close();
+});
+
+const AT = Date.UTC(2026, 0, 1);
+
+/** Two exports that were answered. */
+const STORY: readonly LedgerEntry[] = [
+  accepted("1"),
+  started("1"),
+  ended("1"),
+  accepted("2"),
+  started("2"),
+  ended("2"),
+];
+
+function accepted(id: string): LedgerEntry {
+  const where = { host: "a.example", path: "/in" };
+  return { kind: "export.accepted", at: AT, id, owner: "ann", bytes: 7, sha256: "5ha", ...where };
+}
+
+function started(id: string): LedgerEntry {
+  const where = { host: "a.example", path: "/in" };
+  return { kind: "attempt.started", at: AT, id, attempt: 1, bytes: 7, sha256: "5ha", ...where };
+}
+
+function ended(id: string): LedgerEntry {
+  return {
+    ...{ kind: "attempt.ended", at: AT, id, attempt: 1, ms: 1, address: "192.0.2.1" },
+    ...{ outcome: "answered", status: 200, next: "finished" },
+  };
+}
+
+/** A store with a chain of {@link STORY}, three entries a page. */
+async function withStory(use: (kv: Deno.Kv) => Promise<void>): Promise<void> {
+  const kv = await Deno.openKv(":memory:");
+  try {
+    await kv.set(keys.instance(), BOX);
+    let head: ChainHead = emptyChain(BOX);
+    const entries = STORY.map((entry) => {
+      const linked = link(head, entry, {});
+      head = linked.head;
+      return { seq: head.seq, bytes: linked.bytes };
+    });
+    for (const first of [0, 3]) {
+      const [page] = pagesOf(entries.slice(first, first + 3), 4_096);
+      await kv.set(keys.page(BOX, first + 1), defined(page).bytes);
+    }
+    await kv.set(keys.chain(BOX), head);
+    await use(kv);
+  } finally {
+    kv.close();
+  }
+}
+
+/** Changes entry `seq` as it lies in the store. */
+async function change(kv: Deno.Kv, seq: number, into: (line: string) => string): Promise<void> {
+  const key = keys.page(BOX, seq > 3 ? 4 : 1);
+  const { value } = await kv.get<Uint8Array>(key);
+  const lines = new TextDecoder().decode(defined(value)).split("\n");
+  const text = lines.map((line, n) => n === (seq - 1) % 3 ? into(line) : line).join("\n");
+  await kv.set(key, new TextEncoder().encode(text));
+}
+
+const GARBLED: readonly (readonly [what: string, into: (line: string) => string])[] = [
+  ["has a control character", (line) => `${line.slice(0, 20)}\u0001${line.slice(21)}`],
+  ["is cut off", (line) => line.slice(0, 40)],
+  ["is empty", () => ""],
+  ["is another kind of JSON", () => "null"],
+];
+
+for (const [what, into] of GARBLED) {
+  for (const view of ["entries", "left"] as const) {
+    Deno.test(`an entry that ${what} is named beside the ${view}, and the others are shown`, () =>
+      withStory(async (kv) => {
+        const whole = await run(kv, view);
+        await change(kv, 2, into);
+        const { code, lines, warnings } = await run(kv, view);
+        assertEquals(code, 1);
+        assertEquals(lines, whole.lines.toSpliced(view === "left" ? 0 : 1, 1));
+        assertEquals(warnings.slice(0, 2), [
+          `Entry 2 of ${BOX} cannot be read and is left out`,
+          `BROKEN: ledger of ${BOX}, entry 2: not a ledger entry`,
+        ]);
+        assertStringIncludes(defined(warnings[2]), "Run `deno task ledger --verify`");
+      }));
+  }
+}
+
+const FORGED: readonly (readonly [what: string, from: string, to: string])[] = [
+  ["an outcome that there is not", '"outcome":"answered"', '"outcome":"toString"'],
+  ["a time that is none", `"at":${AT}`, '"at":"noon"'],
+  ["a time beyond all times", `"at":${AT}`, '"at":1e300'],
+  ["no id", '"id":"2"', '"it":"2"'],
+  ["a number in place of a text", '"id":"2"', '"id":2'],
+  ["a kind that there is not", '"kind":"attempt.ended"', '"kind":"attempt.undone"'],
+];
+
+for (const [what, from, to] of FORGED) {
+  Deno.test(`what left is shown without an entry that has ${what}`, () =>
+    withStory(async (kv) => {
+      await change(kv, 6, (line) => line.replace(from, to));
+      const { code, lines, warnings } = await run(kv, "left");
+      assertEquals(code, 1);
+      assertEquals(lines.map((line) => JSON.parse(line).outcome), ["answered", "unknown"]);
+      assertStringIncludes(defined(warnings[0]), `Entry 6 of ${BOX} cannot be read`);
     }));
 }

@@ -1,5 +1,6 @@
 /** What must hold once everything has settled, whatever went wrong before. */
 import { assert, assertEquals } from "@std/assert";
+import { isLedgerEntry } from "../../src/exports/ledger_entry.ts";
 import { readChains, verifyStored } from "../../src/ledger/read_chains.ts";
 import type { TestService } from "./test_service.ts";
 
@@ -29,7 +30,9 @@ export async function assertEndsWell(
   for await (const chain of readChains(service.kv)) {
     assertEquals((await verifyStored(chain)).kind, "intact");
   }
-  assertAttemptsAddUp(await service.entries(), service);
+  const entries = await service.entries();
+  for (const entry of entries) assert(isLedgerEntry(entry), JSON.stringify(entry));
+  assertAttemptsAddUp(entries, service);
   // What was staged and never accepted is gone, and so is all that was needed only for delivery.
   for (const prefix of ["lane", "lease", "payload", "staged"]) {
     const left = await Array.fromAsync(service.kv.list({ prefix: [prefix] }), ({ key }) => key);
