@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { departuresIn } from "../src/exports/departures.ts";
+import { stillOpenIn } from "../src/exports/still_open.ts";
 import { decodeExport } from "../src/ledger/stored.ts";
 import { type Hands, World } from "./chaos/world.ts";
 import { chosenCount, chosenSeed, Dice } from "./fakes/dice.ts";
@@ -30,8 +31,8 @@ async function runSchedule(seed: number, hands?: Hands): Promise<void> {
 }
 
 /**
- * Whatever a destination has read is shown as having left, as often as it did; and what is shown of
- * an attempt with a known end was read.
+ * Whatever a destination has read is shown as having left, as often as it did; what is shown of an
+ * attempt with a known end was read; and nothing is shown as open.
  */
 async function assertShown({ service, read }: World): Promise<void> {
   const left = await Array.fromAsync(departuresIn(await service.entries()));
@@ -44,6 +45,7 @@ async function assertShown({ service, read }: World): Promise<void> {
     timesRead.delete(id);
   }
   assertEquals([...timesRead.keys()], [], "left, and not shown");
+  assertEquals(await Array.fromAsync(stillOpenIn(await service.entries())), []);
 }
 
 /** What stood first in a lane arrived first, and nothing behind it was tried before it had an end. */

@@ -258,8 +258,38 @@ Deno.test("the ledger of a running service is shown and verified, and the servic
     }
     assertEquals(left.stdout.trim().split("\n").length, 2);
     assertEquals((await runTask("ledger", { folder, args: ["--left", "--verify"] })).code, 2);
+    assertEquals((await runTask("ledger", { folder, args: ["--left", "--open"] })).code, 2);
     const files = await Array.fromAsync(Deno.readDir(`${folder}/data`), ({ name }) => name);
     assertEquals(files.filter((name) => !name.startsWith("export.kv")), []);
+  }));
+
+Deno.test("the ledger of a running service shows what is open, and what the rest of its lane waits for", () =>
+  withFolder(async (folder) => {
+    const end = Promise.withResolvers<void>();
+    await using destination = new DestinationServer(async () => {
+      await end.promise;
+      return new Response("ok");
+    });
+    await using service = await startProcess({ folder, env });
+    const uri = destination.uri("/in");
+    const ids: string[] = [];
+    for (const _ of [1, 2]) ids.push((await ask(service, { id: "", uri, data: "[1]" })).id);
+    const open = async () => {
+      const { code, stdout, stderr } = await runTask("ledger", { folder, args: ["--open"] });
+      assertEquals([code, stderr], [0, ""]);
+      return stdout.trim().split("\n").filter((line) => line !== "").map((line) =>
+        JSON.parse(line)
+      );
+    };
+    assertEquals(
+      (await open()).map(({ id, path, bytes, state, attempts }) => [
+        ...[id, path, bytes, state, attempts],
+      ]),
+      [[ids[0], "/in", 3, "running", 1], [ids[1], "/in", 3, "waiting", 0]],
+    );
+    end.resolve();
+    for (const id of ids) await outcome(service, id, uri);
+    assertEquals(await open(), []);
   }));
 
 Deno.test("a copy of the store that was cut off is gone once a service has started", () =>

@@ -1,10 +1,12 @@
 /**
  * `deno task ledger`: prints the ledger, one entry a line, oldest first; with `--left` what left
- * the box; with `--verify` whether the hash chain is intact. Whatever it prints, it says if the
- * chain is not. Reads a copy of the store: it changes nothing and disturbs no running service.
+ * the box; with `--open` what is not finished; with `--verify` whether the hash chain is intact.
+ * Whatever it prints, it says if the chain is not. Reads a copy of the store: it changes nothing
+ * and disturbs no running service.
  */
 import { departuresIn } from "../exports/departures.ts";
 import { isLedgerEntry, type LedgerEntry } from "../exports/ledger_entry.ts";
+import { stillOpenIn } from "../exports/still_open.ts";
 import { type ChainVerdict, unread } from "../ledger/chain.ts";
 import { requireFormat } from "../ledger/format.ts";
 import {
@@ -19,16 +21,17 @@ import { flagsOf, UsageError } from "../machine/flags.ts";
 import { readSettings } from "../machine/settings.ts";
 import { openCopy } from "../machine/store_copy.ts";
 
-const USAGE = `Usage: deno task ledger [--left | --verify]
+const USAGE = `Usage: deno task ledger [--left | --open | --verify]
 
   --left     what left the box: a line for each attempt in which data left, or may have
+  --open     what was accepted and is not finished, and what came of it so far: a line for each
   --verify   follow the hash chain instead of printing the entries
 
 The service may run meanwhile: then the entries are those of the moment.
 Exits 0, or 1 if a chain is broken, or there is no store, or no ledger in it.`;
 
 /** What to show of the ledger. */
-export type View = "entries" | "left" | "verdict";
+export type View = "entries" | "left" | "open" | "verdict";
 
 /** Where results go, and what is wrong with them. */
 export interface Output {
@@ -85,6 +88,9 @@ async function printChain(
         print(JSON.stringify(departure));
       }
       break;
+    case "open":
+      for await (const open of stillOpenIn(readable(entryOf))) print(JSON.stringify(open));
+      break;
     case "verdict":
       for await (const _ of readable(() => true));
   }
@@ -113,11 +119,14 @@ function describe(instance: string, verdict: ChainVerdict): string {
 function viewIn(args: readonly string[]): View {
   const options = {
     left: { type: "boolean", default: false },
+    open: { type: "boolean", default: false },
     verify: { type: "boolean", default: false },
   } as const;
-  const { left, verify } = flagsOf({ args: [...args], options }, USAGE).values;
-  if (left && verify) throw new UsageError(`--left or --verify, not both\n\n${USAGE}`);
-  return left ? "left" : verify ? "verdict" : "entries";
+  const { left, open, verify } = flagsOf({ args: [...args], options }, USAGE).values;
+  if ([left, open, verify].filter((is) => is).length > 1) {
+    throw new UsageError(`One of --left, --open and --verify at a time\n\n${USAGE}`);
+  }
+  return left ? "left" : open ? "open" : verify ? "verdict" : "entries";
 }
 
 if (import.meta.main) {

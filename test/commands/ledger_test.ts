@@ -138,7 +138,7 @@ for (const { what, tamper, told } of TAMPERINGS) {
       assertEquals(warnings, []);
     }));
 
-  for (const view of ["entries", "left"] as const) {
+  for (const view of ["entries", "left", "open"] as const) {
     Deno.test(`it is told beside the ${view} too when ${what}`, () =>
       withLedger(async (kv) => {
         await tamper(kv);
@@ -151,7 +151,7 @@ for (const { what, tamper, told } of TAMPERINGS) {
 
 Deno.test("a store without a ledger has lost it, whatever is asked", async () => {
   const kv = await Deno.openKv(":memory:");
-  for (const view of ["entries", "left", "verdict"] as const) {
+  for (const view of ["entries", "left", "open", "verdict"] as const) {
     const { code, lines, warnings } = await run(kv, view);
     assertEquals([code, lines, warnings.length], [1, [], 1]);
     assertStringIncludes(defined(warnings[0]), "There is no ledger in the store");
@@ -263,3 +263,19 @@ for (const [what, from, to] of FORGED) {
       assertStringIncludes(defined(warnings[0]), `Entry 6 of ${BOX} cannot be read`);
     }));
 }
+
+Deno.test("of what is open nothing is hidden by an entry that cannot be read", () =>
+  withStory(async (kv) => {
+    assertEquals(await run(kv, "open"), { code: 0, lines: [], warnings: [] });
+    await change(kv, 3, () => "");
+    await change(kv, 6, () => "");
+    const { code, lines, warnings } = await run(kv, "open");
+    assertEquals([code, warnings.length], [1, 4]);
+    assertEquals(
+      lines.map((line) => JSON.parse(line)),
+      ["1", "2"].map((id) => ({
+        ...{ acceptedAt: "2026-01-01T00:00:00.000Z", owner: "ann", host: "a.example", path: "/in" },
+        ...{ bytes: 7, id, state: "running", attempts: 1 },
+      })),
+    );
+  }));
