@@ -267,6 +267,30 @@ async function startFault(
   return stderr;
 }
 
+/** What shows when the store is read, not when it is opened; and what is said of it. */
+const LATER_DAMAGES: readonly (readonly [(path: string) => Promise<void>, RegExp])[] = [
+  [loseRows, /at "data\/export\.kv": .*malformed\n.*restore it/],
+  [loseEncodings, /at "data\/export\.kv": The value encoding 0 is unknown\.\n.*restore it/],
+];
+
+/** Overwrites the page from which all rows are found. */
+async function loseRows(path: string): Promise<void> {
+  const store = new DatabaseSync(path);
+  const row = store.prepare("select rootpage from sqlite_master where name = 'kv'").get();
+  store.close();
+  const bytes = await Deno.readFile(path);
+  const first = (Number(row?.rootpage) - 1) * 4_096;
+  await Deno.writeFile(path, bytes.fill(0xff, first, first + 4_096));
+}
+
+/** As the end of a page that was cut off is read: as zeros. */
+function loseEncodings(path: string): Promise<void> {
+  const store = new DatabaseSync(path);
+  store.exec("update kv set v_encoding = 0");
+  store.close();
+  return Promise.resolve();
+}
+
 Deno.test("a store that is damaged is not started on, and the fault names the file", () =>
   withDataFolder(async (folder) => {
     const path = `${folder}/data/export.kv`;
@@ -277,9 +301,33 @@ Deno.test("a store that is damaged is not started on, and the fault names the fi
     assertMatch(await startFault(folder), /at "data\/export\.kv": .*malformed\n.*restore it/);
     await Deno.writeTextFile(path, "not a store".repeat(1_000));
     assertMatch(await startFault(folder), /at "data\/export\.kv": .*not a database\n.*restore it/);
+    for (const [damage, said] of LATER_DAMAGES) {
+      await Deno.writeFile(path, whole);
+      await damage(path);
+      assertMatch(await startFault(folder), said);
+    }
     await Deno.writeFile(path, whole);
     await using service = await start(folder);
     assert(await isReady(service));
+  }));
+
+Deno.test("of a store that is damaged no ledger is shown, and the fault names the file", () =>
+  withDataFolder(async (folder) => {
+    const path = `${folder}/data/export.kv`;
+    await (await start(folder)).kill("SIGTERM");
+    const whole = await Deno.readFile(path);
+    const fault = async () => {
+      const { code, stderr } = await runTask("ledger", { folder, args: ["--verify"] });
+      assertEquals(code, 1);
+      return stderr;
+    };
+    for (const [damage, said] of LATER_DAMAGES) {
+      await Deno.writeFile(path, whole);
+      await damage(path);
+      assertMatch(await fault(), said);
+    }
+    await Deno.writeTextFile(path, "not a store".repeat(1_000));
+    assertMatch(await fault(), /at "data\/export\.kv": .*not a database\n.*restore it/);
   }));
 
 Deno.test({

@@ -114,6 +114,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
       "a payload of ${bytes} bytes that was altered in the store does not",
     ],
     ["store_outage_test.ts", "a payload that cannot be read keeps its own lane only"],
+    ["store_trouble_test.ts", "of a store that is damaged no ledger is shown"],
   ],
   "there is no arbiter, or it answers nonsense": [
     ["peers/arbiter_test.ts", "until there is an arbiter the service listens, is not ready"],

@@ -20,6 +20,7 @@ import { type Print, runCommand } from "../machine/run_command.ts";
 import { flagsOf, UsageError } from "../machine/flags.ts";
 import { readSettings } from "../machine/settings.ts";
 import { openCopy } from "../machine/store_copy.ts";
+import { namingDamage } from "../machine/store_file.ts";
 
 const USAGE = `Usage: deno task ledger [--left | --open | --verify]
 
@@ -133,12 +134,14 @@ if (import.meta.main) {
   await runCommand(async (print, warn) => {
     const view = viewIn(Deno.args);
     const { EXPORT_KV_PATH: path, EXPORT_FREE_SPACE_FLOOR: floorBytes } = readSettings();
-    const store = await openCopy(path, floorBytes);
-    try {
-      await requireFormat(store.kv);
-      return await printLedger(store.kv, view, { print, warn });
-    } finally {
-      store.close();
-    }
+    return await namingDamage(path, async () => {
+      const store = await openCopy(path, floorBytes);
+      try {
+        await requireFormat(store.kv);
+        return await printLedger(store.kv, view, { print, warn });
+      } finally {
+        store.close();
+      }
+    });
   }, USAGE);
 }

@@ -28,8 +28,7 @@ export async function runCommand(
 function reasonOf(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
   if (/Requires (read|write) access/.test(reason)) return `${reason}\n${PLACES}`;
-  if (/disk is full/.test(reason)) return `${reason}\n${FULL}`;
-  return /malformed|not a database/.test(reason) ? `${reason}\n${DAMAGED}` : reason;
+  return /disk is full/.test(reason) ? `${reason}\n${FULL}` : reason;
 }
 
 const PLACES = "The process may use files in data/ and read those in /run/secrets; " +
@@ -37,9 +36,6 @@ const PLACES = "The process may use files in data/ and read those in /run/secret
 
 const FULL = "Free a MiB on the disk that holds the store, then start again: below " +
   "EXPORT_FREE_SPACE_FLOOR the service runs, and accepts nothing new.";
-
-const DAMAGED = "The store is damaged, the file at EXPORT_KV_PATH: restore it from a backup; " +
-  "`PRAGMA quick_check` in SQLite says what is wrong.";
 
 function print(line: string): void {
   // deno-lint-ignore no-console -- standard output is where results and the log go

@@ -60,6 +60,20 @@ export async function requireStore(path: string): Promise<void> {
   throw new StoreError(`There is no store at "${path}"; set EXPORT_KV_PATH to where it is`);
 }
 
+/**
+ * Does some `work` on the store at `path`, once it is open.
+ *
+ * @throws {StoreError} that names the file, if it turns out to be damaged
+ */
+export async function namingDamage<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof StoreError || !isDamage(cause)) throw cause;
+    throw new StoreError(`Cannot read the store at "${path}": ${adviceFor(cause)}`, { cause });
+  }
+}
+
 /** A new store is readable by its owner only; its other files take the mode of this one. */
 async function openPrivately(path: string): Promise<Deno.Kv> {
   // SQLite would open one that is not writable, and the runtime end the process at the first write.
@@ -98,5 +112,25 @@ function adviceFor(error: unknown): string {
     return "the process was started without permission to read and write there; " +
       "keep it under data/, or start with --allow-read and --allow-write for that folder";
   }
-  return error instanceof Error ? error.message : String(error);
+  if (!isDamage(error)) return error instanceof Error ? error.message : String(error);
+  // The parser quotes what it could not read, which may be anything.
+  const what = error instanceof SyntaxError ? "a value in it cannot be read" : error.message;
+  return `${what}\n${DAMAGED}`;
 }
+
+/** Whether something was found in the store that nobody wrote. */
+function isDamage(error: unknown): error is Error {
+  if (error instanceof SyntaxError) return true;
+  return error instanceof Error && SIGNS.some((sign) => error.message.includes(sign));
+}
+
+/** What SQLite says of a damaged file, Deno KV of damaged rows and keys, and we of a value. */
+const SIGNS = [
+  ...["malformed", "not a database"],
+  ...["value encoding", "could not deserialize", "Invalid column type"],
+  ...["unexpected end of file", "invalid utf8", "invalid tag", "unknown bigint tag"],
+  "is damaged",
+];
+
+const DAMAGED = "The store is damaged, the file at EXPORT_KV_PATH: restore it from a backup; " +
+  "`PRAGMA quick_check` in SQLite says what is wrong.";

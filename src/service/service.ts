@@ -38,7 +38,7 @@ import type { SecretSource } from "../machine/secret_source.ts";
 import { SocketMemory } from "../machine/socket_memory.ts";
 import { UsageError } from "../machine/flags.ts";
 import { removeAbandonedCopy } from "../machine/store_copy.ts";
-import { openStore } from "../machine/store_file.ts";
+import { namingDamage, openStore } from "../machine/store_file.ts";
 import type { ListenerTls } from "../machine/tls.ts";
 import { webSockets } from "../machine/web_socket.ts";
 import { Waiters } from "../wait/waiters.ts";
@@ -75,11 +75,14 @@ export async function startService(
   const scraped = await openMetrics(config);
   const log = scraped?.metrics.countingLog(given) ?? given;
   const egress = await openEgress(config);
-  const { kv, bell, disk, ledger, instance, close } = await openLedger(config, log);
+  const reading = <T>(work: () => Promise<T>) => namingDamage(config.EXPORT_KV_PATH, work);
+  const opened = await reading(() => openLedger(config, log));
+  const { kv, bell, disk, ledger, instance, close } = opened;
   const worker = createWorker(config, { ledger, send: egress.send, instance, log });
   const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
-  const keys = await openRootKeys(source, { kv, clock, random, log }, config.EXPORT_SECRET_GRACE);
+  const parts = { kv, clock, random, log };
+  const keys = await reading(() => openRootKeys(source, parts, config.EXPORT_SECRET_GRACE));
   const memory = new SocketMemory({ clock, log, bytesMax: socketsMemoryMax(config) });
   const sockets = new Sockets(webSockets(clock, memory), socketBounds(config));
   const app = createApp({

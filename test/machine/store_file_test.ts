@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { openStore, requireStore, StoreError } from "../../src/machine/store_file.ts";
+import { namingDamage, openStore, requireStore, StoreError } from "../../src/machine/store_file.ts";
 
 async function withTempDir(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -140,4 +140,46 @@ Deno.test({
     }
     assertInstanceOf(error.cause, Deno.errors.NotCapable);
   },
+});
+
+const DAMAGES = [
+  "file is not a database",
+  "database disk image is malformed",
+  "The value encoding 0 is unknown.",
+  "could not deserialize value",
+  "Invalid column type Text at index: 1, name: v",
+  "unexpected end of file",
+  "invalid utf8",
+  "invalid tag",
+  "unknown bigint tag: 3",
+  "Cannot read the former secrets: what the store holds is damaged",
+];
+
+for (const damage of DAMAGES) {
+  Deno.test(`where "${damage}" is said of a store, the file is named and the backup`, async () => {
+    const cause = new TypeError(damage);
+    const error = await assertRejects(
+      () => namingDamage("data/export.kv", () => Promise.reject(cause)),
+      StoreError,
+      `Cannot read the store at "data/export.kv": ${damage}\nThe store is damaged`,
+    );
+    assertEquals(error.cause, cause);
+  });
+}
+
+Deno.test("of a record that is no JSON any more nothing is quoted: it may hold a payload", async () => {
+  const error = await assertRejects(
+    () => namingDamage("data/export.kv", async () => await JSON.parse('{"name": "Ann')),
+    StoreError,
+    'Cannot read the store at "data/export.kv": a value in it cannot be read\nThe store is damaged',
+  );
+  assertEquals(error.message.includes("Ann"), false);
+});
+
+Deno.test("what does not come of damage is not changed, nor is what comes of the work", async () => {
+  for (const error of [new StoreError("Cannot open it: malformed"), new Error("disk I/O error")]) {
+    const thrown = await assertRejects(() => namingDamage("a", () => Promise.reject(error)));
+    assertEquals(thrown, error);
+  }
+  assertEquals(await namingDamage("a", () => Promise.resolve(1)), 1);
 });
