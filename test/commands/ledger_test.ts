@@ -1,10 +1,11 @@
 /** What the owner is shown of the ledger, and told when somebody was at it. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { printLedger, type View } from "../../src/commands/ledger.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { printLedger, questionIn, type View } from "../../src/commands/ledger.ts";
 import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
 import { type ChainHead, emptyChain, link } from "../../src/ledger/chain.ts";
 import { keys } from "../../src/ledger/keys.ts";
 import { pagesOf } from "../../src/ledger/pages.ts";
+import { UsageError } from "../../src/machine/flags.ts";
 import { defined } from "../fakes/expect.ts";
 
 const BOX = "box";
@@ -36,10 +37,10 @@ async function withLedger(
   }
 }
 
-async function run(kv: Deno.Kv, view: View) {
+async function run(kv: Deno.Kv, view: View, expected?: string) {
   const lines: string[] = [];
   const warnings: string[] = [];
-  const code = await printLedger(kv, view, {
+  const code = await printLedger(kv, { view, expected }, {
     print: (line) => lines.push(line),
     warn: (line) => warnings.push(line),
   });
@@ -129,6 +130,12 @@ const TAMPERINGS: readonly {
   },
 ];
 
+const LISTINGS = [
+  ["entries", "the listing"],
+  ["left", "--left"],
+  ["open", "--open"],
+] as const;
+
 for (const { what, tamper, told } of TAMPERINGS) {
   Deno.test(`it is noticed when ${what}`, () =>
     withLedger(async (kv) => {
@@ -138,8 +145,8 @@ for (const { what, tamper, told } of TAMPERINGS) {
       assertEquals(warnings, []);
     }));
 
-  for (const view of ["entries", "left", "open"] as const) {
-    Deno.test(`it is told beside the ${view} too when ${what}`, () =>
+  for (const [view, typed] of LISTINGS) {
+    Deno.test(`${typed} tells too when ${what}`, () =>
       withLedger(async (kv) => {
         await tamper(kv);
         const { code, warnings } = await run(kv, view);
@@ -227,14 +234,15 @@ const GARBLED: readonly (readonly [what: string, into: (line: string) => string]
 ];
 
 for (const [what, into] of GARBLED) {
-  for (const view of ["entries", "left"] as const) {
-    Deno.test(`an entry that ${what} is named beside the ${view}, and the others are shown`, () =>
+  for (const [view, typed] of LISTINGS) {
+    Deno.test(`${typed} names an entry that ${what}, and shows the others`, () =>
       withStory(async (kv) => {
         const whole = await run(kv, view);
         await change(kv, 2, into);
         const { code, lines, warnings } = await run(kv, view);
         assertEquals(code, 1);
-        assertEquals(lines, whole.lines.toSpliced(view === "left" ? 0 : 1, 1));
+        const hidden = { entries: 1, left: 0, open: Infinity };
+        assertEquals(lines, whole.lines.toSpliced(hidden[view], 1));
         assertEquals(warnings.slice(0, 2), [
           `Entry 2 of ${BOX} cannot be read and is left out`,
           `BROKEN: ledger of ${BOX}, entry 2: not a ledger entry`,
@@ -279,3 +287,49 @@ Deno.test("of what is open nothing is hidden by an entry that cannot be read", (
       })),
     );
   }));
+
+Deno.test("a hash that was kept is found wherever the chain has come since", () =>
+  withStory(async (kv) => {
+    const { value: end } = await kv.get<ChainHead>(keys.chain(BOX));
+    const { lines: entries } = await run(kv, "entries");
+    const kept = entries.map((line) => JSON.parse(line).prev).concat(defined(end).hash);
+    assertEquals(kept.length, 7);
+    for (const hash of kept) {
+      const { code, lines } = await run(kv, "verdict", hash);
+      assertEquals([code, lines[1]], [0, `found: ${hash} in the chain of ${BOX}`]);
+    }
+  }));
+
+Deno.test("a hash that was kept is missed once the chain was cut off or written anew", () =>
+  withStory(async (kv) => {
+    const { value: end } = await kv.get<ChainHead>(keys.chain(BOX));
+    const kept = defined(end).hash;
+    await kv.delete(keys.page(BOX, 1));
+    await kv.delete(keys.page(BOX, 4));
+    await writeChain(kv, BOX);
+    assertEquals((await run(kv, "verdict")).code, 0);
+    const { code, lines } = await run(kv, "verdict", kept);
+    assertEquals(code, 1);
+    assertStringIncludes(defined(lines[0]), "intact: 3 entries");
+    assertStringIncludes(defined(lines[1]), `MISSING: ${kept}: no chain leads through it`);
+  }));
+
+Deno.test("one thing is asked at a time, and a hash only where it is looked for", () => {
+  const hash = "0a".repeat(32);
+  assertEquals(questionIn([]), { view: "entries", expected: undefined });
+  assertEquals(questionIn(["--open"]), { view: "open", expected: undefined });
+  assertEquals(questionIn(["--verify", "--expect", hash.toUpperCase()]), {
+    view: "verdict",
+    expected: hash,
+  });
+  const wrong = [
+    ["--left", "--open"],
+    ["--open", "--verify"],
+    ["--expect", hash],
+    ["--left", "--expect", hash],
+    ["--verify", "--expect", hash.slice(1)],
+    ["--verify", "--expect", ""],
+    ["export.kv"],
+  ];
+  for (const args of wrong) assertThrows(() => questionIn(args), UsageError, "Usage: ");
+});
