@@ -1,6 +1,7 @@
 /** The client that README shows, as it stands there. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
+import { STOP_GRACE_MS, STOP_TIMEOUT_MS } from "../src/limits.ts";
 import { DestinationServer } from "./fakes/destination_server.ts";
 import { defined } from "./fakes/expect.ts";
 import { withFolder } from "./fakes/folder.ts";
@@ -110,4 +111,18 @@ Deno.test("README lists the reasons that a refusal can have in the log", async (
   const reasons = types.flatMap((type) => [...defined(type?.[1]).matchAll(/"(\w+)"/g)])
     .map(([, name]) => name);
   assertEquals(named.toSorted(), [...reasons, "destination_"].toSorted());
+});
+
+Deno.test("a stop takes no longer than README and compose.yaml say", async () => {
+  const [readme, compose] = await Promise.all(
+    ["README.md", "compose.yaml"].map((name) =>
+      Deno.readTextFile(new URL(`../${name}`, import.meta.url))
+    ),
+  );
+  const seconds = (text: string | undefined, pattern: RegExp) =>
+    Number(defined(pattern.exec(defined(text))?.[1]));
+  assertEquals(seconds(readme, /have (\d+) s to finish/) * 1_000, STOP_GRACE_MS);
+  const longest = seconds(readme, /`SIGTERM` stops it within (\d+) s/);
+  assert(STOP_GRACE_MS < STOP_TIMEOUT_MS && STOP_TIMEOUT_MS < longest * 1_000);
+  assert(longest < seconds(compose, /stop_grace_period: (\d+)s/));
 });
