@@ -112,7 +112,7 @@ export const BACKOFF_MS: readonly number[] = [
 export const BACKOFF_JITTER = 0.2;
 /** Longest wait that a destination may ask for with `Retry-After`: our own longest delay. */
 export const RETRY_AFTER_MAX_MS = 30 * MINUTE;
-/** Attempts in a row that did not reach a host, across all lanes, until it is unreachable. */
+/** Attempts in a row that a host did not answer, across all lanes, until it is unreachable. */
 export const HOST_FAILURES_MAX = 5;
 /** Time from the last attempt on an unreachable host to the next one, made by a single export. */
 export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;

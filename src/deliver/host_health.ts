@@ -21,10 +21,8 @@ export function reached(outcome: Outcome): boolean | undefined {
     case "dns_error":
     case "connection_refused":
     case "unreachable":
-      return false;
-    // One path may be slow where others are not.
     case "timed_out":
-      return !outcome.unsent;
+      return false;
     case "destination_refused":
       return undefined;
     // It hung up or sent nonsense, so it can be reached.

@@ -2,6 +2,9 @@
  * Hands on what a connection receives in small pieces, each when its reader is ready. The runtime
  * reads up to 2 MiB at once, and a parser that gets them at once makes an object of every chunk in
  * them: of the smallest, a GiB; and until it is done, nobody else has a turn. Never looks into them.
+ *
+ * Goes on reading from the network meanwhile: Deno 2.9.6 loses the end of a TLS connection that is
+ * not being read when it comes, and a connection that breaks takes along what was not read.
  */
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
@@ -11,31 +14,47 @@ const PIECE_BYTES = 16_384;
 
 const ALWAYS = () => true;
 
+export interface PiecesParts {
+  readonly clock: Pick<Clock, "after">;
+  /** No more is read from the network while more than this is held; the longest answer fits in. */
+  readonly heldBytesMax: number;
+}
+
+/** What comes of a connection: bytes, its end, or what broke it. */
+type Received = Uint8Array | null | Error;
+
 /** Stands between a socket and its readers; waits for the event loop while they are not ready. */
 export class Pieces {
   /** Whether the reader is ready for the next piece. */
   isReady: () => boolean = ALWAYS;
-  readonly #socket: Socket;
-  readonly #clock: Pick<Clock, "after">;
+  readonly #parts: PiecesParts;
   readonly #push: (part: Uint8Array | null) => boolean;
-  /** Received and not handed on yet; `null` is the end. */
-  readonly #held: (Uint8Array | null)[] = [];
+  readonly #destroy: (error?: Error) => Socket;
+  /** Received and not handed on yet. */
+  readonly #held: Received[] = [];
+  #heldBytes = 0;
   #cancelTurn = () => {};
 
-  constructor(socket: Socket, clock: Pick<Clock, "after">) {
-    this.#socket = socket;
-    this.#clock = clock;
+  constructor(socket: Socket, parts: PiecesParts) {
+    this.#parts = parts;
     this.#push = socket.push.bind(socket);
+    this.#destroy = socket.destroy.bind(socket);
     const read = socket._read.bind(socket);
     socket.push = (part: Uint8Array | null) => this.#take(part);
     socket._read = (size) => {
-      if (this.#held.length === 0) return read(size);
+      if (this.isEmpty) return read(size);
       // What is pushed during this call would not be handed on at once.
       queueMicrotask(() => this.#give());
     };
+    socket.destroy = (error) => {
+      const isBroken = error !== undefined && "syscall" in error;
+      if (!isBroken || this.isEmpty) return this.#destroy(error);
+      this.#held.push(error);
+      return socket;
+    };
     socket.once("close", () => {
       this.#cancelTurn();
-      this.#held.length = 0;
+      this.#held.length = this.#heldBytes = 0;
     });
   }
 
@@ -52,23 +71,27 @@ export class Pieces {
   /** Takes over what was received; returns whether more may be read from the network. */
   #take(part: Uint8Array | null): boolean {
     const isShort = part === null || part.length <= PIECE_BYTES;
-    if (isShort && this.#held.length === 0) return this.#push(part);
-    this.#held.push(part);
+    if (isShort && this.isEmpty) return this.#push(part);
+    this.#heldBytes += part?.length ?? 0;
     // Otherwise the next piece follows when it is asked for.
-    if (this.#held.length === 1) this.#give();
-    return false;
+    if (this.#held.push(part) === 1) this.#give();
+    return this.#heldBytes <= this.#parts.heldBytesMax;
   }
 
   /** Hands on one piece, now or in another turn of the event loop. */
   #give(): void {
-    if (this.#held.length === 0) return;
+    const [first] = this.#held;
+    if (first === undefined) return;
     if (!this.isReady()) {
-      this.#cancelTurn = this.#clock.after(0, () => this.#give());
+      this.#cancelTurn = this.#parts.clock.after(0, () => this.#give());
       return;
     }
-    const [first = null] = this.#held;
-    if (first === null || first.length <= PIECE_BYTES) this.#held.shift();
-    else this.#held[0] = first.subarray(PIECE_BYTES);
-    this.#push(first?.subarray(0, PIECE_BYTES) ?? null);
+    if (first instanceof Uint8Array && first.length > PIECE_BYTES) {
+      this.#held[0] = first.subarray(PIECE_BYTES);
+    } else this.#held.shift();
+    if (first instanceof Error) return void this.#destroy(first);
+    const piece = first && first.subarray(0, PIECE_BYTES);
+    this.#heldBytes -= piece?.length ?? 0;
+    this.#push(piece);
   }
 }

@@ -5,6 +5,7 @@
  * 15.5.9). The request's `Idempotency-Key` permits that (9.2.2).
  */
 import type { Clock } from "../clock.ts";
+import { ANSWER_HEADER_BYTES_MAX } from "../limits.ts";
 import { NODE_SOCKETS, openConnection, type Sockets } from "./connection.ts";
 import { failureOf, type SendFailure } from "./failure.ts";
 import type { Guard } from "./guard.ts";
@@ -136,7 +137,8 @@ async function attempt(
   if (opened.kind === "failed") return { ...opened, unsent: true, ...again };
   const { socket, address } = opened;
   const agent = agentOn(socket, kept !== undefined && lane !== undefined);
-  const pieces = new Pieces(socket, clock);
+  const heldBytesMax = 2 * ANSWER_HEADER_BYTES_MAX + limits.answerBytesMax;
+  const pieces = new Pieces(socket, { clock, heldBytesMax });
   const connection = { socket, address, agent, pieces, openedAt: clock.now() };
   const result = await sendOn(connection, outgoing, kept);
   if (typeof result === "string") {

@@ -2,7 +2,8 @@
  * Enters refusals in the ledger, within bounds: callers that may not export must not be able to
  * fill the disk either. Beyond the bound for a minute they are counted, and the count is entered.
  * Each owner has a bound of their own, so that nobody can hide behind the refusals of others. What
- * the ledger does not take, such as on a low disk, is counted too, and entered once it does.
+ * the ledger does not take, such as on a low disk, is counted too, and entered once it does: twice
+ * at worst, if it was taken by a commit that failed only in its answer.
  */
 import type { Clock } from "../clock.ts";
 import { Counts } from "../counts.ts";

@@ -77,7 +77,7 @@ Deno.test("a connection that has just been closed or ended is not used, whoever 
     const connection = {
       socket,
       agent: new Agent(),
-      pieces: new Pieces(socket, clock),
+      pieces: new Pieces(socket, { clock, heldBytesMax: 0 }),
       address: "127.0.0.1",
       openedAt: clock.now(),
     };

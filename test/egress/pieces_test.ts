@@ -5,6 +5,8 @@ import { Pieces } from "../../src/egress/pieces.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { flooding, serve } from "./destination.ts";
 
+const HELD_MAX = 100_000;
+
 /** Lets everything happen that needs no timer. */
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
@@ -12,7 +14,7 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 async function receiving(...parts: (Uint8Array | null)[]) {
   const clock = new FakeClock();
   const socket = new Socket();
-  const pieces = new Pieces(socket, clock);
+  const pieces = new Pieces(socket, { clock, heldBytesMax: HELD_MAX });
   const seen: (number | string)[] = [];
   socket.on("data", (piece) => seen.push(piece.length));
   socket.once("end", () => seen.push("end"));
@@ -23,7 +25,6 @@ async function receiving(...parts: (Uint8Array | null)[]) {
 
 Deno.test("what is long comes in pieces, in its order and whole, and its end comes last", async () => {
   const at = await receiving(new Uint8Array(40_000), new Uint8Array(5), null);
-  assertEquals(at.more, [false, false, false], "no more is read from the network meanwhile");
   await turn();
   assertEquals(at.seen, [16_384, 16_384, 7_232, 5, "end"]);
   assert(at.pieces.isEmpty);
@@ -40,7 +41,7 @@ Deno.test("what is short is handed on as it comes", async () => {
 Deno.test("the bytes are those that were received", async () => {
   const sent = crypto.getRandomValues(new Uint8Array(50_000));
   const socket = new Socket();
-  new Pieces(socket, new FakeClock());
+  new Pieces(socket, { clock: new FakeClock(), heldBytesMax: HELD_MAX });
   const read: Uint8Array[] = [];
   socket.on("data", (piece) => read.push(piece));
   socket.push(sent);
@@ -68,6 +69,45 @@ Deno.test("a reader that is not ready gets the next piece in a later turn of the
   at.socket.destroy();
 });
 
+Deno.test("more is read from the network while something is held, up to a bound", async () => {
+  const at = await receiving();
+  at.pieces.isReady = () => at.seen.length === 0;
+  const part = new Uint8Array(40_000);
+  assertEquals([1, 2, 3, 4].map(() => at.socket.push(part)), [true, true, false, false]);
+  at.pieces.release();
+  at.clock.advance(0);
+  await turn();
+  assertEquals([at.pieces.isEmpty, at.socket.push(part)], [true, true]);
+  at.socket.destroy();
+});
+
+Deno.test("what came before a connection broke is handed on first", async () => {
+  const at = await receiving();
+  at.socket.once("error", ({ message }) => at.seen.push(message));
+  at.pieces.isReady = () => at.seen.length === 0;
+  at.socket.push(new Uint8Array(40_000));
+  await turn();
+  at.socket.destroy(Object.assign(new Error("reset"), { syscall: "read" }));
+  await turn();
+  assertEquals(at.seen, [16_384]);
+  at.pieces.release();
+  at.clock.advance(0);
+  await turn();
+  assertEquals(at.seen, [16_384, 16_384, 7_232, "reset"]);
+});
+
+Deno.test("what we give up ourselves ends at once", async () => {
+  for (const error of [undefined, new Error("too long")]) {
+    const at = await receiving();
+    at.socket.on("error", () => {});
+    at.pieces.isReady = () => at.seen.length === 0;
+    at.socket.push(new Uint8Array(40_000));
+    at.socket.destroy(error);
+    await turn();
+    assertEquals([at.seen, at.socket.closed, at.clock.pending], [[16_384], true, 0]);
+  }
+});
+
 Deno.test("of a connection that is closed nothing more is handed on", async () => {
   const at = await receiving();
   at.pieces.isReady = () => at.seen.length === 0;
@@ -84,7 +124,7 @@ Deno.test("nothing is asked of the network while something is held", async () =>
   const socket = new Socket();
   let asked = 0;
   socket._read = () => asked++;
-  const pieces = new Pieces(socket, clock);
+  const pieces = new Pieces(socket, { clock, heldBytesMax: HELD_MAX });
   socket.once("data", () => pieces.isReady = () => false);
   socket.on("data", () => {});
   await turn();

@@ -3,7 +3,9 @@ import { assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/
 import { once } from "node:events";
 import { createServer, type PeerCertificate } from "node:tls";
 import type { SendFailure } from "../../src/egress/failure.ts";
-import { type Act, answering, listen, say, serve, silent } from "./destination.ts";
+import type { RequestResult } from "../../src/egress/request.ts";
+import { defined } from "../fakes/expect.ts";
+import { type Act, answering, hear, listen, say, serve, silent } from "./destination.ts";
 import { createTrust } from "../../src/egress/trust.ts";
 import { answered, send, SHORT_MS, type Variation } from "./sending.ts";
 
@@ -155,3 +157,38 @@ Deno.test("a stopped attempt ends the handshake", async () => {
   };
   await assertUnreachable("stopped", act, { signal: stop.signal });
 });
+
+/** What comes of a request by TLS to a destination that acts so. */
+async function outcomeByTls(act: Act, variation: Variation): Promise<RequestResult> {
+  const [cert, key, extraCa] = await Promise.all(
+    ["dest.pem", "dest.key", "ca.pem"].map(readFixture),
+  );
+  const listener = Deno.listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert: defined(cert),
+    key: defined(key),
+  });
+  await using destination = serve(act, listener);
+  return await send(`https://dest.localhost:${destination.port}/`, {
+    extraCa: defined(extraCa),
+    ...variation,
+  });
+}
+
+for (const bytes of [10, 65_536, 262_144, 1_048_576]) {
+  Deno.test(`an answer of ${bytes} bytes over TLS that ends with its connection is whole, one that ends early is none`, async () => {
+    const text = "x".repeat(bytes);
+    const ending = (head: string): Act => async (conn) => {
+      await hear(conn);
+      await say(conn, `HTTP/1.1 200 OK\r\n${head}\r\n${text}`);
+      await (conn as Deno.TlsConn).closeWrite();
+      await conn.read(new Uint8Array(1));
+    };
+    const variation = { answerBytesMax: bytes };
+    const whole = await outcomeByTls(ending("connection: close\r\n"), variation);
+    assertEquals(whole, answered(200, text));
+    const early = await outcomeByTls(ending(`content-length: ${bytes + 1}\r\n`), variation);
+    assertEquals(early, { kind: "failed", code: "connection_lost", address: "127.0.0.1" });
+  });
+}
