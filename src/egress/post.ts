@@ -2,12 +2,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import { GrowingBytes } from "../growing_bytes.ts";
-import {
-  ANSWER_HEADER_BYTES_MAX,
-  ANSWER_PART_BYTES,
-  ANSWER_PARTS_A_TURN,
-  ANSWER_SMALL_PARTS_MAX,
-} from "../limits.ts";
+import { ANSWER_HEADER_BYTES_MAX, ANSWER_PART_BYTES, ANSWER_SMALL_PARTS_MAX } from "../limits.ts";
 import type { Pieces } from "./pieces.ts";
 import { type IsClear, watch } from "./wire.ts";
 
@@ -56,7 +51,7 @@ export function post(
   return { outgoing, isClear: watch(outgoing, socket, answerBytesMax) };
 }
 
-/** The head of the answer; rejects if none comes. `pieces` then waits for {@link readAnswer}. */
+/** The head of the answer; rejects if none comes. `pieces` then wait for {@link readAnswer}. */
 export function answerTo(outgoing: ClientRequest, pieces: Pieces): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     // Emitted instead of "response" if the answer is 101.
@@ -64,7 +59,7 @@ export function answerTo(outgoing: ClientRequest, pieces: Pieces): Promise<Incom
     outgoing.once("response", (incoming) => {
       // The parser goes on with what it has, even after the request was destroyed.
       if (outgoing.destroyed) return;
-      pieces.isReady = () => incoming.readableLength === 0;
+      pieces.answer = incoming;
       resolve(incoming);
       // An error of the request now breaks the rest of the answer, and is passed on as the cause.
       outgoing.on("error", (error) => {
@@ -81,22 +76,17 @@ const BUFFER_BYTES = 4_096;
 /** The whole body, or its first `bytesMax` bytes; rejects if it ends early. */
 export function readAnswer(
   incoming: IncomingMessage,
-  pieces: Pick<Pieces, "isReady">,
+  pieces: Pick<Pieces, "parts">,
   bytesMax: number,
 ): Promise<{ readonly body: Uint8Array; readonly truncated: boolean }> {
   const content = new GrowingBytes(BUFFER_BYTES, bytesMax);
   return new Promise((resolve, reject) => {
-    let [parts, partsBefore] = [0, 0];
-    pieces.isReady = () => {
-      // Others have their turn after a piece of many parts.
-      const isMany = parts - partsBefore > ANSWER_PARTS_A_TURN;
-      partsBefore = parts;
-      return !isMany && incoming.readableLength === 0;
-    };
+    let parts = 0;
     const end = (truncated: boolean) => resolve({ body: content.bytes().slice(), truncated });
     incoming.on("data", (part: Uint8Array) => {
       const kept = part.subarray(0, bytesMax - content.length);
       content.append(kept);
+      pieces.parts++;
       const partsMax = ANSWER_SMALL_PARTS_MAX + content.length / ANSWER_PART_BYTES;
       if (kept.length < part.length || ++parts > partsMax) {
         end(true);

@@ -191,7 +191,7 @@ async function sendOn(
     return isUnanswered && !signal.aborted ? "unanswered" : { kind: "failed", code, address };
   } finally {
     signal.removeEventListener("abort", end);
-    pieces.release();
+    pieces.answer = undefined;
     if (isReusable && kept !== undefined && lane !== undefined) kept.keep(lane, connection);
     else socket.destroy();
   }

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Socket } from "node:net";
 import { Pieces } from "../../src/egress/pieces.ts";
+import { ANSWER_PARTS_A_TURN } from "../../src/limits.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { flooding, serve } from "./destination.ts";
 
@@ -21,6 +22,11 @@ async function receiving(...parts: (Uint8Array | null)[]) {
   await turn();
   const more = parts.map((part) => socket.push(part));
   return { clock, socket, pieces, seen, more };
+}
+
+/** Leaves the first piece unread, so that the others wait. */
+function holdBack({ socket, pieces }: { socket: Socket; pieces: Pieces }): void {
+  socket.once("data", () => pieces.answer = { readableLength: 1 });
 }
 
 Deno.test("what is long comes in pieces, in its order and whole, and its end comes last", async () => {
@@ -53,16 +59,34 @@ Deno.test("the bytes are those that were received", async () => {
   socket.destroy();
 });
 
-Deno.test("a reader that is not ready gets the next piece in a later turn of the event loop", async () => {
-  let isReady = true;
+Deno.test("while parts of an answer lie unread, the next piece waits for later turns of the event loop", async () => {
   const at = await receiving();
-  at.pieces.isReady = () => isReady;
-  at.socket.on("data", () => isReady = false);
+  const answer = { readableLength: 0 };
+  at.pieces.answer = answer;
+  at.socket.on("data", () => answer.readableLength = 1);
   at.socket.push(new Uint8Array(40_000));
   for (const expected of [[16_384], [16_384, 16_384], [16_384, 16_384, 7_232]]) {
     await turn();
     assertEquals(at.seen, expected);
-    isReady = true;
+    answer.readableLength = 0;
+    at.clock.advance(0);
+  }
+  assertEquals([at.pieces.isEmpty, at.clock.pending], [true, 0]);
+  at.socket.destroy();
+});
+
+Deno.test("after a piece of many parts others have their turn before the next one", async () => {
+  const at = await receiving();
+  let parts = ANSWER_PARTS_A_TURN;
+  at.socket.on("data", () => at.pieces.parts += parts);
+  at.socket.push(new Uint8Array(40_000));
+  await turn();
+  assertEquals(at.seen, [16_384, 16_384, 7_232], "pieces of few parts");
+  parts++;
+  at.socket.push(new Uint8Array(40_000));
+  for (const count of [4, 5, 6]) {
+    await turn();
+    assertEquals(at.seen.length, count);
     at.clock.advance(0);
   }
   assertEquals([at.pieces.isEmpty, at.clock.pending], [true, 0]);
@@ -71,10 +95,10 @@ Deno.test("a reader that is not ready gets the next piece in a later turn of the
 
 Deno.test("more is read from the network while something is held, up to a bound", async () => {
   const at = await receiving();
-  at.pieces.isReady = () => at.seen.length === 0;
+  holdBack(at);
   const part = new Uint8Array(40_000);
   assertEquals([1, 2, 3, 4].map(() => at.socket.push(part)), [true, true, false, false]);
-  at.pieces.release();
+  at.pieces.answer = undefined;
   at.clock.advance(0);
   await turn();
   assertEquals([at.pieces.isEmpty, at.socket.push(part)], [true, true]);
@@ -84,13 +108,13 @@ Deno.test("more is read from the network while something is held, up to a bound"
 Deno.test("what came before a connection broke is handed on first", async () => {
   const at = await receiving();
   at.socket.once("error", ({ message }) => at.seen.push(message));
-  at.pieces.isReady = () => at.seen.length === 0;
+  holdBack(at);
   at.socket.push(new Uint8Array(40_000));
   await turn();
   at.socket.destroy(Object.assign(new Error("reset"), { syscall: "read" }));
   await turn();
   assertEquals(at.seen, [16_384]);
-  at.pieces.release();
+  at.pieces.answer = undefined;
   at.clock.advance(0);
   await turn();
   assertEquals(at.seen, [16_384, 16_384, 7_232, "reset"]);
@@ -100,7 +124,7 @@ Deno.test("what we give up ourselves ends at once", async () => {
   for (const error of [undefined, new Error("too long")]) {
     const at = await receiving();
     at.socket.on("error", () => {});
-    at.pieces.isReady = () => at.seen.length === 0;
+    holdBack(at);
     at.socket.push(new Uint8Array(40_000));
     at.socket.destroy(error);
     await turn();
@@ -110,7 +134,7 @@ Deno.test("what we give up ourselves ends at once", async () => {
 
 Deno.test("of a connection that is closed nothing more is handed on", async () => {
   const at = await receiving();
-  at.pieces.isReady = () => at.seen.length === 0;
+  holdBack(at);
   at.socket.push(new Uint8Array(40_000));
   await turn();
   assertEquals([at.seen, at.clock.pending, at.pieces.isEmpty], [[16_384], 1, false]);
@@ -125,14 +149,14 @@ Deno.test("nothing is asked of the network while something is held", async () =>
   let asked = 0;
   socket._read = () => asked++;
   const pieces = new Pieces(socket, { clock, heldBytesMax: HELD_MAX });
-  socket.once("data", () => pieces.isReady = () => false);
+  socket.once("data", () => pieces.answer = { readableLength: 1 });
   socket.on("data", () => {});
   await turn();
   const before = asked;
   socket.push(new Uint8Array(40_000));
   await turn();
   assertEquals([asked, pieces.isEmpty], [before, false]);
-  pieces.release();
+  pieces.answer = undefined;
   clock.advance(0);
   await turn();
   assert(asked > before && pieces.isEmpty, "all is handed on, and more is asked for");
