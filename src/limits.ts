@@ -32,7 +32,7 @@ export const PAYLOAD_BYTES_CEILING = 10 * MIB;
 export const RECEIVING_BYTES_FLOOR = 31 * MIB;
 /** Bodies declared no longer than this have places of their own: slow ones keep nobody out. */
 export const SHORT_BODY_BYTES = 16 * KIB;
-/** Short bodies being received at once; 64 MiB of them. */
+/** Short bodies being received at once, or as many as polls may wait; 64 MiB of them. */
 export const SHORT_BODIES_MAX = 4_096;
 /** Of these, of one owner. */
 export const SHORT_BODIES_PER_OWNER_MAX = 1_024;

@@ -40,7 +40,13 @@ export interface Bounded {
   readonly rate: RequestRate;
 }
 
-const SHORT_BODIES = { total: SHORT_BODIES_MAX, perOwner: SHORT_BODIES_PER_OWNER_MAX };
+/** Polls that waited end together and are asked again at once: there is a place for each. */
+function shortBodies({ polls }: RequestBounds): PlaceBounds {
+  return {
+    total: Math.max(SHORT_BODIES_MAX, polls.total),
+    perOwner: Math.max(SHORT_BODIES_PER_OWNER_MAX, polls.perOwner),
+  };
+}
 
 export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
   const { jsonDepth, bodyTimeoutMs, requestsPerSecond } = bounds;
@@ -49,7 +55,7 @@ export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
     jsonDepth,
     bodyTimeoutMs,
     bodies: new Places(bounds.bodies),
-    shortBodies: new Places(SHORT_BODIES),
+    shortBodies: new Places(shortBodies(bounds)),
     polls: new Places(bounds.polls),
     answers: new PlacesInTurn(bounds.answers, bounds.answersWaiting),
     socketAnswers: new Places(bounds.answers),

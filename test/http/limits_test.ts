@@ -150,20 +150,24 @@ Deno.test("bodies that come at once are bounded, and those that have come do not
   assertEquals((await ask(20_000, "")).status, 200);
 });
 
-Deno.test("of short bodies 1,024 of one owner may be on their way, and others have places, too", async () => {
-  await using service = await openTestService();
-  const begin = (identifier: string) => {
-    const headers = { "content-length": "16384", "x-api-key": service.token({ identifier }) };
-    const body = new ReadableStream({ pull: () => new Promise(() => {}) });
-    return service.app.request("/lp/export", { method: "POST", headers, body });
-  };
-  const begun = Array.from({ length: 1_024 }, () => begin(""));
-  assertEquals((await told(await begin(""))).code, "too_many_bodies");
-  begun.push(begin("other"));
-  service.clock.advance(30_000);
-  const statuses = (await Promise.all(begun)).map(({ status }) => status);
-  assertEquals(new Set(statuses), new Set([408]));
-});
+for (const [polls, places] of [[1, 1_024], [1_500, 1_500]] as const) {
+  Deno.test(`where ${polls} polls of one owner may wait, ${places} of their short bodies may be on their way, and others have places, too`, async () => {
+    await using service = await openTestService({
+      bounds: { polls: { total: 2 * polls, perOwner: polls } },
+    });
+    const begin = (identifier: string) => {
+      const headers = { "content-length": "16384", "x-api-key": service.token({ identifier }) };
+      const body = new ReadableStream({ pull: () => new Promise(() => {}) });
+      return service.app.request("/lp/export", { method: "POST", headers, body });
+    };
+    const begun = Array.from({ length: places }, () => begin(""));
+    assertEquals((await told(await begin(""))).code, "too_many_bodies");
+    begun.push(begin("other"));
+    service.clock.advance(30_000);
+    const statuses = (await Promise.all(begun)).map(({ status }) => status);
+    assertEquals(new Set(statuses), new Set([408]));
+  });
+}
 
 Deno.test("a store that fails keeps no place of a body or of a poll", async () => {
   const { destination, speak } = silent();
