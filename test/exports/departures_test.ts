@@ -2,20 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { type Departure, departuresIn } from "../../src/exports/departures.ts";
 import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
-
-const AT = Date.UTC(2026, 0, 1);
-const WHERE = { host: "a.example", path: "/in" };
-const DATA = { bytes: 7, sha256: "5ha" };
-
-type Ended = Extract<LedgerEntry, { kind: "attempt.ended" }>;
-
-function accepted(id: string, owner = "ann"): LedgerEntry {
-  return { kind: "export.accepted", at: AT, id, owner, ...DATA, ...WHERE };
-}
-
-function started(id: string, attempt = 1): LedgerEntry {
-  return { kind: "attempt.started", at: AT + attempt, id, attempt, ...DATA, ...WHERE };
-}
+import { accepted, AT, DATA, type Ended, started, WHERE } from "./entries.ts";
 
 function ended(id: string, more: Partial<Ended>): LedgerEntry {
   const { attempt = 1 } = more;
