@@ -15,6 +15,11 @@ export function explained(action: "read" | "write to", path: string, error: unkn
   return new Error(`Cannot ${action} "${path}", ${advice}`, { cause: error });
 }
 
+/** What an error says of itself. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function adviceFor(path: string, error: Error): string | undefined {
   const { message } = error;
   switch ("code" in error && error.code) {

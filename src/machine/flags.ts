@@ -1,5 +1,6 @@
 /** Command-line flags, and how wrong usage is reported. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { messageOf } from "./file_faults.ts";
 
 /** The process was started wrongly; the message lists every fault, one to a line. */
 export class UsageError extends Error {
@@ -15,7 +16,7 @@ export function flagsOf<T extends ParseArgsConfig>(options: T, usage: string) {
   try {
     return parseArgs(options);
   } catch (error) {
-    const fault = error instanceof Error ? error.message : String(error);
+    const fault = messageOf(error);
     throw new UsageError(`${fault}\n\n${usage}`, { cause: error });
   }
 }

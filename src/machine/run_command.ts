@@ -1,4 +1,5 @@
 /** How every command ends: what it prints, what it says on failing, its exit code. */
+import { messageOf } from "./file_faults.ts";
 import { UsageError } from "./flags.ts";
 
 /** Takes a line. */
@@ -26,7 +27,7 @@ export async function runCommand(
 }
 
 function reasonOf(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   if (/Requires (read|write) access/.test(reason)) return `${reason}\n${PLACES}`;
   return /disk is full/.test(reason) ? `${reason}\n${FULL}` : reason;
 }

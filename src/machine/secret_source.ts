@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { ArbiterAccess } from "../arbiter/ask_arbiter.ts";
 import type { Config } from "../config.ts";
-import { explained } from "./file_faults.ts";
+import { explained, messageOf } from "./file_faults.ts";
 import { obtainRootKey, readRootKey, rootKeyPath } from "./root_key_file.ts";
 import { UsageError } from "./flags.ts";
 
@@ -129,7 +129,7 @@ function requireCertificates(ca: string, path: string): void {
     }
     Deno.createHttpClient({ caCerts: [ca] }).close();
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new UsageError(
       `"${path}" cannot be used: ${why}. It must hold the certificate of the CA that signed the ` +
         "arbiter's, in PEM; without that file the usual CAs count",

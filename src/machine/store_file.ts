@@ -4,6 +4,7 @@
  */
 import { dirname } from "node:path";
 import { freeBytesAt } from "./disk.ts";
+import { messageOf } from "./file_faults.ts";
 import { requireWritableFiles, requireWritableFolder } from "./writable.ts";
 
 export interface OpenStore {
@@ -112,7 +113,7 @@ function adviceFor(error: unknown): string {
     return "the process was started without permission to read and write there; " +
       "keep it under data/, or start with --allow-read and --allow-write for that folder";
   }
-  if (!isDamage(error)) return error instanceof Error ? error.message : String(error);
+  if (!isDamage(error)) return messageOf(error);
   // The parser quotes what it could not read, which may be anything.
   const what = error instanceof SyntaxError ? "a value in it cannot be read" : error.message;
   return `${what}\n${DAMAGED}`;

@@ -5,7 +5,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
-import { explained } from "./file_faults.ts";
+import { explained, messageOf } from "./file_faults.ts";
 import { UsageError } from "./flags.ts";
 
 export type PemResult =
@@ -107,7 +107,7 @@ export async function readTls(folder: string, now: number): Promise<TlsResult> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { kind: "none" };
     const fault = explained("read", path, error);
-    return { kind: "broken", reason: fault instanceof Error ? fault.message : String(fault) };
+    return { kind: "broken", reason: messageOf(fault) };
   }
 }
 

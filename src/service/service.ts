@@ -32,7 +32,7 @@ import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "../li
 import type { Log } from "../log.ts";
 import { listen } from "../machine/listener.ts";
 import { onceWell, watchDisk } from "../machine/disk.ts";
-import { explained } from "../machine/file_faults.ts";
+import { explained, messageOf } from "../machine/file_faults.ts";
 import { ownAddresses } from "../machine/own_addresses.ts";
 import type { SecretSource } from "../machine/secret_source.ts";
 import { SocketMemory } from "../machine/socket_memory.ts";
@@ -190,7 +190,7 @@ async function readExtraCa(path: string): Promise<string> {
     return pem;
   } catch (cause) {
     const fault = explained("read", path, cause);
-    const why = fault instanceof Error ? fault.message : String(fault);
+    const why = messageOf(fault);
     throw new UsageError(`EXPORT_EXTRA_CA "${path}" cannot be used: ${why}`, { cause });
   }
 }
