@@ -1,7 +1,7 @@
 /** The story of an export, told through the app: submitted, delivered, its outcome learnt. */
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import type { SendResult } from "../src/deliver/attempt.ts";
-import { verifyChain } from "../src/ledger/chain.ts";
+import { verifyChain } from "./fakes/verify.ts";
 import { readChains } from "../src/ledger/read_chains.ts";
 import { FakeClock } from "./fakes/fake_clock.ts";
 import { notingReads } from "./fakes/noting_kv.ts";

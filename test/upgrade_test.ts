@@ -4,7 +4,7 @@ import { acceptExport } from "../src/exports/export.ts";
 import { isLedgerEntry } from "../src/exports/ledger_entry.ts";
 import { FORMAT } from "../src/ledger/format.ts";
 import { decodeExport, encodeExport } from "../src/ledger/stored.ts";
-import { readChains, readVerifying, verifyStored } from "../src/ledger/read_chains.ts";
+import { readChains, readVerifying } from "../src/ledger/read_chains.ts";
 import exportsOf01 from "./fixtures/store_0.1/exports.json" with { type: "json" };
 import exportsOf2 from "./fixtures/store_format_2/exports.json" with { type: "json" };
 import exportsOf3 from "./fixtures/store_format_3/exports.json" with { type: "json" };
@@ -12,6 +12,7 @@ import { defined } from "./fakes/expect.ts";
 import { runTask } from "./fakes/service_process.ts";
 import { openTestService } from "./fakes/test_service.ts";
 import { withFolder } from "./fakes/folder.ts";
+import { verifyStored } from "./fakes/verify.ts";
 
 const FORMAT_KEY = ["format"];
 

@@ -70,20 +70,6 @@ export function concluded(verdict: ChainVerdict, end: ChainHead | undefined): Ch
     : broken(Math.min(seq + 1, end.seq), `the chain should end at entry ${end.seq}`);
 }
 
-/** Follows the chain of `instance` from its beginning to its end, or to where it breaks. */
-export async function verifyChain(
-  instance: string,
-  entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  end?: ChainHead,
-): Promise<ChainVerdict> {
-  let verdict = unread(instance);
-  for await (const bytes of entries) {
-    verdict = followed(verdict, bytes, membersIn(bytes));
-    if (verdict.kind === "broken") break;
-  }
-  return concluded(verdict, end);
-}
-
 function unlinked({ seq }: ChainHead): string {
   return seq === 0
     ? "does not begin this chain"

@@ -64,13 +64,6 @@ export function verdictOn(verdict: ChainVerdict, end: ChainHead | undefined): Ch
   return { kind: "broken", seq: verdict.head.seq, reason: "the end of the chain is missing" };
 }
 
-/** Verifies a chain. */
-export async function verifyStored(chain: StoredChain): Promise<ChainVerdict> {
-  let verdict = unread(chain.instance);
-  for await (const read of readVerifying(chain)) verdict = read.verdict;
-  return verdictOn(verdict, chain.end);
-}
-
 async function* instancesWithEntries(kv: Deno.Kv): AsyncGenerator<string> {
   const prefix = keys.pages();
   let start = prefix;

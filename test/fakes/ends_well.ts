@@ -1,8 +1,9 @@
 /** What must hold once everything has settled, whatever went wrong before. */
 import { assert, assertEquals } from "@std/assert";
 import { isLedgerEntry } from "../../src/exports/ledger_entry.ts";
-import { readChains, verifyStored } from "../../src/ledger/read_chains.ts";
+import { readChains } from "../../src/ledger/read_chains.ts";
 import type { TestService } from "./test_service.ts";
+import { verifyStored } from "./verify.ts";
 
 export interface Accepted {
   readonly id: string;

@@ -3,9 +3,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Bell } from "../../src/ledger/bell.ts";
 import type { Batch } from "../../src/ledger/batch.ts";
 import { GroupCommit } from "../../src/ledger/group_commit.ts";
-import { readChains, verifyStored } from "../../src/ledger/read_chains.ts";
+import { readChains } from "../../src/ledger/read_chains.ts";
 import { denying } from "../fakes/denying_kv.ts";
 import { Fault, type FaultKind, faultyKv } from "../fakes/faulty_kv.ts";
+import { verifyStored } from "../fakes/verify.ts";
 
 const SILENT: Bell = { arm: () => () => {}, onRing: () => {}, listen: () => {} };
 
