@@ -120,8 +120,6 @@ export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
 export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before trying again after the store has failed. */
 export const STORE_RETRY_MS = SECOND;
-/** Wait before another try to read a payload that could not be read; each try logs a line. */
-export const PAYLOAD_RETRY_MS = 5 * SECOND;
 /** Tries on a failing store per line logged: one line a minute, as the log's disk may be full. */
 export const STORE_RETRIES_PER_LINE = 60;
 /** Lanes looked up at once: more would queue for the store, in places that new exports need. */

@@ -8,6 +8,7 @@ import { readChains, readVerifying } from "../src/ledger/read_chains.ts";
 import exportsOf01 from "./fixtures/store_0.1/exports.json" with { type: "json" };
 import exportsOf2 from "./fixtures/store_format_2/exports.json" with { type: "json" };
 import exportsOf3 from "./fixtures/store_format_3/exports.json" with { type: "json" };
+import exportsOf4 from "./fixtures/store_format_4/exports.json" with { type: "json" };
 import { defined } from "./fakes/expect.ts";
 import { runTask } from "./fakes/service_process.ts";
 import { openTestService } from "./fakes/test_service.ts";
@@ -24,6 +25,9 @@ Deno.test("a store of format 2 opens, and its exports finish in their order", ()
 
 Deno.test("a store of format 3 opens, and its exports finish in their order", () =>
   assertOpens("store_format_3", exportsOf3));
+
+Deno.test("a store of format 4 opens, and its exports finish in their order", () =>
+  assertOpens("store_format_4", exportsOf4));
 
 function assertOpens(name: string, exports: typeof exportsOf01): Promise<void> {
   return withFolder(async (folder) => {
@@ -66,7 +70,7 @@ function assertOpens(name: string, exports: typeof exportsOf01): Promise<void> {
 Deno.test("a store of a newer format is refused, and keeps its format", async () => {
   const kv = await Deno.openKv(":memory:");
   await kv.set(FORMAT_KEY, FORMAT + 1);
-  await assertRejects(() => openTestService({ kv }), Error, "this version knows 4");
+  await assertRejects(() => openTestService({ kv }), Error, "this version knows 5");
   assertEquals((await kv.get(FORMAT_KEY)).value, FORMAT + 1);
   kv.close();
 });
@@ -80,7 +84,7 @@ Deno.test("the process says that the store is newer than itself, and exits 1", (
     const env = { EXPORT_SECRET: "a secret of the tests", DATABOX_LOCAL_PORT: "0" };
     const { code, stdout, stderr } = await runTask("start", { folder, env });
     assertEquals(code, 1);
-    assertMatch(stderr, /has format 5, and this version knows 4; start the version that wrote it/);
+    assertMatch(stderr, /has format 6, and this version knows 5; start the version that wrote it/);
     assert(!stdout.includes("service.listening"));
   }));
 
@@ -92,7 +96,7 @@ Deno.test("the ledger of a newer store is not printed, and the command says why"
     kv.close();
     const { code, stdout, stderr } = await runTask("ledger", { folder });
     assertEquals([code, stdout], [1, ""]);
-    assertMatch(stderr, /has format 5, and this version knows 4/);
+    assertMatch(stderr, /has format 6, and this version knows 5/);
   }));
 
 Deno.test("an export that a newer version wrote is refused, not guessed at", () => {

@@ -1,7 +1,7 @@
 /** One delivery attempt: an export in, an outcome out. Never decides what happens next. */
 import type { Clock } from "../clock.ts";
 import type { Delivering, Outcome } from "../exports/record.ts";
-import type { AttemptFailure } from "../exports/failure.ts";
+import type { SendFailure } from "../exports/failure.ts";
 import { retryAfterMs } from "./retry_after.ts";
 
 /** One guarded POST, ready to send. */
@@ -33,7 +33,7 @@ export type SendResult =
     }
     | {
       readonly kind: "failed";
-      readonly code: AttemptFailure | "stopped";
+      readonly code: SendFailure | "stopped";
       readonly address?: string;
       readonly rule?: string;
       readonly unsent?: true;
@@ -90,6 +90,13 @@ export async function attemptExport(
 
 /** What is kept if an attempt got no answer. */
 export const NO_ANSWER = new Uint8Array();
+
+/** The result of an attempt that had nothing to send. */
+export const UNREADABLE: Attempted = {
+  kind: "ended",
+  outcome: { kind: "failed", code: "data_unreadable", ms: 0 },
+  answer: NO_ANSWER,
+};
 
 /** The same id at every attempt lets a receiver recognise duplicates (Standard Webhooks). */
 function headersFor(id: string, userAgent: string): Record<string, string> {

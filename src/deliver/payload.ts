@@ -1,26 +1,20 @@
-/**
- * Reads a payload before its export is claimed, so that an unreadable one is not attempted. Never
- * changes anything.
- */
+/** Reads payloads before their exports are claimed. Never changes anything. */
 import type { Held, Ledger } from "../ledger/ledger.ts";
-import { PAYLOAD_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 
 /**
- * The payload of the held export. If it cannot be read it may be damaged: only its lane waits, and
- * the log names it.
+ * The payload of the held export; `undefined` if it cannot be read, or is not what was accepted.
+ * Then the log says why.
  */
 export async function payloadOf(
   held: Held,
   { ledger, log }: { readonly ledger: Pick<Ledger, "payload">; readonly log: Log },
-  context: { lookAgain(lane: string, ms: number): void },
 ): Promise<Uint8Array | undefined> {
   const { id, lane } = held.record;
   try {
     return await ledger.payload(held);
   } catch (error) {
     log({ event: "store.failed", id, lane, error });
-    context.lookAgain(lane, PAYLOAD_RETRY_MS);
     return undefined;
   }
 }

@@ -63,6 +63,12 @@ const table = {
     final: false,
     beforeSending: false,
   },
+  data_unreadable: {
+    status: 502,
+    detail: "The service could not read the data that it had stored, so none of it left.",
+    final: false,
+    beforeSending: true,
+  },
   interrupted: {
     status: 502,
     detail: "The service ended in the middle of the last attempts; whether the destination got " +
@@ -83,6 +89,9 @@ export type FailureCode = keyof typeof table;
 
 /** How a single attempt can fail; the other codes apply to a whole export. */
 export type AttemptFailure = Exclude<FailureCode, "interrupted">;
+
+/** How sending can fail. */
+export type SendFailure = Exclude<AttemptFailure, "data_unreadable">;
 
 /** Every failure with its status, text and finality. */
 export const FAILURES: Readonly<Record<FailureCode, Failure>> = table;

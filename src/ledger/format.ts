@@ -3,12 +3,13 @@
  * is of format 1, as the first version wrote it: each ledger entry has its own key. Since format 2
  * entries are stored in pages; since format 3 payloads and answers begin in the record, and an
  * export that was claimed as it was accepted has no place in its lane; since format 4 an export may
- * have been given up as interrupted. A newer format is refused, never guessed at.
+ * have been given up as interrupted; since format 5 its data may have been unreadable. A newer format
+ * is refused, never guessed at.
  */
 import { keys } from "./keys.ts";
 
 /** The format that this version writes; it also reads earlier ones. */
-export const FORMAT = 4;
+export const FORMAT = 5;
 
 /**
  * Checks that the store can be read.

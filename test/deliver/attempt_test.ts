@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { attemptExport, type OutboundRequest, type SendResult } from "../../src/deliver/attempt.ts";
 import type { Delivering } from "../../src/exports/record.ts";
-import { ATTEMPT_FAILURES } from "../fakes/failures.ts";
+import { SEND_FAILURES } from "../fakes/failures.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 const RECORD: Delivering = {
@@ -72,7 +72,7 @@ for (const truncated of [false, true]) {
   });
 }
 
-for (const code of ATTEMPT_FAILURES) {
+for (const code of SEND_FAILURES) {
   Deno.test(`a request that fails by ${code} is an outcome of that code, without an answer`, async () => {
     const { attempted } = await attempt({ kind: "failed", code }, 5_000);
     assertEquals(attempted, {

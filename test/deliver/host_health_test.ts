@@ -29,7 +29,8 @@ function unreachable(): HostHealth {
 
 for (const code of ATTEMPT_FAILURES) {
   const silent = ["dns_error", "connection_refused", "unreachable", "timed_out"].includes(code);
-  const expected = code === "destination_refused" ? undefined : !silent;
+  const untried = ["destination_refused", "data_unreadable"].includes(code);
+  const expected = untried ? undefined : !silent;
   Deno.test(`${code} says of its host: ${expected === undefined ? "nothing" : expected}`, () => {
     assertEquals(reached({ kind: "failed", code, ms: 1 }), expected);
   });

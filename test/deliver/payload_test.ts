@@ -1,5 +1,7 @@
 /** Payloads that are not in the store any more as they were accepted: they do not leave. */
 import { assertEquals } from "@std/assert";
+import { departuresIn } from "../../src/exports/departures.ts";
+import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
 import { answered, openTestService, type TestService } from "../fakes/test_service.ts";
 
 /** Turns the last `from` of each row that ends in the payload into `to`. */
@@ -12,26 +14,61 @@ async function alter({ kv }: TestService, from: string, to: string): Promise<voi
   }
 }
 
+const UNREADABLE = "https://unreadable.example/";
+
+/** A service with one export, altered in the store since its first attempt failed. */
+async function withAltered(bytes: number) {
+  let isUp = false;
+  const service = await openTestService({
+    destination: ({ body }) =>
+      isUp ? answered(`${body.length}`) : { kind: "failed", code: "connection_refused" },
+  });
+  const { id } = await service.submit(`["${"A".repeat(bytes)}"]`, { uri: UNREADABLE });
+  await service.worker.idle();
+  await alter(service, "A", "B");
+  isUp = true;
+  const token = service.token({ path: "/export", destination: UNREADABLE });
+  const poll = () => service.poll(id, { uri: UNREADABLE, token });
+  const pass = async (hours: number) => {
+    for (let n = 0; n < hours; n++) {
+      service.clock.advance(3_600_000);
+      await service.worker.idle();
+    }
+  };
+  return { service, id, poll, pass };
+}
+
 for (const bytes of [10, 3_000, 300_000]) {
   Deno.test(`a payload of ${bytes} bytes that was altered in the store does not leave, and the log says so`, async () => {
-    let isUp = false;
-    await using service = await openTestService({
-      destination: ({ body }) =>
-        isUp ? answered(`${body.length}`) : { kind: "failed", code: "connection_refused" },
-    });
-    const { id } = await service.submit(`["${"A".repeat(bytes)}"]`);
-    await service.worker.idle();
-    await alter(service, "A", "B");
-    isUp = true;
-    service.clock.advance(3_600_000);
-    await service.worker.idle();
+    const { service, id, poll, pass } = await withAltered(bytes);
+    await using _ = service;
+    await pass(2);
     assertEquals(service.sent.length, 1);
     const lines = service.log.filter(({ event }) => event === "store.failed");
+    assertEquals(lines.length, 2);
     assertEquals(new Set(lines.map(({ id, error }) => `${id} ${error}`)).size, 1);
     assertEquals(lines[0]?.id, id);
     await alter(service, "B", "A");
-    service.clock.advance(60_000);
-    await service.until(id, "Finished");
-    assertEquals((await service.poll(id)).ext_response, { status: "200 OK", body: `${bytes + 4}` });
+    await pass(1);
+    assertEquals((await poll()).ext_response, { status: "200 OK", body: `${bytes + 4}` });
   });
 }
+
+Deno.test("an export whose payload stays unreadable ends at its give-up age, and makes way for the one behind", async () => {
+  const { service, id, poll, pass } = await withAltered(10);
+  await using _ = service;
+  const behind = await service.submit("[2]", { uri: UNREADABLE });
+  await pass(23);
+  assertEquals((await poll()).state, "Processing");
+  assertEquals(service.sent.length, 1);
+  await pass(2);
+  const { state, ext_response: { status, error } } = await poll();
+  assertEquals([state, status, error?.code], ["Finished", "502 Bad Gateway", "data_unreadable"]);
+  const left = await Array.fromAsync(departuresIn((await service.entries()) as LedgerEntry[]));
+  assertEquals(left.map(({ id }) => id), [behind.id]);
+  const attempts = (await service.entries()).filter((entry) =>
+    entry.id === id && entry.kind === "attempt.ended"
+  );
+  assertEquals(attempts.at(-1)?.next, "finished");
+  assertEquals(attempts.length, error?.attempts);
+});

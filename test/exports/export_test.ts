@@ -353,6 +353,7 @@ const passingCodes: readonly AttemptFailure[] = [
   "timed_out",
   "tls_error",
   "invalid_answer",
+  "data_unreadable",
 ];
 
 Deno.test("every failure is known to be final or to pass", () => {

@@ -193,6 +193,10 @@ const failures: Record<FailureCode, readonly [status: string, detail: string]> =
     "The destination's certificate could not be verified.",
   ],
   invalid_answer: ["502 Bad Gateway", "The destination's answer was not valid HTTP."],
+  data_unreadable: [
+    "502 Bad Gateway",
+    "The service could not read the data that it had stored, so none of it left.",
+  ],
   interrupted: [
     "502 Bad Gateway",
     "The service ended in the middle of the last attempts; whether the destination got the data " +
