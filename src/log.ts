@@ -21,9 +21,8 @@ export function jsonLog(write: (line: string) => void, now: () => number): Log {
     const entry = { at: new Date(now()).toISOString(), ...event };
     // A replacer is called for every member, so it is passed only if there may be an error to show.
     const mayHoldErrors = Object.values(event).some(isObject);
-    const line = mayHoldErrors ? JSON.stringify(entry, shown) : JSON.stringify(entry);
     try {
-      write(line);
+      write(mayHoldErrors ? JSON.stringify(entry, shown) : JSON.stringify(entry));
     } catch {
       // There is nowhere to report this; what must not be lost is in the ledger.
     }

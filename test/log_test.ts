@@ -49,6 +49,16 @@ Deno.test("a line that cannot be written is lost, and whoever logs goes on", () 
   log({ event: "a" });
 });
 
+Deno.test("what JSON cannot hold is lost, and whoever logs goes on", () => {
+  const lines: string[] = [];
+  const log = jsonLog((line) => lines.push(line), () => NEW_YEAR);
+  const error: Record<string, unknown> = {};
+  error.itself = error;
+  for (const thrown of [1n, error]) log({ event: "lane.failed", error: thrown });
+  log({ event: "a" });
+  assertEquals(lines.length, 1);
+});
+
 Deno.test("where a defect lies is told by its stack, without its message", () => {
   for (const message of ["", "a", "a\n    at secret (file:///secret:1:1)"]) {
     const frames = framesOf(new TypeError(message));

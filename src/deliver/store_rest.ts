@@ -11,7 +11,8 @@ export class StoreRest {
   readonly #timers: Timers;
   readonly #log: Log;
   readonly #onOver: () => void;
-  #rests = false;
+  /** The rest that goes on; the timer of one that was cut short must not end it. */
+  #rest: symbol | undefined;
   /** Since the store last worked. */
   #failures = 0;
 
@@ -23,23 +24,23 @@ export class StoreRest {
 
   /** Whether no lane should be taken up now. */
   get rests(): boolean {
-    return this.#rests;
+    return this.#rest !== undefined;
   }
 
   begin({ cause }: StoreFailed): void {
-    if (this.#rests) return;
-    this.#rests = true;
+    if (this.rests) return;
+    const rest = this.#rest = Symbol();
     const isTold = this.#failures++ % STORE_RETRIES_PER_LINE === 0;
     if (isTold) this.#log({ event: "store.failed", error: cause });
     this.#timers.after(STORE_RETRY_MS, () => {
-      this.#rests = false;
+      if (this.#rest === rest) this.#rest = undefined;
       this.#onOver();
     });
   }
 
   /** The store has accepted a write. */
   end(): void {
-    this.#rests = false;
+    this.#rest = undefined;
     this.#failures = 0;
   }
 }

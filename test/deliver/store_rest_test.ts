@@ -34,6 +34,19 @@ Deno.test("lanes are taken up as soon as the store works", () => {
   assertEquals(store.rests, false);
 });
 
+Deno.test("a rest that was cut short does not end the next one", () => {
+  const { clock, rest: store } = rest();
+  store.begin(FAILED);
+  clock.advance(500);
+  store.end();
+  clock.advance(400);
+  store.begin(FAILED);
+  clock.advance(999);
+  assertEquals(store.rests, true);
+  clock.advance(1);
+  assertEquals(store.rests, false);
+});
+
 Deno.test("a store that is away is logged at once, and then once a minute", () => {
   const { clock, rest: store, seen } = rest();
   for (let second = 0; second < 600; second++) {
