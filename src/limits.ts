@@ -29,7 +29,7 @@ export const BODY_ESCAPE_FACTOR = 3;
 /** Largest payload or answer an operator may allow: 160 parts, still deleted in one commit. */
 export const PAYLOAD_BYTES_CEILING = 10 * MIB;
 /** Smallest bound on bodies in progress that may be set: the largest permissible one fits in. */
-export const RECEIVING_BYTES_FLOOR = 31 * MIB;
+export const RECEIVING_BYTES_FLOOR = BODY_ESCAPE_FACTOR * PAYLOAD_BYTES_CEILING + MIB;
 /** Bodies declared no longer than this have places of their own: slow ones keep nobody out. */
 export const SHORT_BODY_BYTES = 16 * KIB;
 /** Short bodies being received at once, or as many as polls may wait; 64 MiB of them. */
@@ -67,7 +67,7 @@ export const RESPONSE_STALL_MAX_MS = 2 * MINUTE;
 
 /** Wait of a long poll whose `timeout` is absent or nonsense (contract 1.9). */
 export const POLL_DEFAULT_MS = 5 * SECOND;
-/** Longest wait of a long poll: below the idle limits of common proxies. */
+/** Longest wait of a long poll, which a proxy in between must allow. */
 export const POLL_MAX_MS = 60 * SECOND;
 
 // Attempts.
@@ -120,7 +120,7 @@ export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
 export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before trying again after the store has failed. */
 export const STORE_RETRY_MS = SECOND;
-/** Tries on a failing store per line logged: one line a minute, as the log's disk may be full. */
+/** Tries on a failing store per line: one a minute for each hand, as the log's disk may be full. */
 export const STORE_RETRIES_PER_LINE = 60;
 /** Lanes looked up at once: more would queue for the store, in places that new exports need. */
 export const LOOKS_MAX = 16;
@@ -129,7 +129,7 @@ export const LOOK_AGAIN_MAX_MS = MINUTE;
 /** A clock off from a timer by more than this was changed; a busy process is late by less. */
 export const CLOCK_CHANGE_MS = 2 * SECOND;
 
-// The store. Deno KV's own limits decide most of these.
+// The store, refusals and health.
 
 /** A KV value holds 64 KiB; a `Uint8Array` is stored raw, so a part may fill it completely. */
 export const PART_BYTES = 64 * KIB;
@@ -174,7 +174,7 @@ export const DEFAULTS = {
   secretGraceMs: 7 * DAY,
   giveUpAfterMs: DAY,
   attemptTimeoutMs: 30 * SECOND,
-  /** Lanes worked at once: with the default limits at most 256 MiB of payloads and answers. */
+  /** Lanes worked at once: by default at most 384 MiB, a payload, the next one and an answer each. */
   parallel: 128,
   /** The most of these for one host and port: a slow one leaves half of the places to others. */
   parallelPerHost: 64,

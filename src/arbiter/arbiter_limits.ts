@@ -11,7 +11,7 @@ export const ARBITER_TIMEOUT_MS = 10 * SECOND;
 export const ARBITER_BACKOFF_BASE_MS = SECOND / 2;
 /** Bound of every later delay: an arbiter is noticed within this, before it refuses many apps. */
 export const ARBITER_BACKOFF_CAP_MS = 5 * SECOND;
-/** Limit of former secrets, each tried on every token; only a crash loop leaves more in a week. */
+/** Limit of former secrets, tried in turn on a token of none before; a crash loop leaves more. */
 export const FORMER_SECRETS_MAX = 32;
 /** Bytes of a secret. Arbiters send 36 or 43; more than this is something else. */
 export const SECRET_BYTES_MAX = 1_024;

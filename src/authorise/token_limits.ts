@@ -10,7 +10,7 @@ export const CAVEATS_MAX = 32;
 export const CAVEAT_BYTES_MAX = 4 * KIB;
 /** Verified tokens remembered: more than a box has apps, a few MiB if all have the full length. */
 export const VERIFIED_TOKENS_MAX = 512;
-/** The most of these for one owner: by adding caveats, a bearer can make new tokens without end. */
+/** Once all are taken, an owner with more than this pushes out their own: caveats make new ones. */
 export const VERIFIED_TOKENS_PER_OWNER_MAX = 16;
 /**
  * HMACs a second spent on trying former root keys on tokens that the present one did not sign: a

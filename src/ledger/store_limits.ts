@@ -32,11 +32,11 @@ export const WAKE_UP_GRAIN_MS = SECOND;
 export const WAKE_UP_DELAY_MAX_MS = 30 * 24 * 60 * MINUTE;
 /** Exports also kept in memory for polls that come soon: some seconds' worth on a busy box. */
 export const RECENT_EXPORTS_MAX = 8_192;
-/** Longest answer kept with them: with their records, 40 MiB in total at the very most. */
+/** Longest answer kept with them: with their records, 56 MiB in total at the very most. */
 export const RECENT_ANSWER_BYTES_MAX = 4 * KIB;
 /** Exports also kept in memory until a hand is free for them: as many as in common bursts. */
 export const NEXT_IN_LANE_MAX = 2_048;
-/** Longest payload kept with them: with their records, 12 MiB in total at the very most. */
+/** Longest payload kept with them: with their records, 16 MiB in total at the very most. */
 export const NEXT_IN_LANE_BYTES_MAX = 4 * KIB;
 /** Finished exports are removed up to this long after their retention, spread to avoid stalls. */
 export const EXPIRY_SPREAD_MS = 5 * MINUTE;

@@ -1,4 +1,4 @@
-/** Verdicts on whole chains, by the steps with which `deno task ledger` verifies them. */
+/** Verdicts on whole chains; {@link verifyStored} takes the steps of `deno task ledger`. */
 import {
   type ChainHead,
   type ChainVerdict,
