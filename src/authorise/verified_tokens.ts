@@ -31,8 +31,8 @@ export function rememberTokens(max: number = VERIFIED_TOKENS_MAX): VerifyToken {
   };
 }
 
-/** At most `max` tokens, and fewer of one owner, so that none can push out all others' tokens. */
-class VerifiedTokens {
+/** At most `max` tokens; once full, an owner with many pushes out their own, not those of others. */
+export class VerifiedTokens {
   readonly #max: number;
   /** Least recently used first, as in each owner's set. */
   readonly #verified = new Map<string, VerifiedToken>();
@@ -40,6 +40,11 @@ class VerifiedTokens {
 
   constructor(max: number) {
     this.#max = max;
+  }
+
+  /** How many owners are remembered. */
+  get owners(): number {
+    return this.#tokensOf.size;
   }
 
   /** Returns what is known of `token`, and forgets it. */

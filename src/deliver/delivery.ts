@@ -159,7 +159,7 @@ async function settleAndFollow<R extends ExportRecord>(
   parts: DeliveryParts,
   context: WorkerContext,
 ): Promise<{ readonly isSettled: boolean; readonly work: Work | undefined }> {
-  const claim = next && claimExport(next.held.record, undefined, facts);
+  const claim = next && claimExport(next.held.record, facts);
   const follower = next && claim && { held: next.held, claim };
   const settled = await settle(claimed, { settlement, answer, follower }, parts, context);
   // A store that reports a failure may still have committed, including the claim of the one behind.

@@ -95,7 +95,7 @@ export class Worker {
     if (!this.#takeHandFor(record)) return this.#acceptOnly(change, payload, options);
     const { promise, resolve } = Promise.withResolvers<Acceptance>();
     void this.#run(record.lane, async () => {
-      const claim = claimExport(record, undefined, { now: clock.now(), claimant, ...policy });
+      const claim = claimExport(record, { now: clock.now(), claimant, ...policy });
       resolve(ledger.accept(change, payload, { ...options, claim }));
       const acceptance = await promise.catch(() => undefined);
       if (acceptance?.kind === "accepted") this.#store.end();

@@ -56,13 +56,12 @@ export function turnOf(record: ExportRecord, lease: Lease | undefined, facts: Tu
     : { kind: "claim", change: claim(record, lapses, facts) };
 }
 
-/** Claims the export at the head of its lane for one attempt, if its turn has come. */
+/** Claims an export whose lane nobody holds for one attempt, if its turn has come. */
 export function claimExport(
   record: ExportRecord,
-  lease: Lease | undefined,
   facts: TurnFacts,
 ): Change<Delivering> | undefined {
-  const turn = turnOf(record, lease, facts);
+  const turn = turnOf(record, undefined, facts);
   return turn.kind === "claim" ? turn.change : undefined;
 }
 

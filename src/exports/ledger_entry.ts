@@ -73,14 +73,16 @@ export function hostAndPathOf(uri: string): HostAndPath {
 }
 
 /** What every entry of a kind tells, besides when. */
-const TOLD: ReadonlyMap<unknown, readonly string[]> = new Map<LedgerEntry["kind"], string[]>([
-  ["export.accepted", ["id", "owner", "bytes", "sha256", "host", "path"]],
-  ["export.refused", ["reason", "method", "route"]],
-  ["refusals.omitted", ["count"]],
-  ["attempt.started", ["id", "attempt", "bytes", "sha256", "host", "path"]],
-  ["attempt.lapsed", ["id", "attempt"]],
-  ["attempt.ended", ["id", "attempt", "ms", "outcome", "next"]],
-]);
+const TOLD: ReadonlyMap<unknown, readonly string[]> = new Map(Object.entries(
+  {
+    "export.accepted": ["id", "owner", "bytes", "sha256", "host", "path"],
+    "export.refused": ["reason", "method", "route"],
+    "refusals.omitted": ["count"],
+    "attempt.started": ["id", "attempt", "bytes", "sha256", "host", "path"],
+    "attempt.lapsed": ["id", "attempt"],
+    "attempt.ended": ["id", "attempt", "ms", "outcome", "next"],
+  } satisfies Record<LedgerEntry["kind"], readonly string[]>,
+));
 
 /** Of these, the numbers; the others are texts. */
 const NUMBERS = ["bytes", "count", "attempt", "ms"];

@@ -36,7 +36,7 @@ export interface Size {
 }
 
 /** Bytes of a ledger entry with its link, rounded up, without its only long text: a URL's path. */
-const ENTRY_BYTES = 1_024;
+const ENTRY_BYTES_MAX = 1_024;
 /** Bytes of a page's key; each page holds at least one entry. */
 const PAGE_KEY_BYTES = keyBytes(keys.page("x".repeat(36), 0));
 /** Bytes of a small object as a value: an id, a digest and a time. */
@@ -60,7 +60,7 @@ export function sizeOf(batch: Batch): Size {
 }
 
 function entryBytes(entry: LedgerEntry): number {
-  return ENTRY_BYTES + ("path" in entry ? entry.path.length : 0);
+  return ENTRY_BYTES_MAX + ("path" in entry ? entry.path.length : 0);
 }
 
 function valueBytes(value: Uint8Array | object): number {

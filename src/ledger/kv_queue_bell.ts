@@ -30,7 +30,7 @@ export class KvQueueBell implements Bell {
     const messages = this.#missing(wakeUps, now);
     for (const [at, lanes] of messages) {
       const message: Message = { kind: "wake-up", at, lanes: [...lanes] };
-      commit.enqueue(message, { delay: Math.min(Math.max(0, at - now), WAKE_UP_DELAY_MAX_MS) });
+      commit.enqueue(message, { delay: Math.min(at - now, WAKE_UP_DELAY_MAX_MS) });
     }
     return () => {
       for (const [at, lanes] of messages) this.#note(at, lanes);

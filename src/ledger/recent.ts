@@ -27,6 +27,11 @@ export class Recent {
     this.#max = max;
   }
 
+  /** How many exports have listeners. */
+  get watched(): number {
+    return this.#listeners.size;
+  }
+
   /** Keeps what was just committed, and passes it to its listeners. */
   note(record: ExportRecord, answer?: Uint8Array): void {
     const { id } = record;
@@ -68,9 +73,8 @@ export class Recent {
     };
   }
 
-  /** Leaves an export to a watch of the store; the returned function ends it with `stop`. */
+  /** Leaves an export, unknown here, to a watch of the store; the returned function ends it. */
   leave(id: string, stop: () => void): () => void {
-    this.#noted.delete(id);
     this.#elsewhere.add(id, 1);
     let isLeft = true;
     return () => {

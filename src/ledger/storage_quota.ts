@@ -46,7 +46,7 @@ export class StorageQuota {
   /** Adds `bytes` for `owner`; negative `bytes` are taken back. */
   add(owner: string, bytes: number, now: number): void {
     this.#sweep(now);
-    this.#levels.set(owner, { bytes: Math.max(0, this.#bytes(owner, now) + bytes), at: now });
+    this.#levels.set(owner, { bytes: this.#bytes(owner, now) + bytes, at: now });
   }
 
   /** Bytes in the bucket. If the clock was put back, it drains from the new time on. */

@@ -2,7 +2,7 @@ import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/as
 import fc from "fast-check";
 import { verifyToken } from "../../src/authorise/authorise.ts";
 import { deriveRootKey } from "../../src/authorise/macaroon.ts";
-import { rememberTokens } from "../../src/authorise/verified_tokens.ts";
+import { rememberTokens, VerifiedTokens } from "../../src/authorise/verified_tokens.ts";
 import { FORMER_KEY_HASHES_PER_SECOND } from "../../src/authorise/token_limits.ts";
 import { defined } from "../fakes/expect.ts";
 import { packet, SECRET, signed, tokenOf } from "./tokens.ts";
@@ -112,4 +112,14 @@ Deno.test("wrong tokens cost former keys so many hashes a second, and no good on
   assertEquals(verify(good, ring, NOW + 100).kind, "verified");
   for (let n = 0; n < affordable; n++) reasonOf(n, NOW + 100);
   assertEquals(verify(good, ring, NOW + 100).kind, "verified");
+});
+
+Deno.test("an owner none of whose tokens is remembered is forgotten", () => {
+  const tokens = new VerifiedTokens(2);
+  for (let n = 0; n < 100; n++) {
+    const token = signed(`app ${n}`);
+    const verified = verifyToken(token, [KEY]);
+    if (verified.kind === "verified") tokens.put(token, verified);
+  }
+  assertEquals(tokens.owners, 2);
 });

@@ -198,3 +198,19 @@ Deno.test("whoever was tried, or is given up, is not remembered as held back", (
   });
   assertEquals(health.heldBack, 0);
 });
+
+Deno.test("a host that was never tried in vain takes no room from one that was", () => {
+  const health = new HostHealth(PROBE_MS);
+  for (let n = 0; n < 5; n++) health.learn("down", "lane", REFUSED, NOW);
+  for (let n = 0; n < 1_000; n++) health.admit(`well ${n}`, `${n}`, NOW);
+  health.learn("other", "lane", REFUSED, NOW);
+  assertEquals(health.unreachable, 1);
+});
+
+for (const code of ["destination_refused", "data_unreadable"] as const) {
+  Deno.test(`${code} makes no host unreachable`, () => {
+    const health = new HostHealth(PROBE_MS);
+    for (let n = 0; n < 5; n++) health.learn("a", "lane", { kind: "failed", code, ms: 0 }, NOW);
+    assertEquals(health.unreachable, 0);
+  });
+}

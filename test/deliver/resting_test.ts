@@ -32,6 +32,12 @@ Deno.test("a lane that is to be looked at twice is looked at once, at the sooner
   }
 });
 
+Deno.test("a lane that waits already takes no other timer", () => {
+  const { clock, resting } = rest();
+  for (let n = 0; n < 3; n++) resting.lookAgain("a", 5_000);
+  assertEquals(clock.pending, 1);
+});
+
 for (const jump of [3_600_000, -3_600_000]) {
   Deno.test(`a lane is looked at within a minute where the clock was put ${jump > 0 ? "forward" : "back"}`, () => {
     const { clock, resting, wakes } = rest();

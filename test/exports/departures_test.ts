@@ -63,6 +63,11 @@ for (const [outcome, mayHaveLeft] of FAILURES) {
   });
 }
 
+Deno.test("what is finished is forgotten, and with it whose it was", async () => {
+  const all = await shown(accepted("1"), started("1"), ended("1", {}), started("1"));
+  assertEquals(all.map(({ owner }) => owner), ["ann", ""]);
+});
+
 Deno.test("an attempt that got no connection took nothing along, though it had an address", async () => {
   const end = ended("1", { outcome: "timed_out", address: "192.0.2.1", unsent: true });
   assertEquals(await shown(accepted("1"), started("1"), end), []);

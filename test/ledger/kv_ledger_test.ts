@@ -99,7 +99,7 @@ const POLICY = {
 function claimOf(record: ExportRecord, clock: FakeClock) {
   const claimant = { instance: "one", boot: "first" };
   return defined(
-    claimExport(record, undefined, { ...POLICY, now: clock.now(), claimant, leaseMs: 45_000 }),
+    claimExport(record, { ...POLICY, now: clock.now(), claimant, leaseMs: 45_000 }),
   );
 }
 

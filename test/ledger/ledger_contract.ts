@@ -1,6 +1,6 @@
 /** What any ledger must do, whatever it stands on. Each promise is a test of its own. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { claimExport } from "../../src/exports/claim.ts";
+import { claimExport, turnOf } from "../../src/exports/claim.ts";
 import { acceptExport, type Change, settleExport } from "../../src/exports/export.ts";
 import type { Delivering, ExportRecord, Pending } from "../../src/exports/record.ts";
 import type { Changed, Follower, Held, Ledger } from "../../src/ledger/ledger.ts";
@@ -239,7 +239,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
       const held = defined(await test.ledger.behind(claimed));
       assertEquals(held.record, second);
       const facts = { ...POLICY, now: test.clock.now(), claimant: CLAIMANT, leaseMs: 45_000 };
-      const follower = { held, claim: defined(claimExport(held.record, undefined, facts)) };
+      const follower = { held, claim: defined(claimExport(held.record, facts)) };
       test.rung();
       const next = defined(defined(await settle(test, claimed, ANSWER, follower)).follower);
       assertEquals(test.rung(), [], "it is claimed already");
@@ -259,7 +259,7 @@ export function testLedger(name: string, open: () => Promise<LedgerUnderTest>): 
     const claimed = defined(await claim(test, await headOf(test, lane)));
     const held = defined(await test.ledger.behind(claimed));
     const facts = { ...POLICY, now: test.clock.now(), claimant: CLAIMANT, leaseMs: 45_000 };
-    const follower = { held, claim: defined(claimExport(held.record, undefined, facts)) };
+    const follower = { held, claim: defined(claimExport(held.record, facts)) };
     assertNotEquals(await settle(test, claimed, ANSWER, follower), undefined);
     assertEquals(await settle(test, claimed, ANSWER, follower), undefined);
   });
@@ -391,7 +391,7 @@ async function acceptClaimed(
   payload: Uint8Array,
 ): Promise<Held<Delivering> | undefined> {
   const facts = { ...POLICY, now: clock.now(), claimant: CLAIMANT, leaseMs: 45_000 };
-  const claim = defined(claimExport(change.record, undefined, facts));
+  const claim = defined(claimExport(change.record, facts));
   const acceptance = await ledger.accept(change, payload, { claim });
   assertEquals(acceptance.kind, "accepted");
   return acceptance.kind === "accepted" ? acceptance.claimed : undefined;
@@ -418,8 +418,8 @@ async function headOf({ ledger }: LedgerUnderTest, lane: string): Promise<Held> 
 
 async function claim({ ledger, clock }: LedgerUnderTest, head: Held, claimant = CLAIMANT) {
   const facts = { ...POLICY, now: clock.now(), claimant, leaseMs: 45_000 };
-  const change = claimExport(head.record, head.lease, facts);
-  return change === undefined ? undefined : await ledger.change(head, change);
+  const turn = turnOf(head.record, head.lease, facts);
+  return turn.kind === "claim" ? await ledger.change(head, turn.change) : undefined;
 }
 
 async function settle(

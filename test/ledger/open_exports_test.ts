@@ -1,5 +1,5 @@
 /** What an owner has open, as it is counted: at the start of a store and through all changes of it. */
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { claimExport } from "../../src/exports/claim.ts";
 import { acceptExport, settleExport } from "../../src/exports/export.ts";
 import { openKvLedger } from "../../src/ledger/open_kv_ledger.ts";
@@ -37,13 +37,13 @@ async function open(kv: Deno.Kv) {
   /** Accepts an export that comes to an idle lane, and claims it. */
   const acceptClaimed = async (owner: string, bytes: number) => {
     const { change, payload } = accepting(owner, bytes);
-    const claim = claimExport(change.record, undefined, claimFacts());
+    const claim = claimExport(change.record, claimFacts());
     return await ledger.accept(change, payload, { claim });
   };
   /** Claims the first export of a lane; answers how it is carried to its end. */
   const claim = async (lane: string) => {
     const head = defined(await ledger.head(lane));
-    const claim = defined(claimExport(head.record, head.lease, claimFacts()));
+    const claim = defined(claimExport(head.record, claimFacts()));
     const held = defined(await ledger.change(head, claim));
     const outcome = {
       kind: "answered",
@@ -296,4 +296,15 @@ Deno.test("what was settled by a commit that said it failed is open no longer, a
   const kinds = [];
   for (let n = 0; n < 3; n++) kinds.push((await accept("a", 1)).acceptance.kind);
   assertEquals(kinds, ["accepted", "accepted", "full"]);
+});
+
+Deno.test("an owner with nothing open is forgotten, and no count falls below zero", () => {
+  const open = new OpenExports({ exports: 1, bytes: 10 });
+  const one = { owner: "ann", lane: "a", payload: { bytes: 10 } };
+  open.begin(one);
+  open.end(one);
+  open.remove(one);
+  assertStrictEquals(open.of("ann"), open.of("nobody"));
+  open.remove(one);
+  assertEquals(open.total(), { exports: 0, bytes: 0 });
 });

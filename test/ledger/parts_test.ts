@@ -23,7 +23,7 @@ function records(uri: string): ExportRecord[] {
   const waiting = { ...record, attempts: 100 };
   const claimant = { instance: "one", boot: "first" };
   const facts = { now, claimant, leaseMs: 1_000, backoff: BACKOFF, retentionMs: 1_000 };
-  const claim = defined(claimExport(waiting, undefined, facts));
+  const claim = defined(claimExport(waiting, facts));
   const outcome = {
     kind: "answered",
     status: 200,

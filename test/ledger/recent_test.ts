@@ -20,7 +20,7 @@ function lifeOf(id: string) {
   const pending = acceptExport(request, { id, now: NOW, giveUpAfterMs: 1_000 }).record;
   const claimant = { instance: "one", boot: "first" };
   const facts = { ...POLICY, now: NOW, claimant, leaseMs: 1_000 };
-  const delivering = defined(claimExport(pending, undefined, facts)).record;
+  const delivering = defined(claimExport(pending, facts)).record;
   const outcome = {
     kind: "answered",
     status: 200,
@@ -100,10 +100,8 @@ Deno.test("whoever watches what is lost is sent away, and told nothing more", ()
 Deno.test("what is watched in the store is not known here until that ends", () => {
   const recent = new Recent();
   const life = lifeOf("a");
-  recent.note(life.pending);
   let stopped = 0;
   const [one, other] = [1, 2].map(() => recent.leave("a", () => stopped++));
-  assertEquals(recent.record("a"), undefined);
   recent.note(life.delivering);
   assertEquals(recent.record("a"), undefined);
   one?.();
@@ -114,4 +112,11 @@ Deno.test("what is watched in the store is not known here until that ends", () =
   recent.note(life.finished);
   assert(recent.record("a") !== undefined);
   assertEquals(stopped, 3);
+});
+
+Deno.test("an export that nobody listens to any more is forgotten", () => {
+  const recent = new Recent();
+  const { pending } = lifeOf("a");
+  for (let n = 0; n < 100; n++) recent.watch(`${n}`, pending, new RecordsTold())();
+  assertEquals(recent.watched, 0);
 });
