@@ -31,9 +31,9 @@ export interface HttpsQuestion extends Deadline {
 
 export async function fetchSecretByHttps(question: HttpsQuestion): Promise<FetchedSecret> {
   const { endpoint, key } = question;
-  const { protocol, username, password, search, hash } = endpoint;
-  if (protocol !== "https:" || `${username}${password}${search}${hash}` !== "") {
-    return failed("endpoint_invalid", "It must be https://host:port, with no more than a path");
+  const { protocol, username, password, pathname, search, hash } = endpoint;
+  if (protocol !== "https:" || `${username}${password}${pathname}${search}${hash}` !== "/") {
+    return failed("endpoint_invalid", "It must be https://host:port");
   }
   if (key.length > ARBITER_TOKEN_BYTES_MAX) {
     return failed("token_too_long", "It cannot be put into a question");
@@ -45,7 +45,7 @@ async function ask(
   { fetch, endpoint, key }: HttpsQuestion,
   signal: AbortSignal,
 ): Promise<FetchedSecret> {
-  const url = new URL(`${endpoint.origin}${endpoint.pathname.replace(/\/*$/, "")}/store/secret`);
+  const url = new URL("/store/secret", endpoint);
   const headers = { "X-Api-Key": Buffer.from(key).toString("base64") };
   let response: Response;
   try {

@@ -80,9 +80,7 @@ export function encodeGetSecret(token: Uint8Array, name: string): EncodedZest {
 /** Reads an answer to the last byte. Its options are skipped, whatever they say. */
 export function decodeAnswer(bytes: Uint8Array): ZestAnswer {
   const [number, options] = bytes;
-  if (number === undefined || options === undefined || bytes.length < HEADER_BYTES) {
-    return malformed(number);
-  }
+  if (number === undefined || options === undefined) return malformed(number);
   // Only a client sends a token.
   if (uint16At(bytes, 2) !== 0) return malformed(number);
   if (number !== CONTENT) return refusalOf(number, bytes.subarray(1));

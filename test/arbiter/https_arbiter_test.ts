@@ -101,15 +101,6 @@ Deno.test("the key goes in its header as base64 of its bytes, and the secret com
   }]);
 });
 
-for (const path of ["/", "/arbiter", "/arbiter/"]) {
-  Deno.test(`an endpoint with the path ${path} is asked below it`, async () => {
-    await using arbiter = await serve(() => new Response(SECRET));
-    assertEquals((await ask(new URL(path, arbiter.endpoint))).kind, "secret");
-    const below = path === "/" ? "/store/secret" : "/arbiter/store/secret";
-    assertEquals(arbiter.questions[0]?.path, below);
-  });
-}
-
 Deno.test("a key up to its limit is sent whole", async () => {
   await using arbiter = await serve(() => new Response(SECRET));
   const key = new Uint8Array(4_096).fill(0xff);
@@ -279,6 +270,7 @@ const notAsked:
     ["tcp", "tcp://arbiter:4444", KEY, "endpoint_invalid"],
     ["a user name", "https://user@arbiter:8080", KEY, "endpoint_invalid"],
     ["a password", "https://:word@arbiter:8080", KEY, "endpoint_invalid"],
+    ["a path", "https://arbiter:8080/path", KEY, "endpoint_invalid"],
     ["a query", "https://arbiter:8080/?name=value", KEY, "endpoint_invalid"],
     ["a fragment", "https://arbiter:8080/#part", KEY, "endpoint_invalid"],
     ["a key above its limit", "https://arbiter:8080", new Uint8Array(4_097), "token_too_long"],
