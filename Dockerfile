@@ -1,7 +1,7 @@
 # The export service, with all it needs: nothing is fetched when it runs.
 #
 #   docker build -t export-service .
-#   docker run -p 8080:8080 -v export-data:/app/data export-service
+#   docker run -p 127.0.0.1:8080:8080 -v export-data:/app/data export-service
 FROM denoland/deno:2.9.6
 
 LABEL databox.type="export-service"

@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { exportCaveats, mintToken } from "../src/authorise/mint.ts";
 import { chart, type Curve } from "./chart.ts";
 import { SECRET, startService } from "./service.ts";
+import { stoppable } from "./stoppable.ts";
 
 const SAMPLE_MS = 10_000;
 const APPS = 8;
@@ -122,23 +123,21 @@ function curvesOf(samples: readonly Sample[]): Curve[] {
   ];
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: "string", default: "30" },
-      picture: { type: "string", default: "data/soak.svg" },
-    },
-  });
-  await using service = await startService({ env: SETTINGS, counting: `"next":"finished"` });
+/** Returns whether it came to its end; what it starts is left to `stack`. */
+async function soak(
+  { minutes, picture }: { readonly minutes: string; readonly picture: string },
+  stack: AsyncDisposableStack,
+): Promise<boolean> {
+  const service = stack.use(await startService({ env: SETTINGS, counting: `"next":"finished"` }));
   const uris = startDestinations();
   const begun = performance.now();
-  const until = begun + Number(values.minutes) * 60_000;
+  const until = begun + Number(minutes) * 60_000;
   const samples: Sample[] = [];
   const sample = () => {
     const seconds = Math.round((performance.now() - begun) / 1_000);
-    samples.push({ seconds, ...service.look() });
-    const { memoryMiB, files, storeMiB } = samples.at(-1) ??
-      { memoryMiB: 0, files: 0, storeMiB: 0 };
+    const look = service.look();
+    samples.push({ seconds, ...look });
+    const { memoryMiB, files, storeMiB } = look;
     console.log(`${seconds} s  ${memoryMiB} MiB  ${files} files  store ${storeMiB} MiB`);
   };
   const sampling = setInterval(sample, SAMPLE_MS);
@@ -147,8 +146,21 @@ if (import.meta.main) {
   clearInterval(sampling);
   sample();
   await writePicture(
-    values.picture,
+    picture,
     chart("The service under mixed load", "minutes", curvesOf(samples)),
   );
   console.log(`${ended} exports seen to their end, ${service.counted()} finished`);
+  return true;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: "string", default: "30" },
+      picture: { type: "string", default: "data/soak.svg" },
+    },
+  });
+  await stoppable((stack) => soak(values, stack));
+  // If it was stopped, the apps would go on until their time is over.
+  Deno.exit();
 }

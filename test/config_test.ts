@@ -347,3 +347,18 @@ Deno.test("a secret is shown as set, in no settings and no faults as itself", ()
     { numRuns: 200 },
   );
 });
+
+Deno.test("README tells every setting, and the defaults that are in effect", async () => {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const [, section = ""] = /^## Configure it\n([^]*?)^## /m.exec(readme) ?? [];
+  const told = [...section.matchAll(/^\| (`[^|]+?) *\| ([^|]+?) *\|/gm)].flatMap((row) => {
+    const [names, presets] = row.slice(1).map((cell) => cell.match(/`[^`]+`|–/g) ?? []);
+    return names?.flatMap((name, n) => name.startsWith("`-") ? [] : [[name, presets?.[n]]]) ?? [];
+  }).map((pair) => pair.map((text = "") => text.replaceAll("`", "")));
+  assertEquals(told.map(([name]) => name).toSorted(), SETTING_NAMES.toSorted());
+  // That of the endpoint is in effect only where there is an arbiter.
+  const given = told.filter(([name, preset]) =>
+    preset !== "–" && name !== "DATABOX_ARBITER_ENDPOINT"
+  );
+  assertEquals(configOf(Object.fromEntries(given)), configOf({}));
+});

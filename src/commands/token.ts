@@ -19,13 +19,19 @@ const USAGE = `Usage: deno task token --destination URL [options]
   --destination URL   where the bearer may export to, exactly as it will write it
   --path PATH         /lp/export (default), /export, or /ws/export for the WebSocket; a token is
                       good for one of them
-  --method METHOD     else POST, or GET for /ws/export
   --target NAME       the service's name (else DATABOX_LOCAL_NAME, else export-service)
   --identifier TEXT   who the bearer is (default: empty, the same for all); tokens of one identifier
                       and destination share their exports
   --expires DURATION  how long the token holds, in ms, s, m, h or d, e.g. 1h (default: for ever)
   --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)
   --owner             print what log and ledger call the bearer instead`;
+
+/** The paths that a token can be good for, each with its only method. */
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ["/lp/export", "POST"],
+  ["/export", "POST"],
+  ["/ws/export", "GET"],
+]);
 
 /** What a token permits its bearer, as given on the command line. */
 export type TokenOptions = Omit<ReturnType<typeof tokenOptions>, "owner">;
@@ -76,7 +82,6 @@ function flagsIn(args: readonly string[]) {
   const options = {
     destination: { type: "string" },
     path: { type: "string", default: "/lp/export" },
-    method: { type: "string" },
     target: { type: "string" },
     identifier: { type: "string", default: "" },
     expires: { type: "string" },
@@ -84,7 +89,12 @@ function flagsIn(args: readonly string[]) {
     owner: { type: "boolean", default: false },
   } as const;
   const { values } = flagsOf({ args: [...args], options }, USAGE);
-  return { ...values, method: values.method ?? (values.path === "/ws/export" ? "GET" : "POST") };
+  const method = METHODS.get(values.path);
+  if (method === undefined) {
+    const paths = [...METHODS.keys()].join(", ");
+    throw new UsageError(`--path must be one of ${paths}: "${values.path}"`);
+  }
+  return { ...values, method };
 }
 
 function quantity(

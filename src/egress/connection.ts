@@ -98,9 +98,5 @@ function dial({ url, addresses, trust, sockets }: Peer): Socket {
 
 function pinned(addresses: readonly string[]): LookupFunction {
   const answers = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-  return (_host, _options, callback) => {
-    // In a promise, so that a runtime without permission to connect there fails this connection;
-    // thrown from a plain call, its error would end the process.
-    Promise.resolve().then(() => callback(null, answers)).catch((error) => callback(error, []));
-  };
+  return (_host, _options, callback) => callback(null, answers);
 }

@@ -53,7 +53,7 @@ export class KeptConnections {
     const { connection } = kept;
     const ageMs = Math.abs(this.#clock.now() - connection.openedAt);
     const isGood = addresses.includes(connection.address) && ageMs < this.#limits.ageMs &&
-      !connection.socket.destroyed && connection.socket.writable;
+      connection.socket.writable;
     if (isGood) return connection;
     connection.socket.destroy();
     return undefined;

@@ -10,10 +10,12 @@ const SPECIAL_NAMES = [
   "internal", // also host.docker.internal and metadata.google.internal
   "home.arpa",
   "lan",
+  "private",
   "intranet",
   "corp",
   "home",
   "onion",
+  "alt",
   "invalid",
   "test",
   "svc",

@@ -55,7 +55,8 @@ const table = {
   upgrade_required: {
     status: 426,
     title: "Only WebSockets are served here",
-    headers: { upgrade: "websocket", connection: "upgrade" },
+    detail: "Open a WebSocket, version 13, by GET.",
+    headers: { upgrade: "websocket", connection: "upgrade", "sec-websocket-version": "13" },
   },
   too_many_requests: { status: 429, title: "Too many requests", limit: true },
   too_much_open: { status: 429, title: "Too much is waiting to be delivered", limit: true },

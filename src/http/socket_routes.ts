@@ -11,9 +11,7 @@ import type { ServerSocket, Sockets } from "./sockets.ts";
 
 export function socketRoutes(parts: ConversationParts, sockets: Sockets): Hono<Guarded> {
   return new Hono<Guarded>().get("/ws/export", (c) => {
-    if (!asksForWebSocket(c.req.raw)) {
-      return problem("upgrade_required", "Open a WebSocket, version 13, by GET.");
-    }
+    if (!asksForWebSocket(c.req.raw)) return problem("upgrade_required");
     const { owner } = c.get("grant");
     if (sockets.isFullFor(owner)) {
       noteLimit("too_many_sockets", owner, parts.throttledLog);

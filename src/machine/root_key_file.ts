@@ -3,6 +3,7 @@
  * that only its owner can read. Never prints it.
  */
 import { Buffer } from "node:buffer";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { explained } from "./file_faults.ts";
 import { requireWritableFolder } from "./writable.ts";
@@ -36,11 +37,12 @@ export async function obtainRootKey(path: string): Promise<string> {
   const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES))).toString("base64url");
   const folder = dirname(path);
   await requireWritableFolder(folder);
-  // Written elsewhere and linked into place, so that the file is never seen half written; a
+  // Written elsewhere and linked into place, so that the file is never seen half written, not even after a
+  // power cut; a
   // temporary file is readable by its owner only, and stays so under its new name.
   const draft = await Deno.makeTempFile({ dir: folder });
   try {
-    await Deno.writeTextFile(draft, `${key}\n`);
+    await writeFile(draft, `${key}\n`, { flush: true });
     await Deno.link(draft, path);
     return key;
   } catch (error) {

@@ -40,7 +40,6 @@ Deno.test("a token permits long polls of one destination, at this service, for e
 
 const choices: readonly (readonly [args: readonly string[], access: Partial<Access>])[] = [
   [["--path", "/export"], { path: "/export" }],
-  [["--method", "GET"], { method: "GET" }],
   [["--path", "/ws/export"], { path: "/ws/export", method: "GET" }],
   [["--target", "another-service"], { target: "another-service" }],
 ];

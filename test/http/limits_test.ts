@@ -169,6 +169,22 @@ for (const [polls, places] of [[1, 1_024], [1_500, 1_500]] as const) {
   });
 }
 
+Deno.test("as many short bodies as polls may wait may be on their way in all, and no more", async () => {
+  await using service = await openTestService({
+    bounds: { polls: { total: 5_000, perOwner: 1_000 } },
+  });
+  const begin = (identifier: string) => {
+    const headers = { "content-length": "16384", "x-api-key": service.token({ identifier }) };
+    const body = new ReadableStream({ pull: () => new Promise(() => {}) });
+    return service.app.request("/lp/export", { method: "POST", headers, body });
+  };
+  const begun = Array.from({ length: 5_000 }, (_, n) => begin(`${n % 5}`));
+  assertEquals((await told(await begin("other"))).code, "too_many_bodies");
+  service.clock.advance(30_000);
+  const statuses = (await Promise.all(begun)).map(({ status }) => status);
+  assertEquals(new Set(statuses), new Set([408]));
+});
+
 Deno.test("a store that fails keeps no place of a body or of a poll", async () => {
   const { destination, speak } = silent();
   await using service = await openTestService({
@@ -462,3 +478,11 @@ async function connect(
   await client.send(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\n`);
   return client;
 }
+
+Deno.test("a body that is declared longer than any that may come is too large, not one too many", async () => {
+  await using service = await openTestService();
+  const headers = { "content-length": `${65 * 1_024 * 1_024}`, "x-api-key": service.token() };
+  const response = await service.app.request("/lp/export", { method: "POST", headers, body: "{}" });
+  const { status, code } = await told(response);
+  assertEquals([status, code], [413, "too_large"]);
+});

@@ -35,7 +35,6 @@ const DETAILED_BY_WHO_SAYS_IT: readonly ProblemCode[] = [
   "too_slow",
   "idempotency_conflict",
   "too_large",
-  "upgrade_required",
   "too_many_requests",
   "too_much_open",
   "storage_quota_exceeded",
@@ -67,7 +66,11 @@ for (const code of codes) {
       ...(code === "unauthorised" && { "www-authenticate": "Macaroon" }),
       ...(code === "metrics_token_wrong" && { "www-authenticate": "Bearer" }),
       ...((status === 408 || status === 413) && { connection: "close" }),
-      ...(status === 426 && { upgrade: "websocket", connection: "upgrade" }),
+      ...(status === 426 && {
+        upgrade: "websocket",
+        connection: "upgrade",
+        "sec-websocket-version": "13",
+      }),
       ...(status === 503 && { "retry-after": "5" }),
     });
   });

@@ -1,5 +1,6 @@
 /** When a socket may be closed, on a clock and a socket that the test holds. */
 import { assertEquals } from "@std/assert";
+import { systemClock } from "../../src/clock.ts";
 import { webSockets } from "../../src/machine/web_socket.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
@@ -101,4 +102,24 @@ Deno.test("who has read all has 5 s to answer our Close, unless they are gone al
   assertEquals(clock.pending, 0);
   socket.close(1000);
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("a silent client is pinged, then closed, though its frames are counted", async () => {
+  const closed = Promise.withResolvers<void>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    const { socket, response } = webSockets(systemClock)(request, { idleTimeout: 1 });
+    socket.onclose = () => closed.resolve();
+    return response;
+  });
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
+  const tooLate = setTimeout(() => conn.close(), 20_000);
+  const head = ["GET / HTTP/1.1", "host: a", "upgrade: websocket", "connection: upgrade"]
+    .concat(["sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version: 13", "", ""]);
+  await conn.write(new TextEncoder().encode(head.join("\r\n")));
+  const told = (await new Response(conn.readable).bytes()).slice(-40);
+  clearTimeout(tooLate);
+  const [ping, close] = [0x89, 0x88];
+  assertEquals([told.includes(ping), told.includes(close)], [true, true]);
+  await closed.promise;
+  await server.shutdown();
 });
