@@ -39,8 +39,11 @@ export const SHORT_BODIES_PER_OWNER_MAX = 1_024;
 /** When to retry with too much open; deliveries that are due are attempted within this time. */
 export const OPEN_RETRY_SECONDS = 30;
 
-/** Parts of a body after which others get a turn: the runtime lets no timer run between them. */
+/** Parts of bodies after which others get a turn: the runtime lets no timer run between them. */
 export const BODY_PARTS_A_TURN = 64;
+/** Shorter ones count as so many: the runtime moves the rest of what it received for each. */
+export const SHORT_PART_BYTES = KIB;
+export const SHORT_PART_COST = 16;
 
 // Responses.
 

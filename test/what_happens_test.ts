@@ -155,7 +155,7 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["http/socket_test.ts", "a client that floods with frames is dropped"],
     [
       "http/body_test.ts",
-      "a body in tiny parts is read whole, and others have their turn meanwhile",
+      "bodies in tiny parts are read whole, and others have their turn meanwhile",
     ],
     [
       "egress/flood_test.ts",

@@ -18,6 +18,7 @@ import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:t
 import type { Clock } from "../clock.ts";
 import { isAddress } from "./cidr.ts";
 import { failureOf, type SendFailure } from "./failure.ts";
+import { endSilentRecords } from "./silent_records.ts";
 import { hostOf, portOf } from "./spelling.ts";
 import { shield, type Trust } from "./trust.ts";
 
@@ -61,7 +62,7 @@ export async function openConnection(peer: Peer, limits: ConnectLimits): Promise
   };
   try {
     signal.throwIfAborted();
-    socket = dial(peer);
+    socket = dial(peer, clock);
     // An error that comes when nothing waits for it any more must not end the process.
     socket.on("error", () => {});
     socket.once("connect", () => address = socket?.remoteAddress ?? address);
@@ -78,7 +79,7 @@ export async function openConnection(peer: Peer, limits: ConnectLimits): Promise
   return address === undefined ? failed("connection_lost") : { kind: "open", socket, address };
 }
 
-function dial({ url, addresses, trust, sockets }: Peer): Socket {
+function dial({ url, addresses, trust, sockets }: Peer, clock: Clock): Socket {
   const secure = url.protocol === "https:";
   const host = hostOf(url);
   const port = portOf(url);
@@ -93,6 +94,7 @@ function dial({ url, addresses, trust, sockets }: Peer): Socket {
     ALPNProtocols: ["http/1.1"],
   });
   shield(socket);
+  endSilentRecords(socket, clock);
   return socket;
 }
 

@@ -83,15 +83,21 @@ interface Context extends SendRequestParts {
   readonly trust: Trust;
 }
 
+/** How long what came before the deadline may take to be read. */
+const READ_MS = 100;
+
 export function createSendRequest(parts: SendRequestParts): SendRequest {
   const { clock, extraCa, limits } = parts;
   const context = { sockets: NODE_SOCKETS, ...parts, trust: createTrust(extraCa) };
   return async (request) => {
     const ending = new AbortController();
     let isLate = false;
-    const cancel = clock.after(limits.attemptTimeoutMs, () => {
-      isLate = true;
-      ending.abort();
+    let cancel = clock.after(limits.attemptTimeoutMs, () => {
+      // What came in time may be unread: the process may have been stopped, or busy.
+      cancel = clock.after(READ_MS, () => {
+        isLate = true;
+        ending.abort();
+      });
     });
     const stop = () => ending.abort();
     if (request.signal?.aborted) stop();

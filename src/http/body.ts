@@ -1,12 +1,13 @@
 /** Reads a request's body within limits on bytes and time. Never looks into it. */
 import type { Clock } from "../clock.ts";
 import { GrowingBytes } from "../growing_bytes.ts";
-import { BODY_PARTS_A_TURN } from "../limits.ts";
+import type { Turns } from "./turns.ts";
 
 export interface BodyBounds {
   readonly bytesMax: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  readonly turns: Turns;
 }
 
 export type Body =
@@ -21,7 +22,7 @@ export type Body =
  * read until it exceeds the limit, a slow one until its time is up.
  */
 export async function readBody(request: Request, bounds: BodyBounds): Promise<Body> {
-  const { bytesMax, timeoutMs, clock } = bounds;
+  const { bytesMax, timeoutMs, clock, turns } = bounds;
   const declared = lengthOf(request);
   if (declared !== undefined && declared > bytesMax) return { kind: "too_large" };
   if (declared !== undefined && declared <= SMALL_BYTES) return await readSmall(request, bounds);
@@ -45,18 +46,14 @@ export async function readBody(request: Request, bounds: BodyBounds): Promise<Bo
         return { kind: "too_large" };
       }
       content.append(value);
-      if (++parts % BODY_PARTS_A_TURN === 0) await nextTurn(clock);
+      const turn = ++parts > FREE_PARTS ? turns.after(value.byteLength) : undefined;
+      if (turn !== undefined) await turn;
     }
   } catch {
     return { kind: late ? "too_slow" : "broken" };
   } finally {
     cancelTimer();
   }
-}
-
-/** Lets timers run, and with them everybody else, before more is read. */
-function nextTurn(clock: Clock): Promise<void> {
-  return new Promise((resolve) => clock.after(0, resolve));
 }
 
 /** Up to this size, what is still to come of an abandoned body does not matter. */
@@ -82,6 +79,9 @@ export function lengthOf({ headers }: Pick<Request, "headers">): number | undefi
   const length = headers.get("content-length");
   return length === null || !/^\d+$/.test(length) ? undefined : Number(length);
 }
+
+/** Most bodies come in fewer parts, and need not count them. */
+const FREE_PARTS = 8;
 
 /** Room for most bodies of undeclared length. */
 const BUFFER_BYTES = 4_096;

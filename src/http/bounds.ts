@@ -8,6 +8,7 @@ import type { HeadBounds } from "./head_bounds.ts";
 import { type PlaceBounds, Places } from "./places.ts";
 import { PlacesInTurn } from "./places_in_turn.ts";
 import { RequestRate } from "./request_rate.ts";
+import { Turns } from "./turns.ts";
 
 export interface RequestBounds extends HeadBounds {
   /** How deep objects and arrays may be nested, in a body and in `data`. */
@@ -34,6 +35,7 @@ export interface Bounded {
   readonly bodies: Places;
   /** How many short bodies are being received, which do not count among these. */
   readonly shortBodies: Places;
+  readonly turns: Turns;
   readonly polls: Places;
   readonly answers: PlacesInTurn;
   readonly socketAnswers: Places;
@@ -56,6 +58,7 @@ export function boundedBy(bounds: RequestBounds, clock: Clock): Bounded {
     bodyTimeoutMs,
     bodies: new Places(bounds.bodies),
     shortBodies: new Places(shortBodies(bounds)),
+    turns: new Turns(clock),
     polls: new Places(bounds.polls),
     answers: new PlacesInTurn(bounds.answers, bounds.answersWaiting),
     socketAnswers: new Places(bounds.answers),

@@ -22,7 +22,11 @@ import {
   type MayRead,
   StoreFailed,
 } from "../ledger/ledger.ts";
-import { IDEMPOTENCY_RETENTION_MS, REFUSED_HOST_CHARS_MAX } from "../limits.ts";
+import {
+  DESTINATION_CHARS_MAX,
+  IDEMPOTENCY_RETENTION_MS,
+  REFUSED_HOST_CHARS_MAX,
+} from "../limits.ts";
 import { framesOf, type Log } from "../log.ts";
 import { no, type ProblemCode, type ProblemReply } from "./problem.ts";
 import { storageQuotaExceeded, tooMuchOpen } from "./quotas.ts";
@@ -236,7 +240,8 @@ function note(
   reason: string,
   uri: string,
 ): void {
-  // The length of `uri` may not have been checked yet.
-  const host = hostAndPathOf(uri).host.slice(0, REFUSED_HOST_CHARS_MAX);
-  refusals.note({ reason, method, route: path, owner: grant.owner, host });
+  // The length of `uri` may not have been checked yet, and parsing a very long one takes seconds.
+  const { host } = hostAndPathOf(uri.length > DESTINATION_CHARS_MAX ? "" : uri);
+  const told = host.slice(0, REFUSED_HOST_CHARS_MAX);
+  refusals.note({ reason, method, route: path, owner: grant.owner, host: told });
 }

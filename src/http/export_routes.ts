@@ -116,8 +116,8 @@ async function readRequest(
   bytesMax: number,
   parts: ExportRoutesParts,
 ): Promise<ExportRequest | ProblemReply> {
-  const { clock, bodyTimeoutMs: timeoutMs, jsonDepth } = parts;
-  const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock });
+  const { clock, bodyTimeoutMs: timeoutMs, turns, jsonDepth } = parts;
+  const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock, turns });
   switch (body.kind) {
     case "read":
       return parseExportRequest(body.bytes, jsonDepth);

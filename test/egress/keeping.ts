@@ -12,6 +12,8 @@ import { type Act, hear, serve } from "./destination.ts";
 
 export const KEEP = { idleMs: 4_000, ageMs: 60_000, max: 2 };
 export const ATTEMPT_MS = 30_000;
+/** How long what came before the deadline may take to be read. */
+export const READ_MS = 100;
 export const ANSWER_BYTES_MAX = 100;
 
 /** Says what comes of a request, the `nth` of its connection; hangs up if that is `"hang up"`. */
@@ -86,6 +88,10 @@ export function stage(turn: Turn, parts: StageParts = {}) {
     result,
     async [Symbol.asyncDispose]() {
       egress.close();
+      // A connection that was closed says so a little later.
+      for (let n = 0; n < 100 && clock.pending > 0; n++) {
+        await new Promise((resolve) => setTimeout(resolve));
+      }
       assertEquals(clock.pending, 0, "a timer is left");
       await destination[Symbol.asyncDispose]();
     },

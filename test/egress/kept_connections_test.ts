@@ -11,7 +11,7 @@ import { Pieces } from "../../src/egress/pieces.ts";
 import type { Sent } from "../../src/egress/request.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
-import { ATTEMPT_MS, HANG_UP, inWords, KEEP, ok, stage, type Turn } from "./keeping.ts";
+import { ATTEMPT_MS, HANG_UP, inWords, KEEP, ok, READ_MS, stage, type Turn } from "./keeping.ts";
 
 /** Answers with the letters a, b, c … in the order of the requests on a connection. */
 const lettered: Turn = (conn, { nth }) => say(conn, ok("abcdefgh".charAt(nth - 1)));
@@ -234,11 +234,23 @@ function quietAtSecond(act: () => void): Turn {
 }
 
 Deno.test("a request on a kept connection ends at its deadline, and is not sent again", async () => {
-  await using at = stage(quietAtSecond(() => at.clock.advance(ATTEMPT_MS)));
+  const pass = () => {
+    at.clock.advance(ATTEMPT_MS);
+    at.clock.advance(READ_MS);
+  };
+  await using at = stage(quietAtSecond(pass));
   assertEquals(await at.send("1"), "200 a");
   assertFailedOnce(await at.result("2"), "timed_out");
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "12", "23"]);
+});
+
+Deno.test("an answer that is there at the deadline is taken: the process may have been stopped", async () => {
+  await using at = stage((conn) => {
+    at.clock.advance(ATTEMPT_MS);
+    return say(conn, ok("a"));
+  });
+  assertEquals(await at.send("1"), "200 a");
 });
 
 Deno.test("a request on a kept connection ends when it is stopped, and is not sent again", async () => {

@@ -266,6 +266,17 @@ Deno.test("a percent-encoded path is the path that it says, for the token and fo
   }
 });
 
+Deno.test("of a refused destination the host is told, unless it is too long to be parsed", async () => {
+  await using service = await openTestService();
+  for (const chars of [20, 2_048, 2_049]) {
+    const uri = "https://b.example/".padEnd(chars, "x");
+    assertEquals((await service.ask("/lp/export", { ...NEW, uri })).status, 401);
+  }
+  await service.ledger.close();
+  const refused = (await service.entries()).filter(({ kind }) => kind === "export.refused");
+  assertEquals(refused.map(({ host }) => host), ["b.example", "b.example", ""]);
+});
+
 Deno.test("a refusal takes little room in the ledger and the log, whatever was asked", async () => {
   await using service = await openTestService();
   const long = "x".repeat(70_000);

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.ts";
 import { readBody } from "../../src/http/body.ts";
+import { Turns } from "../../src/http/turns.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 /** A request whose body comes in `chunks` and then as `after` says; tells what was read of it. */
@@ -33,7 +34,7 @@ function requestOf(
 }
 
 function bounds(clock: FakeClock, bytesMax = 10) {
-  return { bytesMax, timeoutMs: 5_000, clock };
+  return { bytesMax, timeoutMs: 5_000, clock, turns: new Turns(systemClock) };
 }
 
 Deno.test("a body is read whole, in whatever pieces it comes", async () => {
@@ -134,16 +135,39 @@ Deno.test("a small body of a told length leaves no timer, however it ends", asyn
   }
 });
 
-Deno.test("a body in tiny parts is read whole, and others have their turn meanwhile", async () => {
-  const { request, read } = requestOf(Array.from({ length: 5_000 }, () => new Uint8Array(1)));
-  const body = readBody(request, { bytesMax: 10_000, timeoutMs: 60_000, clock: systemClock });
-  const seen = new Set<number>();
-  let isOver = false;
-  void body.then(() => isOver = true);
-  while (!isOver) {
-    seen.add(read.bytes);
+for (const bodies of [1, 20]) {
+  Deno.test(`bodies in tiny parts are read whole, and others have their turn meanwhile: ${bodies}`, async () => {
+    const requests = Array.from(
+      { length: bodies },
+      () => requestOf(Array.from({ length: 1_000 }, () => new Uint8Array(1))),
+    );
+    const clock = systemClock;
+    const bounds = { bytesMax: 10_000, timeoutMs: 60_000, clock, turns: new Turns(clock) };
+    const all = Promise.all(requests.map(({ request }) => readBody(request, bounds)));
+    const bytesRead = () => requests.reduce((sum, { read }) => sum + read.bytes, 0);
+    let [before, most, isOver] = [0, 0, false];
+    void all.then(() => isOver = true);
+    while (!isOver) {
+      most = Math.max(most, bytesRead() - before);
+      before = bytesRead();
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    assertEquals(await all, requests.map(() => ({ kind: "read", bytes: new Uint8Array(1_000) })));
+    // What a turn permits, and the part that each body has read ahead; timers may come in twos.
+    assert(most <= 10 * bodies + 16, `${most} parts in a turn`);
+  });
+}
+
+Deno.test("of long parts more are read in a turn", async () => {
+  const clock = new FakeClock();
+  const long = Array.from({ length: 80 }, () => new Uint8Array(1_024));
+  const { request, read } = requestOf(long);
+  const reading = readBody(request, { ...bounds(clock, 100_000), turns: new Turns(clock) });
+  for (let before = -1; before !== read.bytes;) {
+    before = read.bytes;
     await new Promise((resolve) => setTimeout(resolve));
   }
-  assertEquals(await body, { kind: "read", bytes: new Uint8Array(5_000) });
-  assert(seen.size > 5, `${seen.size} turns`);
+  assertEquals(read.bytes, (8 + 64) * 1_024);
+  clock.advance(0);
+  assertEquals((await reading).kind, "read");
 });
