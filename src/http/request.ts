@@ -3,7 +3,7 @@
  * who asks, or whether they may.
  */
 import { z } from "zod";
-import { isDeeperThan } from "./json_depth.ts";
+import { type JsonVerdict, judgeJson, type Span } from "./json_text.ts";
 import {
   BODY_ENVELOPE_BYTES,
   BODY_ESCAPE_FACTOR,
@@ -19,6 +19,8 @@ export type ExportRequest =
   /** `id` is that of the export it is about, if it names one. */
   | { readonly kind: "malformed"; readonly detail: string; readonly id?: string | undefined };
 
+type Judged = Extract<JsonVerdict, { kind: "json" }>;
+
 const NIL_UUID = "00000000-0000-0000-0000-000000000000";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
 const DATA_EXAMPLE = String.raw`"{\"a\": 1}"`;
@@ -30,20 +32,23 @@ const shape = z.object({
   data: text(`JSON text in a string, such as ${DATA_EXAMPLE}`),
 }, { error: `The body must be a JSON object like ${EXAMPLE}.` });
 
-/** A body that names an export, whatever else may be wrong with it. */
-const naming = z.object({ id: z.string() });
+/** What is looked at in a body, in the order in which it is taken apart below. */
+const MEMBERS = ["id", "uri", "data"];
 
 /** Reads a request body; faults are worded so that an app developer can act on them. */
 export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRequest {
-  if (isDeeperThan(body, depthMax)) return malformed(`The body is nested ${tooDeep(depthMax)}`);
-  const json = parseJson(body);
-  if (json === undefined) {
+  const json = unmarked(body);
+  const verdict = judgeJson(json, depthMax, MEMBERS);
+  if (verdict.kind === "too_deep") return malformed(`The body is nested ${tooDeep(depthMax)}`);
+  const text = verdict.kind === "json" ? decoded(json) : undefined;
+  if (verdict.kind === "not_json" || text === undefined) {
     return malformed(`The body must be JSON in UTF-8 like ${EXAMPLE}, and nothing else.`);
   }
-  const uuid = uuidIn(json.value);
+  const members = membersIn(json, text, verdict);
+  const uuid = uuidIn(members?.id);
   const isNew = uuid === NIL_UUID;
   const fault = (detail: string) => malformed(detail, isNew ? undefined : uuid);
-  const { success, data: fields, error } = shape.safeParse(json.value);
+  const { success, data: fields, error } = shape.safeParse(members);
   if (!success) return fault(error.issues.map(({ message }) => message).join(" "));
   const { id, uri, data } = fields;
   const payload = encoder.encode(data);
@@ -55,9 +60,8 @@ export function parseExportRequest(body: Uint8Array, depthMax: number): ExportRe
 }
 
 /** The UUID in `id`. Like the original, ignores case and anything after it (contract 1.5). */
-function uuidIn(body: unknown): string | undefined {
-  const { data } = naming.safeParse(body);
-  return UUID.exec(data?.id.toLowerCase() ?? "")?.[0];
+function uuidIn(id: unknown): string | undefined {
+  return typeof id === "string" ? UUID.exec(id.toLowerCase())?.[0] : undefined;
 }
 
 function text(what: string) {
@@ -81,23 +85,43 @@ function faultOfData(data: string, payload: Uint8Array, depthMax: number): strin
   const rule = "`data` must be a string that holds JSON text of an object or array, " +
     `such as ${DATA_EXAMPLE}.`;
   if (!data.isWellFormed()) return `${rule} It has half a surrogate pair, which no bytes can hold.`;
-  if (isDeeperThan(payload, depthMax)) return `${rule} It is nested ${tooDeep(depthMax)}`;
-  const json = parseJson(data);
-  if (json === undefined) return `${rule} It is not JSON.`;
-  if (typeof json.value === "string") return `${rule} It holds a string: it was stringified twice.`;
-  return typeof json.value === "object" && json.value !== null ? undefined : rule;
+  const verdict = judgeJson(payload, depthMax);
+  if (verdict.kind === "too_deep") return `${rule} It is nested ${tooDeep(depthMax)}`;
+  if (verdict.kind === "not_json") return `${rule} It is not JSON.`;
+  if (verdict.top === "string") return `${rule} It holds a string: it was stringified twice.`;
+  return verdict.top === "other" ? rule : undefined;
 }
 
-/** The value in `text`, wrapped because it may be null; `undefined` if it is not JSON in UTF-8. */
-function parseJson(text: Uint8Array | string): { readonly value: unknown } | undefined {
+/** `body` without the byte-order mark that may be before it. */
+function unmarked(body: Uint8Array): Uint8Array {
+  const isMarked = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  return isMarked ? body.subarray(3) : body;
+}
+
+/** What `json` says; `undefined` if it is not UTF-8. */
+function decoded(json: Uint8Array): string | undefined {
   try {
-    const json = typeof text === "string" ? text : utf8.decode(text);
-    return { value: JSON.parse(json) };
+    return utf8.decode(json);
   } catch {
     return undefined;
   }
 }
 
+/** The strings among the members of `json`, which says `text`; other values are null. */
+function membersIn(json: Uint8Array, text: string, { top, members }: Judged) {
+  // If all of it is ASCII, characters are where their bytes are.
+  const isAscii = text.length === json.length;
+  const stringAt = (span: Span | undefined): unknown => {
+    if (span === undefined) return undefined;
+    const { start, end } = span;
+    if (json[start] !== QUOTE) return null;
+    return JSON.parse(isAscii ? text.slice(start, end) : utf8.decode(json.subarray(start, end)));
+  };
+  const [id, uri, data] = members.map(stringAt);
+  return top === "object" ? { id, uri, data } : undefined;
+}
+
+const QUOTE = 0x22;
 const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 

@@ -58,6 +58,24 @@ Deno.test("of a field that is given twice the last one counts", () => {
   assertEquals(parse(`{"data":"[]","data":7,"id":"","uri":"b"}`).kind, "malformed");
 });
 
+Deno.test("a field is found however its name is spelt, and wherever it is among others", () => {
+  const before = String.raw`"x":["é",{"data":1}],"k":"\\"`;
+  const body = String.raw`{${before},"\u0069\u0064":"","uri":"ü\n","d\u0061ta":"[\"\u00e9é\"]"}`;
+  for (const text of [body, `\ufeff${body}`, body.replaceAll(/[éü]/g, "e")]) {
+    const { uri, data } = JSON.parse(text.replace("\ufeff", ""));
+    const request = parse(text);
+    assertEquals(request.kind === "submission" && request.uri, uri);
+    assertEquals(payloadOf(request), data);
+  }
+});
+
+Deno.test("of what is nested too deep and not JSON, the caller is told what comes first", () => {
+  assertStringIncludes(faultOf(parse(`{"id":${"[".repeat(128)}x`)), "nested deeper than 128");
+  assertStringIncludes(faultOf(parse(`{"id":x${"[".repeat(128)}`)), "must be JSON in UTF-8");
+  assertStringIncludes(faultOf(parseFields({ data: "[".repeat(129) })), "nested deeper than 128");
+  assertStringIncludes(faultOf(parseFields({ data: "[".repeat(128) })), "It is not JSON.");
+});
+
 Deno.test("any text is taken as uri; what may be sent to is decided elsewhere", () => {
   for (const uri of ["", "no url", " https://a b/ ", "https://exämple.org/ü?x#y"]) {
     const request = parseFields({ uri });
