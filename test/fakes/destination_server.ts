@@ -1,4 +1,7 @@
-/** A real destination on this machine that notes what arrives. */
+/**
+ * A real destination on this machine that notes what arrives. At its end it answers what it still
+ * holds, so that a test that fails says so, instead of waiting for ever.
+ */
 
 export interface Arrival {
   readonly path: string;
@@ -9,6 +12,7 @@ export interface Arrival {
 export class DestinationServer implements AsyncDisposable {
   readonly arrivals: Arrival[] = [];
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #end = Promise.withResolvers<Response>();
   #onArrival = () => {};
 
   constructor(
@@ -21,7 +25,7 @@ export class DestinationServer implements AsyncDisposable {
         const arrival = { path, body: await request.text(), headers: request.headers };
         this.arrivals.push(arrival);
         this.#onArrival();
-        return await answer(arrival);
+        return await Promise.race([answer(arrival), this.#end.promise]);
       },
     );
   }
@@ -38,6 +42,7 @@ export class DestinationServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.resolve(new Response(null, { status: 503 }));
     await this.#server.shutdown();
   }
 }

@@ -24,12 +24,19 @@ export interface StartOptions {
   readonly descriptors?: number;
 }
 
+/** The environment of the tests, without what somebody has set for a service of their own. */
+function environment(): Record<string, string> {
+  const all = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(all.filter(([name]) => !/^(DATABOX|EXPORT)_/.test(name)));
+}
+
 function spawn(task: Task, { folder, env = {}, args = [], descriptors }: StartOptions) {
   const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors} && `;
   return new Deno.Command("sh", {
     args: ["-c", `${limit}exec "$0" "$@"`, Deno.execPath(), ...argumentsOf(task), ...args],
     cwd: folder,
-    env: { NO_COLOR: "1", ...env },
+    clearEnv: true,
+    env: { ...environment(), NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { assertRoom, openCopy, removeAbandonedCopy } from "../../src/machine/store_copy.ts";
 import { openStore, StoreError } from "../../src/machine/store_file.ts";
 import { withFolder } from "../fakes/folder.ts";
@@ -198,7 +199,7 @@ async function endedBy(signal: Deno.Signal, folder: string): Promise<[number, bo
     await openCopy(${JSON.stringify(path)}, 0);
     console.log("goes on");`,
   );
-  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", `--config=${config}`, "--allow-read", "--allow-write", "--allow-sys", script],
     stdin: "piped",

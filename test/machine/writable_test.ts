@@ -47,8 +47,14 @@ async function doneByOther(
     cwd: folder,
     ...{ uid: OTHER, gid: OTHER },
   });
-  const output = await command.output().catch(() => undefined);
-  return output?.success ? new TextDecoder().decode(output.stdout).trim() : undefined;
+  try {
+    const { success, stdout } = await command.output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    // Thrown before there is a promise: nobody but an administrator may.
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
 }
 
 const isAlone: boolean = await withFolder(async (folder) => {

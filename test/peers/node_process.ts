@@ -97,6 +97,8 @@ export async function installScripts(from: URL, folder: string): Promise<void> {
     "--no-package-lock",
     "--loglevel=error",
     "--fetch-retries=5",
+    // What was fetched once needs no network.
+    "--prefer-offline",
   ];
   const { success, stderr } = await new Deno.Command("npm", {
     args: ["install", "--ignore-scripts", ...quiet],

@@ -7,7 +7,6 @@ import { decodeLease } from "../../src/ledger/stored.ts";
 import { STAGING_MAX_MS } from "../../src/limits.ts";
 import { openCopy } from "../../src/machine/store_copy.ts";
 import { openStore } from "../../src/machine/store_file.ts";
-import { atEnd } from "../fakes/at_end.ts";
 import { DestinationServer } from "../fakes/destination_server.ts";
 import { withFolder } from "../fakes/folder.ts";
 import {
@@ -59,9 +58,7 @@ Deno.test("a start removes what was staged for an export that was never accepted
 
 Deno.test("a lease outlasts the longest attempt that the settings permit", () =>
   withFolder(async (folder) => {
-    const held = Promise.withResolvers<Response>();
-    await using destination = new DestinationServer(() => held.promise);
-    using _ = atEnd(() => held.resolve(new Response()));
+    await using destination = new DestinationServer(() => new Promise(() => {}));
     await using service = await startProcess({
       folder,
       env: { ...env, EXPORT_ATTEMPT_TIMEOUT: "5m" },

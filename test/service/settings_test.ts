@@ -2,7 +2,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import { HOST_FAILURES_MAX } from "../../src/limits.ts";
-import { atEnd } from "../fakes/at_end.ts";
 import { DestinationServer } from "../fakes/destination_server.ts";
 import { withFolder } from "../fakes/folder.ts";
 import { type ServiceProcess, startProcess } from "../fakes/service_process.ts";
@@ -67,7 +66,6 @@ Deno.test("what apps may send and hold is what the settings say", () => {
   return withService(env, async (service) => {
     const held = Promise.withResolvers<Response>();
     await using destination = new DestinationServer(() => held.promise);
-    using _ = atEnd(() => held.resolve(new Response()));
     const uri = destination.uri();
     const target = "box-export";
     const statusOf = async (asked: Partial<Asked>) =>
@@ -113,11 +111,9 @@ Deno.test("how long an attempt, an export and its result last is what the settin
     EXPORT_RETENTION: "2s",
   };
   return withService(env, async (service) => {
-    const never = Promise.withResolvers<Response>();
     await using destination = new DestinationServer(({ path }) =>
-      path === "/silent" ? never.promise : new Response("x".repeat(11))
+      path === "/silent" ? new Promise<Response>(() => {}) : new Response("x".repeat(11))
     );
-    using _ = atEnd(() => never.resolve(new Response()));
     await ask(service, { uri: destination.uri("/silent") });
     const { code, next, ms } = await service.logged("delivery.attempted");
     assertEquals([code, next], ["timed_out", "finished"]);
@@ -146,7 +142,6 @@ Deno.test("as many lanes are worked at once as the settings say, in all and to o
     await using one = new DestinationServer(answer);
     await using two = new DestinationServer(answer);
     await using three = new DestinationServer(answer);
-    using _ = atEnd(held.resolve);
     const submitted = [];
     for (const uri of [one.uri("/a"), one.uri("/b"), two.uri(), three.uri()]) {
       const { id } = await ask(service, { uri });
