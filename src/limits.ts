@@ -40,10 +40,10 @@ export const SHORT_BODIES_PER_OWNER_MAX = 1_024;
 export const OPEN_RETRY_SECONDS = 30;
 
 /** Parts of bodies after which others get a turn: the runtime lets no timer run between them. */
-export const BODY_PARTS_A_TURN = 64;
+export const BODY_PARTS_A_TURN = 128;
 /** Shorter ones count as so many: the runtime moves the rest of what it received for each. */
-export const SHORT_PART_BYTES = KIB;
-export const SHORT_PART_COST = 16;
+export const SHORT_PART_BYTES = 16 * KIB;
+export const SHORT_PART_COST = 32;
 
 // Responses.
 
