@@ -41,9 +41,9 @@ export const OPEN_RETRY_SECONDS = 30;
 
 /** Parts of bodies after which others get a turn: the runtime lets no timer run between them. */
 export const BODY_PARTS_A_TURN = 128;
-/** Shorter ones count as so many: the runtime moves the rest of what it received for each. */
-export const SHORT_PART_BYTES = 16 * KIB;
-export const SHORT_PART_COST = 32;
+/** A shorter one counts as several: the runtime moves the rest of what it received for each. */
+export const LONG_PART_BYTES = 16 * KIB;
+export const SHORT_PART_COST_MAX = 32;
 
 // Responses.
 
@@ -123,6 +123,8 @@ export const HOST_PROBE_INTERVAL_MS = 30 * SECOND;
 export const HOSTS_REMEMBERED_MAX = 1_000;
 /** Wait before trying again after the store has failed. */
 export const STORE_RETRY_MS = SECOND;
+/** Wait before another try to read a payload that could not be read; each try logs a line. */
+export const PAYLOAD_RETRY_MS = 5 * SECOND;
 /** Tries on a failing store per line: one a minute for each hand, as the log's disk may be full. */
 export const STORE_RETRIES_PER_LINE = 60;
 /** Lanes looked up at once: more would queue for the store, in places that new exports need. */

@@ -106,28 +106,32 @@ Deno.test("thousands of lanes do not fill the log while the store has no room", 
   assert(length < 1_000, `${length} lines in a minute`);
 });
 
-Deno.test("one read of a payload that fails costs seconds, and is told as an attempt that sent nothing", async () => {
-  const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
-  const first = await openRuled({ kv, clock, parallel: 1, destination: hang });
-  await first.service.submit("{}", { uri: "https://other.example/" });
-  const { id } = await first.service.submit(JSON.stringify(["x".repeat(20_000)]));
-  await killRuled(first);
-  let fails = true;
-  const getMany = (...args: Parameters<Deno.Kv["getMany"]>) =>
-    fails ? (fails = false, Promise.reject(new TypeError("The call fails"))) : kv.getMany(...args);
-  const world = await openRuled({ kv: having(kv, { getMany }), clock });
-  await world.service.worker.wakeAll();
-  await world.pass(10_000);
-  const ends = (await world.service.entries()).filter((entry) =>
-    entry.id === id && entry.kind.startsWith("attempt.") && entry.kind !== "attempt.started"
-  );
-  await killRuled(world);
-  kv.close();
-  assertEquals(ends.map(({ kind, outcome }) => [kind, outcome]), [
-    ["attempt.ended", "data_unreadable"],
-    ["attempt.ended", "answered"],
-  ]);
-});
+for (const hours of [0, 25]) {
+  Deno.test(`one read of a payload that fails ${hours} h after its acceptance costs seconds, and tells nothing false`, async () => {
+    const [clock, kv] = [new FakeClock(), await Deno.openKv(":memory:")];
+    const first = await openRuled({ kv, clock, parallel: 1, destination: hang });
+    await first.service.submit("{}", { uri: "https://other.example/" });
+    const { id } = await first.service.submit(JSON.stringify(["x".repeat(20_000)]));
+    await killRuled(first);
+    clock.advance(hours * 3_600_000);
+    let fails = true;
+    const getMany = (...args: Parameters<Deno.Kv["getMany"]>) =>
+      fails
+        ? (fails = false, Promise.reject(new TypeError("The call fails")))
+        : kv.getMany(...args);
+    const world = await openRuled({ kv: having(kv, { getMany }), clock });
+    await world.service.worker.wakeAll();
+    await world.pass(10_000);
+    const ends = (await world.service.entries()).filter((entry) =>
+      entry.id === id && entry.kind.startsWith("attempt.") && entry.kind !== "attempt.started"
+    );
+    await killRuled(world);
+    kv.close();
+    assertEquals(ends.map(({ kind, outcome }) => [kind, outcome]), [
+      ["attempt.ended", "answered"],
+    ]);
+  });
+}
 
 Deno.test("what was settled is not counted as open, however long the store was away", async () => {
   const world = await openRuled({

@@ -91,10 +91,10 @@ export async function attemptExport(
 /** What is kept if an attempt got no answer. */
 export const NO_ANSWER = new Uint8Array();
 
-/** The result of an attempt that had nothing to send. */
-export const UNREADABLE: Attempted = {
+/** The result of an attempt that had nothing to send, since the payload was damaged. */
+export const DAMAGED: Attempted = {
   kind: "ended",
-  outcome: { kind: "failed", code: "data_unreadable", ms: 0 },
+  outcome: { kind: "failed", code: "data_damaged", ms: 0 },
   answer: NO_ANSWER,
 };
 

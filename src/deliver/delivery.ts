@@ -23,7 +23,7 @@ import {
 } from "../ledger/ledger.ts";
 import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
-import { attemptExport, NO_ANSWER, type Send, UNREADABLE } from "./attempt.ts";
+import { attemptExport, DAMAGED, NO_ANSWER, type Send } from "./attempt.ts";
 import { type Behind, lookBehind } from "./payload.ts";
 
 export interface DeliveryParts {
@@ -57,10 +57,10 @@ export interface WorkerContext {
   lookAgain(lane: string, ms: number): void;
 }
 
-/** A claimed export and its payload, `undefined` if that cannot be read. */
+/** A claimed export and its payload. */
 export interface Work {
   readonly claimed: Held<Delivering>;
-  readonly payload: Uint8Array | undefined;
+  readonly payload: Uint8Array | "damaged";
 }
 
 /** Delivers a claimed export, then those behind it for as long as no other lane needs the hand. */
@@ -84,8 +84,8 @@ async function attempt(
   const { host } = hostAndPathOf(record.uri);
   const following = lookBehind(claimed, parts);
   const { signal } = context;
-  const attempted = payload === undefined
-    ? UNREADABLE
+  const attempted = payload === "damaged"
+    ? DAMAGED
     : await attemptExport(record, payload, { ...parts, signal });
   if (attempted.kind === "stopped") return undefined;
   const { outcome, answer } = attempted;

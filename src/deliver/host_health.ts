@@ -24,7 +24,7 @@ export function reached(outcome: Outcome): boolean | undefined {
     case "timed_out":
       return false;
     case "destination_refused":
-    case "data_unreadable":
+    case "data_damaged":
       return undefined;
     // It hung up or sent nonsense, so it can be reached.
     case "connection_lost":

@@ -1,20 +1,24 @@
 /** Reads payloads before their exports are claimed. Never changes anything. */
-import type { Held, Ledger } from "../ledger/ledger.ts";
+import { Damaged, type Held, type Ledger } from "../ledger/ledger.ts";
+import { PAYLOAD_RETRY_MS } from "../limits.ts";
 import type { Log } from "../log.ts";
 
 /**
- * The payload of the held export; `undefined` if it cannot be read, or is not what was accepted.
- * Then the log says why.
+ * The payload of the held export. If it is not what was accepted, the log says so; if it cannot be
+ * read, which may pass, that is logged too, only its lane waits, and the result is `undefined`.
  */
 export async function payloadOf(
   held: Held,
   { ledger, log }: { readonly ledger: Pick<Ledger, "payload">; readonly log: Log },
-): Promise<Uint8Array | undefined> {
+  context: { lookAgain(lane: string, ms: number): void },
+): Promise<Uint8Array | "damaged" | undefined> {
   const { id, lane } = held.record;
   try {
     return await ledger.payload(held);
   } catch (error) {
     log({ event: "store.failed", id, lane, error });
+    if (error instanceof Damaged) return "damaged";
+    context.lookAgain(lane, PAYLOAD_RETRY_MS);
     return undefined;
   }
 }

@@ -212,8 +212,8 @@ export class Worker {
     // At its give-up age an export gets its last attempt, whatever is known of the host.
     const heldBackMs = facts.now >= record.giveUpAt ? 0 : this.#health.admit(host, lane, facts.now);
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
-    const payload = await payloadOf(held, this.#parts);
-    if (this.#stopped) return;
+    const payload = await payloadOf(held, this.#parts, this.#context);
+    if (payload === undefined || this.#stopped) return;
     const claimed = await fromStore(ledger.change(held, turn.change));
     this.#store.end();
     if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);

@@ -5,18 +5,19 @@
  */
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
-import { ANSWER_WIRE_FACTOR } from "../limits.ts";
 import { TOO_LONG } from "./failure.ts";
 
-/** Bytes without data that a connection may bring: certificates take some KiB, tickets one. */
-const SILENT_BYTES_MAX = 131_072;
+/** Certificates take some KiB, tickets one; as many parts as an answer may have, 30 each. */
+const SILENT_BYTES_MAX = 524_288;
+/** Bytes on the wire per byte of data beyond that: even parts of 16 need no more. */
+const WIRE_FACTOR = 3;
 /** How often a connection is looked at, for as long as it is open. */
 const LOOK_MS = 50;
 
 export function endSilentRecords(socket: Socket, clock: Clock): void {
   let cancel = () => {};
   const look = () => {
-    const silentBytes = bytesReceived(socket) - ANSWER_WIRE_FACTOR * socket.bytesRead;
+    const silentBytes = bytesReceived(socket) - WIRE_FACTOR * socket.bytesRead;
     if (silentBytes > SILENT_BYTES_MAX) socket.destroy(tooLong());
     else cancel = clock.after(LOOK_MS, look);
   };
@@ -29,12 +30,8 @@ export function endSilentRecords(socket: Socket, clock: Clock): void {
  * longer has it, nothing is ended here, and a test fails.
  */
 export function bytesReceived(socket: Socket): number {
-  const hidden: { readonly _handle?: TlsHandle | null } = socket as never; // No type has it.
-  return hidden._handle?._nativeTcpHandle?.getBytesRead?.() ?? 0;
-}
-
-interface TlsHandle {
-  readonly _nativeTcpHandle?: { getBytesRead?(): number };
+  const { _nativeTcpHandle: tcp } = Reflect.get(socket, "_handle") ?? {};
+  return tcp?.getBytesRead?.() ?? 0;
 }
 
 function tooLong(): Error {

@@ -63,9 +63,9 @@ const table = {
     final: false,
     beforeSending: false,
   },
-  data_unreadable: {
+  data_damaged: {
     status: 502,
-    detail: "The service could not read the data that it had stored, so none of it left.",
+    detail: "The data is no longer in the service as it was accepted.",
     final: false,
     beforeSending: true,
   },
@@ -91,7 +91,7 @@ export type FailureCode = keyof typeof table;
 export type AttemptFailure = Exclude<FailureCode, "interrupted">;
 
 /** How sending can fail. */
-export type SendFailure = Exclude<AttemptFailure, "data_unreadable">;
+export type SendFailure = Exclude<AttemptFailure, "data_damaged">;
 
 /** Every failure with its status, text and finality. */
 export const FAILURES: Readonly<Record<FailureCode, Failure>> = table;

@@ -3,7 +3,7 @@
  * run between them, and so accepts and answers nothing. Never looks at what a part holds.
  */
 import type { Clock } from "../clock.ts";
-import { BODY_PARTS_A_TURN, SHORT_PART_BYTES, SHORT_PART_COST } from "../limits.ts";
+import { BODY_PARTS_A_TURN, LONG_PART_BYTES, SHORT_PART_COST_MAX } from "../limits.ts";
 
 interface Turn {
   /** What all bodies together may still read in it. */
@@ -23,7 +23,7 @@ export class Turns {
   /** Resolves when more may be read after a part of `bytes`; `undefined` if that is at once. */
   after(bytes: number): Promise<void> | undefined {
     const turn = this.#turn ??= this.#begin();
-    turn.left -= bytes < SHORT_PART_BYTES ? SHORT_PART_COST : 1;
+    turn.left -= Math.min(SHORT_PART_COST_MAX, Math.ceil(LONG_PART_BYTES / bytes));
     return turn.left > 0 ? undefined : turn.over;
   }
 

@@ -3,7 +3,7 @@
  * is of format 1, as the first version wrote it: each ledger entry has its own key. Since format 2
  * entries are stored in pages; since format 3 payloads and answers begin in the record, and an
  * export that was claimed as it was accepted has no place in its lane; since format 4 an export may
- * have been given up as interrupted; since format 5 its data may have been unreadable. A newer format
+ * have been given up as interrupted; since format 5 its data may have been damaged. A newer format
  * is refused, never guessed at.
  */
 import { keys } from "./keys.ts";

@@ -113,7 +113,7 @@ export interface Ledger {
    * Timing does not reveal which of these it was.
    */
   find(id: string, mayRead: MayRead): Promise<ExportRecord | undefined>;
-  /** The held export's bytes to deliver; kept until the export is finished. */
+  /** The held export's bytes to deliver, kept until it is finished. May reject with {@link Damaged}. */
   payload(held: Held): Promise<Uint8Array>;
   /** The destination's answer. */
   answer(record: Finished): Promise<Uint8Array>;
@@ -135,6 +135,11 @@ export interface Ledger {
   enter(entry: LedgerEntry): Promise<void>;
   /** Proves that the store accepts writes. */
   probe(): Promise<void>;
+}
+
+/** What is stored is not what was put there. Retrying does not help. */
+export class Damaged extends Error {
+  override readonly name = "Damaged";
 }
 
 /** A method of the ledger rejected with `cause`. Retrying may help. */

@@ -5,6 +5,7 @@
 import { hash } from "node:crypto";
 import type { ExportRecord } from "../exports/record.ts";
 import { PART_BYTES, PARTS_IN_COMMIT } from "../limits.ts";
+import { Damaged } from "./ledger.ts";
 import { RECORD_BYTES_MAX, ROW_BYTES_MAX } from "./store_limits.ts";
 
 export interface Cut {
@@ -38,7 +39,7 @@ const KEYS_PER_READ = 10;
  * Content of `bytes` bytes, put together again.
  *
  * @param keyOf the key of part `n`
- * @throws if a part is missing or the sizes do not add up: the store is damaged then
+ * @throws {Damaged} if a part is missing or the sizes do not add up
  */
 export async function readContent(
   kv: Deno.Kv,
@@ -54,20 +55,22 @@ export async function readContent(
   for (let read = 0; read < all.length; read += KEYS_PER_READ) {
     const entries = await kv.getMany<Uint8Array[]>(all.slice(read, read + KEYS_PER_READ));
     for (const { key, value } of entries) {
-      if (!(value instanceof Uint8Array)) throw new Error(`Cannot read ${key.join("/")}: missing`);
+      if (!(value instanceof Uint8Array)) {
+        throw new Damaged(`Cannot read ${key.join("/")}: missing`);
+      }
       content.set(value, offset);
       offset += value.byteLength;
     }
   }
-  if (offset !== bytes) throw new Error(`Cannot read parts: ${offset} bytes instead of ${bytes}`);
+  if (offset !== bytes) throw new Damaged(`Cannot read parts: ${offset} bytes instead of ${bytes}`);
   return content;
 }
 
 /**
  * Nothing may leave that was not accepted, and the ledger shows the digest of what was.
  *
- * @throws if `content` does not have the digest `sha256`, hexadecimal: the store is damaged then
+ * @throws {Damaged} if `content` does not have the digest `sha256`, hexadecimal
  */
 export function assertUnaltered(content: Uint8Array, sha256: string): void {
-  if (hash("sha256", content) !== sha256) throw new Error("Cannot read it: it has been altered");
+  if (hash("sha256", content) !== sha256) throw new Damaged("Cannot read it: it has been altered");
 }

@@ -29,7 +29,7 @@ function unreachable(): HostHealth {
 
 for (const code of ATTEMPT_FAILURES) {
   const silent = ["dns_error", "connection_refused", "unreachable", "timed_out"].includes(code);
-  const untried = ["destination_refused", "data_unreadable"].includes(code);
+  const untried = ["destination_refused", "data_damaged"].includes(code);
   const expected = untried ? undefined : !silent;
   Deno.test(`${code} says of its host: ${expected === undefined ? "nothing" : expected}`, () => {
     assertEquals(reached({ kind: "failed", code, ms: 1 }), expected);
@@ -207,7 +207,7 @@ Deno.test("a host that was never tried in vain takes no room from one that was",
   assertEquals(health.unreachable, 1);
 });
 
-for (const code of ["destination_refused", "data_unreadable"] as const) {
+for (const code of ["destination_refused", "data_damaged"] as const) {
   Deno.test(`${code} makes no host unreachable`, () => {
     const health = new HostHealth(PROBE_MS);
     for (let n = 0; n < 5; n++) health.learn("a", "lane", { kind: "failed", code, ms: 0 }, NOW);

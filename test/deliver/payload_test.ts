@@ -14,7 +14,7 @@ async function alter({ kv }: TestService, from: string, to: string): Promise<voi
   }
 }
 
-const UNREADABLE = "https://unreadable.example/";
+const DAMAGED = "https://damaged.example/";
 
 /** A service with one export, altered in the store since its first attempt failed. */
 async function withAltered(bytes: number) {
@@ -23,12 +23,12 @@ async function withAltered(bytes: number) {
     destination: ({ body }) =>
       isUp ? answered(`${body.length}`) : { kind: "failed", code: "connection_refused" },
   });
-  const { id } = await service.submit(`["${"A".repeat(bytes)}"]`, { uri: UNREADABLE });
+  const { id } = await service.submit(`["${"A".repeat(bytes)}"]`, { uri: DAMAGED });
   await service.worker.idle();
   await alter(service, "A", "B");
   isUp = true;
-  const token = service.token({ path: "/export", destination: UNREADABLE });
-  const poll = () => service.poll(id, { uri: UNREADABLE, token });
+  const token = service.token({ path: "/export", destination: DAMAGED });
+  const poll = () => service.poll(id, { uri: DAMAGED, token });
   const pass = async (hours: number) => {
     for (let n = 0; n < hours; n++) {
       service.clock.advance(3_600_000);
@@ -54,16 +54,16 @@ for (const bytes of [10, 3_000, 300_000]) {
   });
 }
 
-Deno.test("an export whose payload stays unreadable ends at its give-up age, and makes way for the one behind", async () => {
+Deno.test("an export whose payload stays damaged ends at its give-up age, and makes way for the one behind", async () => {
   const { service, id, poll, pass } = await withAltered(10);
   await using _ = service;
-  const behind = await service.submit("[2]", { uri: UNREADABLE });
+  const behind = await service.submit("[2]", { uri: DAMAGED });
   await pass(23);
   assertEquals((await poll()).state, "Processing");
   assertEquals(service.sent.length, 1);
   await pass(2);
   const { state, ext_response: { status, error } } = await poll();
-  assertEquals([state, status, error?.code], ["Finished", "502 Bad Gateway", "data_unreadable"]);
+  assertEquals([state, status, error?.code], ["Finished", "502 Bad Gateway", "data_damaged"]);
   const left = await Array.fromAsync(departuresIn((await service.entries()) as LedgerEntry[]));
   assertEquals(left.map(({ id }) => id), [behind.id]);
   const attempts = (await service.entries()).filter((entry) =>

@@ -42,7 +42,7 @@ const FAILURES: readonly (readonly [outcome: Ended["outcome"], mayHaveLeft: bool
   ["connection_refused", false],
   ["certificate_invalid", false],
   ["destination_refused", false],
-  ["data_unreadable", false],
+  ["data_damaged", false],
   ["unreachable", true],
   ["tls_error", true],
   ["timed_out", true],

@@ -355,7 +355,7 @@ const passingCodes: readonly AttemptFailure[] = [
   "timed_out",
   "tls_error",
   "invalid_answer",
-  "data_unreadable",
+  "data_damaged",
 ];
 
 Deno.test("every failure is known to be final or to pass", () => {

@@ -193,9 +193,9 @@ const failures: Record<FailureCode, readonly [status: string, detail: string]> =
     "The destination's certificate could not be verified.",
   ],
   invalid_answer: ["502 Bad Gateway", "The destination's answer was not valid HTTP."],
-  data_unreadable: [
+  data_damaged: [
     "502 Bad Gateway",
-    "The service could not read the data that it had stored, so none of it left.",
+    "The data is no longer in the service as it was accepted.",
   ],
   interrupted: [
     "502 Bad Gateway",

@@ -5,4 +5,4 @@ export const ATTEMPT_FAILURES = Object.keys(FAILURES)
   .filter((code): code is AttemptFailure => code !== "interrupted");
 
 export const SEND_FAILURES = ATTEMPT_FAILURES
-  .filter((code): code is SendFailure => code !== "data_unreadable");
+  .filter((code): code is SendFailure => code !== "data_damaged");

@@ -1,5 +1,5 @@
 /** Bodies, of clients that hurry, dawdle, lie and vanish. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.ts";
 import { readBody } from "../../src/http/body.ts";
@@ -171,3 +171,21 @@ Deno.test("of long parts more are read in a turn", async () => {
   clock.advance(0);
   assertEquals((await reading).kind, "read");
 });
+
+for (
+  const [bytes, parts] of [[1, 4], [512, 4], [1_024, 8], [8_192, 64], [16_384, 128], [
+    65_536,
+    128,
+  ]] as const
+) {
+  Deno.test(`in a turn ${parts} parts of ${bytes} bytes are read`, () => {
+    const clock = new FakeClock();
+    const turns = new Turns(clock);
+    for (let turn = 0; turn < 2; turn++) {
+      for (let n = 1; n < parts; n++) assertEquals(turns.after(bytes), undefined, `${n}`);
+      assertInstanceOf(turns.after(bytes), Promise);
+      clock.advance(0);
+      assertEquals(clock.pending, 0);
+    }
+  });
+}
