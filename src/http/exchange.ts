@@ -240,8 +240,10 @@ function note(
   reason: string,
   uri: string,
 ): void {
-  // The length of `uri` may not have been checked yet, and parsing a very long one takes seconds.
-  const { host } = hostAndPathOf(uri.length > DESTINATION_CHARS_MAX ? "" : uri);
+  // The length of `uri` may not have been checked yet, and parsing a very long host takes seconds.
+  const start = uri.slice(0, DESTINATION_CHARS_MAX);
+  const isWhole = start === uri || /^[^/?#]*:\/\/[^/?#]*[/?#]/.test(start);
+  const { host } = hostAndPathOf(isWhole ? start : "");
   const told = host.slice(0, REFUSED_HOST_CHARS_MAX);
   refusals.note({ reason, method, route: path, owner: grant.owner, host: told });
 }
