@@ -5,6 +5,7 @@
 import { systemClock } from "../clock.ts";
 import { ownerOf } from "../authorise/authorise.ts";
 import { exportCaveats, mintToken } from "../authorise/mint.ts";
+import { ROUTES } from "../authorise/routes.ts";
 import type { Config } from "../config.ts";
 import { checkSpelling } from "../egress/spelling.ts";
 import { readRootKey, rootKeyPath } from "../machine/root_key_file.ts";
@@ -25,13 +26,6 @@ const USAGE = `Usage: deno task token --destination URL [options]
   --expires DURATION  how long the token holds, in ms, s, m, h or d, e.g. 1h (default: for ever)
   --max-bytes SIZE    largest data per export, e.g. 10KiB (default: the service's limit)
   --owner             print what log and ledger call the bearer instead`;
-
-/** The paths that a token can be good for, each with its only method. */
-const METHODS: ReadonlyMap<string, string> = new Map([
-  ["/lp/export", "POST"],
-  ["/export", "POST"],
-  ["/ws/export", "GET"],
-]);
 
 /** What a token permits its bearer, as given on the command line. */
 export type TokenOptions = Omit<ReturnType<typeof tokenOptions>, "owner">;
@@ -89,9 +83,9 @@ function flagsIn(args: readonly string[]) {
     owner: { type: "boolean", default: false },
   } as const;
   const { values } = flagsOf({ args: [...args], options }, USAGE);
-  const method = METHODS.get(values.path);
+  const method = ROUTES.get(values.path);
   if (method === undefined) {
-    const paths = [...METHODS.keys()].join(", ");
+    const paths = [...ROUTES.keys()].join(", ");
     throw new UsageError(`--path must be one of ${paths}: "${values.path}"`);
   }
   return { ...values, method };

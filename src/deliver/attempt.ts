@@ -1,7 +1,7 @@
 /** One delivery attempt: an export in, an outcome out. Never decides what happens next. */
 import type { Clock } from "../clock.ts";
 import type { Delivering, Outcome } from "../exports/record.ts";
-import type { SendFailure } from "../exports/failure.ts";
+import type { AttemptFailure } from "../exports/failure.ts";
 import { retryAfterMs } from "./retry_after.ts";
 
 /** One guarded POST, ready to send. */
@@ -33,7 +33,7 @@ export type SendResult =
     }
     | {
       readonly kind: "failed";
-      readonly code: SendFailure | "stopped";
+      readonly code: Exclude<AttemptFailure, "data_damaged"> | "stopped";
       readonly address?: string;
       readonly rule?: string;
       readonly unsent?: true;

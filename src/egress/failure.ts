@@ -28,6 +28,11 @@ export type SendFailure =
 /** Code for an answer that we cut off, in the style of the parser's own codes. */
 export const TOO_LONG = "ANSWER_TOO_LONG";
 
+/** The error that ends what takes more bytes than it may. */
+export function tooLong(): Error {
+  return Object.assign(new Error("Too many bytes came"), { code: TOO_LONG });
+}
+
 /** Codes of the operating system, of OpenSSL as the runtime imitates it, and of the HTTP parser. */
 const FAILURES: readonly (readonly [codes: RegExp, failure: SendFailure])[] = [
   [/^ECONNREFUSED$/, "connection_refused"],

@@ -5,7 +5,7 @@
  */
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
-import { TOO_LONG } from "./failure.ts";
+import { tooLong } from "./failure.ts";
 
 /** Certificates take some KiB, tickets one; as many parts as an answer may have, 30 each. */
 const SILENT_BYTES_MAX = 524_288;
@@ -32,8 +32,4 @@ export function endSilentRecords(socket: Socket, clock: Clock): void {
 export function bytesReceived(socket: Socket): number {
   const { _nativeTcpHandle: tcp } = Reflect.get(socket, "_handle") ?? {};
   return tcp?.getBytesRead?.() ?? 0;
-}
-
-function tooLong(): Error {
-  return Object.assign(new Error("Too many bytes came without data"), { code: TOO_LONG });
 }

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { ANSWER_HEADER_BYTES_MAX, ANSWER_WIRE_FACTOR, INTERIM_ANSWERS_MAX } from "../limits.ts";
-import { TOO_LONG } from "./failure.ts";
+import { tooLong } from "./failure.ts";
 
 /** Whether request and answer were transferred in full, and nothing else came. */
 export type IsClear = () => boolean;
@@ -54,9 +54,4 @@ export function watch(outgoing: ClientRequest, socket: Socket, answerBytesMax: n
       ? last.subarray(-BLANK_LINE.length).equals(Buffer.from(BLANK_LINE))
       : answer.headBytes + Number(length) === bytes;
   };
-}
-
-/** The error that ends an answer which takes more bytes than it may. */
-function tooLong(): Error {
-  return Object.assign(new Error("The answer takes too many bytes"), { code: TOO_LONG });
 }

@@ -90,8 +90,5 @@ export type FailureCode = keyof typeof table;
 /** How a single attempt can fail; the other codes apply to a whole export. */
 export type AttemptFailure = Exclude<FailureCode, "interrupted">;
 
-/** How sending can fail. */
-export type SendFailure = Exclude<AttemptFailure, "data_damaged">;
-
 /** Every failure with its status, text and finality. */
 export const FAILURES: Readonly<Record<FailureCode, Failure>> = table;

@@ -10,6 +10,7 @@ import {
   type Grant,
   type VerifyToken,
 } from "../authorise/authorise.ts";
+import { ROUTES } from "../authorise/routes.ts";
 import type { RootKey } from "../authorise/macaroon.ts";
 import { tokenFromHeaders } from "../authorise/token_header.ts";
 import type { Clock } from "../clock.ts";
@@ -98,11 +99,9 @@ export function admit({ token, method, path }: Call, parts: GuardParts): Admissi
   return no("unauthorised");
 }
 
-const ROUTES: readonly string[] = ["/export", "/lp/export", "/ws/export"];
-
 /** Only paths that we serve go to the ledger; any other could contain anything. */
 function routeName(path: string): string {
-  return ROUTES.includes(path) ? path : "other";
+  return ROUTES.has(path) ? path : "other";
 }
 
 const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];

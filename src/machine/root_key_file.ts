@@ -37,9 +37,8 @@ export async function obtainRootKey(path: string): Promise<string> {
   const key = Buffer.from(crypto.getRandomValues(new Uint8Array(KEY_BYTES))).toString("base64url");
   const folder = dirname(path);
   await requireWritableFolder(folder);
-  // Written elsewhere and linked into place, so that the file is never seen half written, not even after a
-  // power cut; a
-  // temporary file is readable by its owner only, and stays so under its new name.
+  // Written elsewhere and linked into place, so that the file is never seen half written, not even
+  // after a power cut; a temporary file is readable by its owner only, also under its new name.
   const draft = await Deno.makeTempFile({ dir: folder });
   try {
     await writeFile(draft, `${key}\n`, { flush: true });

@@ -6,6 +6,7 @@ import {
   INTERIM_ANSWERS_MAX,
 } from "../../src/limits.ts";
 import { type Act, answering, flooding } from "./destination.ts";
+import { listenByTls, readFixture } from "./tls.ts";
 import { answered, assertFails, outcome, send } from "./sending.ts";
 
 const CHUNKED = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -48,25 +49,10 @@ for (const lengths of LENGTHS) {
 }
 
 Deno.test("what floods over TLS ends as well", async () => {
-  const readFixture = (name: string) =>
-    Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
-  const listener = Deno.listenTls({
-    hostname: "127.0.0.1",
-    port: 0,
-    cert: await readFixture("dest.pem"),
-    key: await readFixture("dest.key"),
-  });
-  const flood = async () => {
-    using conn = await listener.accept();
-    await flooding("", "\r\n".repeat(500))(conn).catch(() => {});
-  };
-  const uri = `https://dest.localhost:${listener.addr.port}/`;
-  const [result] = await Promise.all([
-    send(uri, { extraCa: await readFixture("ca.pem") }),
-    flood(),
-  ]);
+  await using destination = await listenByTls(flooding("", "\r\n".repeat(500)));
+  const uri = `https://dest.localhost:${destination.port}/`;
+  const result = await send(uri, { extraCa: await readFixture("ca.pem") });
   assertEquals(result, { kind: "failed", code: "invalid_answer", address: "127.0.0.1" });
-  listener.close();
 });
 
 Deno.test("small chunks fill an answer; it is cut where they are tiny and very many", async () => {

@@ -11,6 +11,7 @@ import { connect as connectTcp, type LookupFunction } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Sockets } from "../../src/egress/connection.ts";
 import { isAddress } from "../../src/egress/cidr.ts";
+import { identityOf, readFixture } from "./tls.ts";
 
 export interface Internet extends AsyncDisposable {
   readonly sockets: Sockets;
@@ -24,12 +25,8 @@ export interface Internet extends AsyncDisposable {
   answer: { readonly status: number; readonly location?: string };
 }
 
-const readFixture = (name: string) =>
-  Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
-
 export async function openInternet(): Promise<Internet> {
-  const certificate = { cert: await readFixture("dest.pem"), key: await readFixture("dest.key") };
-  const servers = [createServer(hear), createTlsServer(certificate, hear)];
+  const servers = [createServer(hear), createTlsServer(await identityOf(), hear)];
   const [plain = 0, secure = 0] = await Promise.all(servers.map(async (server) => {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");

@@ -11,6 +11,7 @@ import { Pieces } from "../../src/egress/pieces.ts";
 import type { Sent } from "../../src/egress/request.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
+import { identityOf, readFixture } from "./tls.ts";
 import { ATTEMPT_MS, HANG_UP, inWords, KEEP, ok, READ_MS, stage, type Turn } from "./keeping.ts";
 
 /** Answers with the letters a, b, c … in the order of the requests on a connection. */
@@ -282,13 +283,6 @@ Deno.test("who stops one request does not stop the next one on its connection", 
   assertEquals(await at.send("3"), "200 a");
   assertEquals(at.heard, ["11", "12", "13"]);
 });
-
-const readFixture = (name: string) =>
-  Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
-
-async function identityOf(name: string) {
-  return { cert: await readFixture(name), key: await readFixture("dest.key") };
-}
 
 Deno.test("over TLS a connection is used again; the certificate of each new one is checked", async () => {
   const answers = [["127.0.0.1"], ["127.0.0.1"], ["127.0.0.2"], ["127.0.0.1"]];

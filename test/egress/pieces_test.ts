@@ -4,7 +4,8 @@ import { Socket } from "node:net";
 import { Pieces } from "../../src/egress/pieces.ts";
 import { ANSWER_PARTS_A_TURN } from "../../src/limits.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
-import { flooding, serve } from "./destination.ts";
+import { flooding } from "./destination.ts";
+import { listenByTls } from "./tls.ts";
 
 const HELD_MAX = 100_000;
 
@@ -164,14 +165,8 @@ Deno.test("nothing is asked of the network while something is held", async () =>
 });
 
 Deno.test("an answer in chunks of a byte takes little memory, though the runtime reads MiBs at once", async () => {
-  const readFixture = (name: string) =>
-    Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
-  const [cert, key] = [await readFixture("dest.pem"), await readFixture("dest.key")];
   const head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-  await using destination = serve(
-    flooding(head, "1\r\nx\r\n".repeat(2_000)),
-    Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }),
-  );
+  await using destination = await listenByTls(flooding(head, "1\r\nx\r\n".repeat(2_000)));
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--allow-net=127.0.0.1", "--allow-read=test/fixtures/tls"],

@@ -4,15 +4,12 @@ import { once } from "node:events";
 import { createServer, type PeerCertificate } from "node:tls";
 import type { SendFailure } from "../../src/egress/failure.ts";
 import type { RequestResult } from "../../src/egress/request.ts";
-import { defined } from "../fakes/expect.ts";
-import { type Act, answering, hear, listen, say, serve, silent } from "./destination.ts";
+import { type Act, answering, hear, listen, say, silent } from "./destination.ts";
+import { listenByTls, readFixture } from "./tls.ts";
 import { createTrust } from "../../src/egress/trust.ts";
 import { answered, send, SHORT_MS, type Variation } from "./sending.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
-
-const readFixture = (name: string) =>
-  Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url));
 
 /** What a destination with this certificate answers, and what it gets to hear. */
 async function reach(
@@ -100,17 +97,10 @@ Deno.test("a destination learns which name it is to prove; an address is no name
 
 Deno.test("a destination that would rather speak HTTP/2 is spoken to in HTTP/1.1", async () => {
   const spoken = Promise.withResolvers<string | null>();
-  const listener = Deno.listenTls({
-    hostname: "127.0.0.1",
-    port: 0,
-    alpnProtocols: ["h2", "http/1.1"],
-    cert: await readFixture("dest.pem"),
-    key: await readFixture("dest.key"),
-  });
-  await using destination = serve(async (conn) => {
+  await using destination = await listenByTls(async (conn) => {
     spoken.resolve((await (conn as Deno.TlsConn).handshake()).alpnProtocol);
     await answering(OK)(conn);
-  }, listener);
+  }, { alpnProtocols: ["h2", "http/1.1"] });
   const extraCa = await readFixture("ca.pem");
   const result = await send(`https://dest.localhost:${destination.port}/`, { extraCa });
   assertEquals([await spoken.promise, result], ["http/1.1", answered(200, "hi")]);
@@ -160,18 +150,9 @@ Deno.test("a stopped attempt ends the handshake", async () => {
 
 /** What comes of a request by TLS to a destination that acts so. */
 async function outcomeByTls(act: Act, variation: Variation): Promise<RequestResult> {
-  const [cert, key, extraCa] = await Promise.all(
-    ["dest.pem", "dest.key", "ca.pem"].map(readFixture),
-  );
-  const listener = Deno.listenTls({
-    hostname: "127.0.0.1",
-    port: 0,
-    cert: defined(cert),
-    key: defined(key),
-  });
-  await using destination = serve(act, listener);
+  await using destination = await listenByTls(act);
   return await send(`https://dest.localhost:${destination.port}/`, {
-    extraCa: defined(extraCa),
+    extraCa: await readFixture("ca.pem"),
     ...variation,
   });
 }

@@ -7,8 +7,9 @@ import { NODE_SOCKETS } from "../../src/egress/connection.ts";
 import { failureOf } from "../../src/egress/failure.ts";
 import { bytesReceived, endSilentRecords } from "../../src/egress/silent_records.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
-import { answering, serve } from "./destination.ts";
+import { answering } from "./destination.ts";
 import { send } from "./sending.ts";
+import { listenByTls, readFixture } from "./tls.ts";
 
 const KIB = 1_024;
 
@@ -61,20 +62,10 @@ Deno.test("one that was closed is looked at no more", async () => {
   assertEquals(clock.pending, 0);
 });
 
-async function destinationByTls() {
-  const [cert = "", key = "", extraCa = ""] = await Promise.all(
-    ["dest.pem", "dest.key", "ca.pem"].map((name) =>
-      Deno.readTextFile(new URL(`../fixtures/tls/${name}`, import.meta.url))
-    ),
-  );
-  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
-  return { destination: serve(answering(ANSWER), listener), extraCa };
-}
-
 const ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
 
 Deno.test("the runtime tells what came over the network, which is more than the data in it", async () => {
-  await using destination = (await destinationByTls()).destination;
+  await using destination = await listenByTls(answering(ANSWER));
   const { port } = destination;
   const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
   await once(socket, "secureConnect");
@@ -87,8 +78,8 @@ Deno.test("the runtime tells what came over the network, which is more than the 
 });
 
 Deno.test("every connection by TLS is looked at, and such a destination did not answer in HTTP", async () => {
-  const { destination, extraCa } = await destinationByTls();
-  await using _ = destination;
+  await using destination = await listenByTls(answering(ANSWER));
+  const extraCa = await readFixture("ca.pem");
   const outcomeOf = (bytesRead?: number) =>
     send(`https://dest.localhost:${destination.port}/`, {
       extraCa,
