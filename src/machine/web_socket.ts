@@ -93,8 +93,12 @@ function dropUnlessClosed(socket: WebSocket, clock: Timer): void {
   socket.addEventListener("close", cancel);
 }
 
-/** Closes the connection itself; the socket's close event follows. */
+/**
+ * Closes the connection itself; the socket's close event follows. Closes the socket first: the
+ * runtime looks up the connection of one that counts as open, and panics if that is gone.
+ */
 function drop(socket: WebSocket): void {
+  if (socket.readyState === WebSocket.OPEN) WebSocket.prototype.close.call(socket);
   const hidden = hiddenKey(socket, "[[rid]]");
   const { core } = Reflect.get(Deno, Reflect.get(Deno, "internal")) ?? {};
   if (hidden !== undefined) core?.tryClose?.(Reflect.get(socket, hidden));

@@ -1,6 +1,7 @@
 /** When a socket may be closed, on a clock and a socket that the test holds. */
 import { assertEquals } from "@std/assert";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
+import { SocketMemory } from "../../src/machine/socket_memory.ts";
 import { webSockets } from "../../src/machine/web_socket.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
@@ -104,22 +105,88 @@ Deno.test("who has read all has 5 s to answer our Close, unless they are gone al
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("a silent client is pinged, then closed, though its frames are counted", async () => {
-  const closed = Promise.withResolvers<void>();
+/** The runtime's own sockets at a port, each passed to `onSocket`; and clients, as bare TCP. */
+function serveSockets(
+  onSocket: (socket: WebSocket) => void,
+  { clock = systemClock, memory, idleTimeout = 0 }: {
+    readonly clock?: Pick<Clock, "after">;
+    readonly memory?: SocketMemory;
+    readonly idleTimeout?: number;
+  },
+) {
+  const upgrade = webSockets(clock, memory);
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
-    const { socket, response } = webSockets(systemClock)(request, { idleTimeout: 1 });
-    socket.onclose = () => closed.resolve();
+    const { socket, response } = upgrade(request, { idleTimeout });
+    onSocket(socket);
     return response;
   });
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
-  const tooLate = setTimeout(() => conn.close(), 20_000);
   const head = ["GET / HTTP/1.1", "host: a", "upgrade: websocket", "connection: upgrade"]
     .concat(["sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version: 13", "", ""]);
-  await conn.write(new TextEncoder().encode(head.join("\r\n")));
+  return {
+    connect: async () => {
+      const { hostname, port } = server.addr;
+      const conn = await Deno.connect({ hostname, port });
+      await conn.write(new TextEncoder().encode(head.join("\r\n")));
+      return conn;
+    },
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+Deno.test("a frame that ends a flood is heard like others, by a socket that is no longer open", async () => {
+  const seen: [state: number, buffered: number][] = [];
+  const closed = Promise.withResolvers<void>();
+  await using server = serveSockets((socket) => {
+    socket.onmessage = () => {
+      seen.push([socket.readyState, socket.bufferedAmount]);
+      socket.send("the connection of this is gone");
+    };
+    socket.onclose = () => closed.resolve();
+  }, { clock: new FakeClock() });
+  const conn = await server.connect();
+  const [pong, text] = [[0x8a, 0x80, 0, 0, 0, 0], [0x81, 0x81, 0, 0, 0, 0, 0x31]];
+  const flood = Array.from({ length: 4_200 }, (_, n) => n < 4_000 ? pong : text).flat();
+  await new Blob([new Uint8Array(flood)]).stream().pipeTo(conn.writable, { preventClose: true });
+  await closed.promise;
+  assertEquals(seen.at(-1), [WebSocket.CLOSING, 0]);
+  conn.close();
+});
+
+Deno.test("a socket ended for the memory of all can be asked and sent to, in vain", async () => {
+  const looks = new FakeClock();
+  const opened = Promise.withResolvers<WebSocket>();
+  let bytes = 0;
+  const memory = new SocketMemory({
+    clock: looks,
+    log: () => {},
+    bytesMax: 100,
+    memory: () => bytes,
+  });
+  const gone = Promise.withResolvers<void>();
+  await using server = serveSockets((socket) => {
+    socket.onopen = () => opened.resolve(socket);
+    socket.onclose = () => gone.resolve();
+  }, { memory });
+  const conn = await server.connect();
+  const socket = await opened.promise;
+  bytes = 101;
+  looks.advance(100);
+  assertEquals([socket.readyState, socket.bufferedAmount], [WebSocket.CLOSING, 0]);
+  socket.send("the connection of this is gone");
+  await gone.promise;
+  conn.close();
+});
+
+Deno.test("a silent client is pinged, then closed, though its frames are counted", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using server = serveSockets((socket) => {
+    socket.onclose = () => closed.resolve();
+  }, { idleTimeout: 1 });
+  const conn = await server.connect();
+  const tooLate = setTimeout(() => conn.close(), 20_000);
   const told = (await new Response(conn.readable).bytes()).slice(-40);
   clearTimeout(tooLate);
   const [ping, close] = [0x89, 0x88];
   assertEquals([told.includes(ping), told.includes(close)], [true, true]);
   await closed.promise;
-  await server.shutdown();
 });
