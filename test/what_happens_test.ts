@@ -113,6 +113,10 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
       "deliver/payload_test.ts",
       "a payload of ${bytes} bytes that was altered in the store does not",
     ],
+    [
+      "deliver/payload_test.ts",
+      "an export whose ${what} was altered in the store goes nowhere",
+    ],
     ["store_outage_test.ts", "a payload that cannot be read keeps its own lane only"],
     ["store_trouble_test.ts", "of a store that is damaged no ledger is shown"],
   ],

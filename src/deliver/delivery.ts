@@ -49,12 +49,17 @@ export interface WorkerContext {
   pause(ms: number): Promise<void>;
   /** Whether no more exports may be claimed. */
   isStopping(): boolean;
-  /** Whether other lanes need the hand, or a place at this host. */
-  isWanted(host: string): boolean;
+  /** Whether lanes other than this one need the hand, or a place at this host. */
+  isWanted(host: string, lane: string): boolean;
   /** Learns from an attempt's outcome about its host. */
   learn(host: string, lane: string, outcome: Outcome): void;
   /** Has the lane looked at again after `ms`; does nothing if that is 0 or less. */
   lookAgain(lane: string, ms: number): void;
+}
+
+/** What a claim depends on, at this moment. */
+export function turnFacts({ clock, claimant, policy }: DeliveryParts): TurnFacts {
+  return { ...policy, now: clock.now(), claimant };
 }
 
 /** A claimed export and its payload. */
@@ -79,7 +84,7 @@ async function attempt(
   parts: DeliveryParts,
   context: WorkerContext,
 ): Promise<Work | undefined> {
-  const { clock, random, log, policy, claimant } = parts;
+  const { random, log, policy } = parts;
   const { record } = claimed;
   const { host } = hostAndPathOf(record.uri);
   const following = lookBehind(claimed, parts);
@@ -90,13 +95,14 @@ async function attempt(
   if (attempted.kind === "stopped") return undefined;
   const { outcome, answer } = attempted;
   context.learn(host, record.lane, outcome);
-  const now = clock.now();
+  const facts = turnFacts(parts);
+  const { now } = facts;
   const settlement = settleExport(record, outcome, policy, { now, chance: random() });
-  const goesOn = settlement.record.state === "finished" && !context.isWanted(host);
+  const goesOn = settlement.record.state === "finished" && !context.isWanted(host, record.lane);
   const behind = goesOn ? await following : undefined;
   // A stop may have come meanwhile.
   const next = context.isStopping() ? undefined : behind;
-  const end = { settlement, answer, next, facts: { now, claimant, ...policy } };
+  const end = { settlement, answer, next, facts };
   const { isSettled, work } = await settleAndFollow(claimed, end, parts, context);
   log({
     event: "delivery.attempted",
@@ -119,11 +125,10 @@ export async function giveUp(
   parts: DeliveryParts,
   context: WorkerContext,
 ): Promise<Work | undefined> {
-  const { clock, claimant, policy } = parts;
   // Even if others need the hand: only this commit passes the lapses on to the one behind.
   const next = await lookBehind(held, parts);
   if (context.isStopping()) return undefined;
-  const facts = { now: clock.now(), claimant, ...policy, lapsesBefore: lapses };
+  const facts = { ...turnFacts(parts), lapsesBefore: lapses };
   const end = { settlement: change, answer: NO_ANSWER, next, facts };
   const { isSettled, work } = await settleAndFollow(held, end, parts, context);
   if (isSettled) logLapse(held.record, "finished", parts);

@@ -33,14 +33,17 @@ export class StoreRest {
     const isTold = this.#failures++ % STORE_RETRIES_PER_LINE === 0;
     if (isTold) this.#log({ event: "store.failed", error: cause });
     this.#timers.after(STORE_RETRY_MS, () => {
-      if (this.#rest === rest) this.#rest = undefined;
+      if (this.#rest !== rest) return;
+      this.#rest = undefined;
       this.#onOver();
     });
   }
 
   /** The store has accepted a write. */
   end(): void {
-    this.#rest = undefined;
     this.#failures = 0;
+    if (!this.rests) return;
+    this.#rest = undefined;
+    this.#onOver();
   }
 }

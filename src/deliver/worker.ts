@@ -4,7 +4,7 @@
  * An export that comes to an idle lane is claimed as it is accepted, so that no wake-up is needed.
  */
 import { claimExport, turnOf } from "../exports/claim.ts";
-import type { Outcome, Pending } from "../exports/record.ts";
+import type { Delivering, Outcome, Pending } from "../exports/record.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
 import {
   type Acceptance,
@@ -15,7 +15,14 @@ import {
 } from "../ledger/ledger.ts";
 import { framesOf } from "../log.ts";
 import { LOOKS_MAX, STORE_RETRY_MS } from "../limits.ts";
-import { deliver, type DeliveryParts, giveUp, logLapse, type WorkerContext } from "./delivery.ts";
+import {
+  deliver,
+  type DeliveryParts,
+  giveUp,
+  logLapse,
+  turnFacts,
+  type WorkerContext,
+} from "./delivery.ts";
 import { payloadOf } from "./payload.ts";
 import { HostHealth } from "./host_health.ts";
 import { HostPlaces } from "./host_places.ts";
@@ -47,7 +54,7 @@ export class Worker {
     signal: this.#abort.signal,
     pause: (ms) => new Promise((resolve) => this.#timers.after(ms, resolve)),
     isStopping: () => this.#stopped,
-    isWanted: (host) => this.#isWanted(host),
+    isWanted: (host, lane) => this.#isWanted(host, lane),
     learn: (host, lane, outcome) => this.#learn(host, lane, outcome),
     lookAgain: (lane, ms) => this.#resting.lookAgain(lane, ms),
   };
@@ -90,36 +97,35 @@ export class Worker {
 
   /** Opens an export in the ledger; it is delivered at once, or when its lane is woken. */
   readonly accept: Ledger["accept"] = (change, payload, options) => {
-    const { ledger, clock, claimant, policy } = this.#parts;
     const { record } = change;
-    if (!this.#takeHandFor(record)) return this.#acceptOnly(change, payload, options);
-    const { promise, resolve } = Promise.withResolvers<Acceptance>();
-    void this.#run(record.lane, async () => {
-      const claim = claimExport(record, { now: clock.now(), claimant, ...policy });
-      resolve(ledger.accept(change, payload, { ...options, claim }));
-      const acceptance = await promise.catch(() => undefined);
-      if (acceptance?.kind === "accepted") this.#store.end();
-      if (acceptance?.kind !== "accepted" || acceptance.claimed === undefined) {
-        // A store that reports a failure may still have committed the claim.
-        return this.wake([record.lane]);
-      }
-      const work = { claimed: acceptance.claimed, payload };
-      await deliver(work, this.#parts, this.#context);
-    });
-    return promise;
+    const { lane } = record;
+    const hasHand = this.#takeHandFor(record);
+    const claim = hasHand ? claimExport(record, turnFacts(this.#parts)) : undefined;
+    const accepting = this.#parts.ledger.accept(change, payload, { ...options, claim });
+    const claiming = this.#claimedBy(accepting, lane);
+    if (hasHand) {
+      void this.#run(lane, async () => {
+        const claimed = await claiming;
+        if (claimed) await deliver({ claimed, payload }, this.#parts, this.#context);
+      });
+    }
+    return accepting;
   };
 
-  /** An export that the store reports as not accepted may still exist: its lane is looked at. */
-  async #acceptOnly(
-    ...[change, payload, options]: Parameters<Ledger["accept"]>
-  ): Promise<Acceptance> {
-    let acceptance: Acceptance | undefined;
-    try {
-      return acceptance = await this.#parts.ledger.accept(change, payload, options);
-    } finally {
-      if (acceptance?.kind === "accepted") this.#store.end();
-      else this.wake([change.record.lane]);
-    }
+  /**
+   * What an acceptance claimed. If nothing, the lane is looked at: an export that the store reports
+   * as not accepted may exist all the same, even claimed.
+   */
+  async #claimedBy(
+    accepting: Promise<Acceptance>,
+    lane: string,
+  ): Promise<Held<Delivering> | undefined> {
+    const acceptance = await accepting.catch(() => undefined);
+    const isAccepted = acceptance?.kind === "accepted";
+    if (isAccepted) this.#store.end();
+    if (isAccepted && acceptance.claimed !== undefined) return acceptance.claimed;
+    this.wake([lane]);
+    return undefined;
   }
 
   /** Resolves when no lane is being worked or waits for a hand. */
@@ -163,23 +169,18 @@ export class Worker {
     try {
       await work();
     } catch (error) {
-      if (error instanceof StoreFailed) this.#waitForStore(lane, error);
-      else {
+      // By a time of its own: if it alone cannot be read, the store's rest may end at any moment.
+      this.#resting.lookAgain(lane, STORE_RETRY_MS);
+      if (!(error instanceof StoreFailed)) {
         this.#parts.log({ event: "lane.failed", lane, error, frames: framesOf(error) });
-        this.#resting.lookAgain(lane, STORE_RETRY_MS);
-      }
+      } else if (!this.#stopped) this.#store.begin(error);
     }
     this.#active.delete(lane);
+    // Woken while it was worked: not before those that have waited meanwhile.
+    if (this.#woken.delete(lane)) this.#woken.add(lane);
     const next = this.#hosts.free(lane);
     if (next !== undefined) this.wake([next]);
     this.#begin();
-  }
-
-  #waitForStore(lane: string, error: StoreFailed): void {
-    if (this.#stopped) return;
-    // By a time of its own: if it alone cannot be read, the rest may end at any moment.
-    this.#resting.lookAgain(lane, STORE_RETRY_MS);
-    this.#store.begin(error);
   }
 
   /**
@@ -195,11 +196,11 @@ export class Worker {
 
   /** Delivers the head of the lane, if it is due. Settling it wakes the export behind it. */
   async #work(lane: string): Promise<void> {
-    const { ledger, clock, claimant, policy } = this.#parts;
+    const { ledger } = this.#parts;
     const held = await this.#look(lane);
     if (held === undefined || this.#stopped) return;
     const { record, lease } = held;
-    const facts = { now: clock.now(), claimant, ...policy };
+    const facts = turnFacts(this.#parts);
     const turn = turnOf(record, lease, facts);
     if (turn.kind === "over") return;
     if (turn.kind === "wait") return this.#resting.lookAgain(lane, turn.until - facts.now);
@@ -238,9 +239,10 @@ export class Worker {
   }
 
   /** Whether another lane waits for a hand or a place at this host, or only probes may go there. */
-  #isWanted(host: string): boolean {
-    const isFull = this.#active.size >= this.#parts.policy.parallel && this.#woken.size > 0;
-    return this.#stopped || isFull || this.#hosts.isWanted(host) ||
+  #isWanted(host: string, lane: string): boolean {
+    const isFull = this.#active.size >= this.#parts.policy.parallel;
+    const othersWait = this.#woken.size > (this.#woken.has(lane) ? 1 : 0);
+    return this.#stopped || isFull && othersWait || this.#hosts.isWanted(host) ||
       this.#health.isUnreachable(host);
   }
 }

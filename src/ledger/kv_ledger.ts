@@ -114,11 +114,12 @@ export class KvLedger implements Ledger {
   }
 
   async payload(held: Held): Promise<Uint8Array> {
-    const { record: { id, payload }, stored } = held;
+    const { record, stored } = held;
     const kept = this.#nextInLane.payload(held);
     if (kept !== undefined) return kept;
-    const read = await readContent(this.#kv, stored, payload.bytes, (n) => keys.payload(id, n));
-    assertUnaltered(read, payload.sha256);
+    const { id, payload: { bytes } } = record;
+    const read = await readContent(this.#kv, stored, bytes, (n) => keys.payload(id, n));
+    assertUnaltered(read, record);
     return read;
   }
 

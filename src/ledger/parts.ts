@@ -3,6 +3,7 @@
  * has room for, the rest in parts. Pure except for reading them.
  */
 import { hash } from "node:crypto";
+import { laneOf } from "../exports/export.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { PART_BYTES, PARTS_IN_COMMIT } from "../limits.ts";
 import { Damaged } from "./ledger.ts";
@@ -49,17 +50,20 @@ export async function readContent(
 ): Promise<Uint8Array> {
   if (parts === 0 && first.byteLength === bytes) return first;
   const content = new Uint8Array(bytes);
-  content.set(first);
+  let offset = 0;
+  const append = (value: Uint8Array) => {
+    if (offset + value.byteLength <= bytes) content.set(value, offset);
+    offset += value.byteLength;
+  };
+  append(first);
   const all = Array.from({ length: parts }, (_, n) => keyOf(n));
-  let offset = first.byteLength;
   for (let read = 0; read < all.length; read += KEYS_PER_READ) {
     const entries = await kv.getMany<Uint8Array[]>(all.slice(read, read + KEYS_PER_READ));
     for (const { key, value } of entries) {
       if (!(value instanceof Uint8Array)) {
         throw new Damaged(`Cannot read ${key.join("/")}: missing`);
       }
-      content.set(value, offset);
-      offset += value.byteLength;
+      append(value);
     }
   }
   if (offset !== bytes) throw new Damaged(`Cannot read parts: ${offset} bytes instead of ${bytes}`);
@@ -67,10 +71,13 @@ export async function readContent(
 }
 
 /**
- * Nothing may leave that was not accepted, and the ledger shows the digest of what was.
+ * Nothing may leave that was not accepted, nor go anywhere else: the record has the digest of its
+ * payload, and its lane is one of its owner and its destination.
  *
- * @throws {Damaged} if `content` does not have the digest `sha256`, hexadecimal
+ * @throws {Damaged} if the payload or the record is not what was accepted
  */
-export function assertUnaltered(content: Uint8Array, sha256: string): void {
-  if (hash("sha256", content) !== sha256) throw new Damaged("Cannot read it: it has been altered");
+export function assertUnaltered(payload: Uint8Array, record: ExportRecord): void {
+  const isPayload = hash("sha256", payload) === record.payload.sha256;
+  if (isPayload && laneOf(record.owner, record.uri) === record.lane) return;
+  throw new Damaged("Cannot read it: it has been altered");
 }

@@ -9,23 +9,37 @@ const dataOf = (sent: readonly OutboundRequest[]) =>
   sent.map(({ body }) => new TextDecoder().decode(body));
 const REFUSED: SendResult = { kind: "failed", code: "connection_refused" };
 
-Deno.test("a lane is delivered to its end by one hand, in order, without being woken", async () => {
-  const arrivals = Array.from({ length: 3 }, () => Promise.withResolvers<SendResult>());
-  await using service = await openTestService({
-    destination: () => arrivals[service.sent.length - 1]?.promise ?? answered(),
+for (const hands of [8, 1]) {
+  Deno.test(`a lane is delivered to its end by one hand of ${hands}, in order, though it is woken again`, async () => {
+    const arrivals = Array.from({ length: 4 }, () => Promise.withResolvers<SendResult>());
+    const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+    await using service = await openTestService({
+      parallel: hands,
+      destination: () => {
+        if (service.sent.length === 2) reach();
+        return arrivals[service.sent.length - 1]?.promise ?? answered();
+      },
+    });
+    for (const data of ["[1]", "[2]", "[3]"]) await service.submit(data);
+    const { ledger } = service;
+    const head = ledger.head.bind(ledger);
+    const sentAtLooks: number[] = [];
+    ledger.head = (lane) => (sentAtLooks.push(service.sent.length), head(lane));
+    arrivals[0]?.resolve(answered());
+    await reached;
+    await service.submit("[4]");
+    for (const { resolve } of arrivals) resolve(answered());
+    await service.worker.idle();
+    assertEquals(dataOf(service.sent), ["[1]", "[2]", "[3]", "[4]"]);
+    assertEquals(
+      sentAtLooks.includes(2),
+      false,
+      "the third one was known when the second was sent",
+    );
+    const kinds = (await service.entries()).map(({ kind }) => kind);
+    assertEquals(kinds.filter((kind) => kind === "attempt.ended").length, 4);
   });
-  for (const data of ["[1]", "[2]", "[3]"]) await service.submit(data);
-  const { ledger } = service;
-  const head = ledger.head.bind(ledger);
-  const sentAtLooks: number[] = [];
-  ledger.head = (lane) => (sentAtLooks.push(service.sent.length), head(lane));
-  for (const { resolve } of arrivals) resolve(answered());
-  await service.worker.idle();
-  assertEquals(dataOf(service.sent), ["[1]", "[2]", "[3]"]);
-  assertEquals(sentAtLooks.includes(2), false, "the third one was known when the second was sent");
-  const kinds = (await service.entries()).map(({ kind }) => kind);
-  assertEquals(kinds.filter((kind) => kind === "attempt.ended").length, 3);
-});
+}
 
 Deno.test("what stands behind an export that is tried again waits until that has an end", async () => {
   const arrival = Promise.withResolvers<SendResult>();

@@ -1,4 +1,4 @@
-/** Payloads that are not in the store any more as they were accepted: they do not leave. */
+/** Exports that are not in the store any more as they were accepted: nothing of them leaves. */
 import { assertEquals } from "@std/assert";
 import { departuresIn } from "../../src/exports/departures.ts";
 import type { LedgerEntry } from "../../src/exports/ledger_entry.ts";
@@ -14,10 +14,23 @@ async function alter({ kv }: TestService, from: string, to: string): Promise<voi
   }
 }
 
+/** Has the record of the only export say something else; bytes as text, one character each. */
+async function alterRecord({ kv }: TestService, from: string, to: string): Promise<void> {
+  for await (const { key, value } of kv.list<Uint8Array>({ prefix: ["export"] })) {
+    const text = Array.from(value, (byte) => String.fromCharCode(byte)).join("");
+    const altered = text.replaceAll(from, to);
+    if (altered === text) continue;
+    await kv.set(key, Uint8Array.from(altered, (character) => character.charCodeAt(0)));
+  }
+}
+
 const DAMAGED = "https://damaged.example/";
 
 /** A service with one export, altered in the store since its first attempt failed. */
-async function withAltered(bytes: number) {
+async function withAltered(
+  bytes: number,
+  damage = (service: TestService) => alter(service, "A", "B"),
+) {
   let isUp = false;
   const service = await openTestService({
     destination: ({ body }) =>
@@ -25,7 +38,7 @@ async function withAltered(bytes: number) {
   });
   const { id } = await service.submit(`["${"A".repeat(bytes)}"]`, { uri: DAMAGED });
   await service.worker.idle();
-  await alter(service, "A", "B");
+  await damage(service);
   isUp = true;
   const token = service.token({ path: "/export", destination: DAMAGED });
   const poll = () => service.poll(id, { uri: DAMAGED, token });
@@ -51,6 +64,27 @@ for (const bytes of [10, 3_000, 300_000]) {
     await alter(service, "B", "A");
     await pass(1);
     assertEquals((await poll()).ext_response, { status: "200 OK", body: `${bytes + 4}` });
+  });
+}
+
+const ALTERED = [
+  ["destination", "damaged.example", "damaged.exalple"],
+  ["size", '"bytes":14', '"bytes":13'],
+] as const;
+
+for (const [what, from, to] of ALTERED) {
+  Deno.test(`an export whose ${what} was altered in the store goes nowhere, until it is restored`, async () => {
+    const { service, poll, pass } = await withAltered(10, (store) => alterRecord(store, from, to));
+    await using _ = service;
+    await pass(2);
+    assertEquals(service.sent.length, 1);
+    assertEquals(service.log.filter(({ event }) => event === "store.failed").length, 2);
+    const codes = service.log.filter(({ event }) => event === "delivery.attempted")
+      .map(({ code }) => code);
+    assertEquals(codes, ["connection_refused", "data_damaged", "data_damaged"]);
+    await alterRecord(service, to, from);
+    await pass(1);
+    assertEquals((await poll()).ext_response, { status: "200 OK", body: "14" });
   });
 }
 

@@ -28,10 +28,12 @@ Deno.test("all that fails while lanes are left alone is one failure, and over af
 });
 
 Deno.test("lanes are taken up as soon as the store works", () => {
-  const { rest: store } = rest();
+  const { rest: store, seen } = rest();
   store.begin(FAILED);
   store.end();
-  assertEquals(store.rests, false);
+  assertEquals([store.rests, seen.over], [false, 1]);
+  store.end();
+  assertEquals(seen.over, 1, "nothing was left alone");
 });
 
 Deno.test("a rest that was cut short does not end the next one", () => {
