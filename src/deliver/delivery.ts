@@ -13,12 +13,12 @@ import {
   wakeUpAt,
 } from "../exports/export.ts";
 import { hostAndPathOf } from "../exports/ledger_entry.ts";
-import type { Claimant, Delivering, ExportRecord, Facts, Outcome } from "../exports/record.ts";
+import type { Claimant, Delivering, Facts, Finished, Outcome, Pending } from "../exports/record.ts";
 import {
-  type Changed,
   type Follower,
   type Held,
   type Ledger,
+  type Settled,
   StoreFailed,
 } from "../ledger/ledger.ts";
 import { STORE_RETRIES_PER_LINE, STORE_RETRY_MS } from "../limits.ts";
@@ -153,10 +153,10 @@ export function logLapse(
 }
 
 /** Commits `settlement`, and claims `next` in the same commit if its turn has come. */
-async function settleAndFollow<R extends ExportRecord>(
+async function settleAndFollow(
   claimed: Held,
   { settlement, answer, next, facts }: {
-    readonly settlement: Change<R>;
+    readonly settlement: Change<Pending | Finished>;
     readonly answer: Uint8Array;
     readonly next: Behind | undefined;
     readonly facts: TurnFacts;
@@ -170,12 +170,12 @@ async function settleAndFollow<R extends ExportRecord>(
   // A store that reports a failure may still have committed, including the claim of the one behind.
   const lookMs = settled === undefined ? STORE_RETRY_MS : wakeUpAt(settlement) - facts.now;
   context.lookAgain(claimed.record.lane, lookMs);
-  const work = next && settled?.follower && { claimed: settled.follower, payload: next.payload };
+  const work = next && settled?.claimed && { claimed: settled.claimed, payload: next.payload };
   return { isSettled: settled !== undefined, work };
 }
 
-interface Settlement<R extends ExportRecord> {
-  readonly settlement: Change<R>;
+interface Settlement {
+  readonly settlement: Change<Pending | Finished>;
   readonly answer: Uint8Array;
   readonly follower: Follower | undefined;
 }
@@ -187,23 +187,23 @@ interface Settlement<R extends ExportRecord> {
  *
  * @throws {StoreFailed} once running attempts must end
  */
-async function settle<R extends ExportRecord>(
+async function settle(
   claimed: Held,
-  { settlement, answer, follower }: Settlement<R>,
+  { settlement, answer, follower }: Settlement,
   { ledger, log, clock, policy }: DeliveryParts,
   context: WorkerContext,
-): Promise<Changed<R> | undefined> {
+): Promise<Settled | undefined> {
   const { id } = claimed.record;
   if (follower !== undefined) {
     const kept = keptFrom(settlement, { ...policy, now: clock.now() });
-    const both = await ledger.change(claimed, kept, { answer, follower })
+    const both = await ledger.settle(claimed, kept, { answer, follower })
       .catch((error) => log({ event: "store.failed", id, error }));
     if (both) return both;
   }
   for (let tries = 0;; tries++) {
     try {
       const kept = keptFrom(settlement, { ...policy, now: clock.now() });
-      return await ledger.change(claimed, kept, { answer });
+      return await ledger.settle(claimed, kept, { answer });
     } catch (error) {
       if (context.signal.aborted) throw new StoreFailed(error);
       if (tries % STORE_RETRIES_PER_LINE === 0) log({ event: "store.failed", id, error });

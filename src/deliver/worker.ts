@@ -215,7 +215,7 @@ export class Worker {
     if (heldBackMs > 0) return this.#resting.lookAgain(lane, heldBackMs);
     const payload = await payloadOf(held, this.#parts, this.#context);
     if (payload === undefined || this.#stopped) return;
-    const claimed = await fromStore(ledger.change(held, turn.change));
+    const claimed = await fromStore(ledger.claim(held, turn.change));
     this.#store.end();
     if (claimed === undefined) return this.#resting.lookAgain(lane, STORE_RETRY_MS);
     if (record.state === "delivering") logLapse(record, "delivering", this.#parts);

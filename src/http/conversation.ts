@@ -207,7 +207,7 @@ export class Conversation implements SocketHandler {
     const { signal } = this.#leaving;
     const state = wireState(record);
     const begun = clock.now();
-    const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
+    const enough = (now: ExportRecord) => isPast(now, state);
     const later = await waiters.until(record.id, enough, { timeoutMs: SOCKET_WATCH_MS, signal });
     if (later !== undefined || signal.aborted) return later;
     // Not woken in time, or the watch has failed: the record has the truth.

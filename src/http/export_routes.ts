@@ -37,7 +37,7 @@ import {
 } from "./request.ts";
 
 export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "headBounds" | "rate"> {
-  readonly waiters: Waiters<ExportRecord | undefined>;
+  readonly waiters: Waiters<ExportRecord>;
   readonly throttledLog: Log;
 }
 
@@ -68,7 +68,7 @@ async function answer(
   const leave = parts.polls.take(owner);
   if (leave === undefined) return respondProblem(no("too_many_polls"), owner, parts);
   const state = wireState(reply.record);
-  const enough = (now: ExportRecord | undefined) => now !== undefined && isPast(now, state);
+  const enough = (now: ExportRecord) => isPast(now, state);
   try {
     const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
     // Not woken in time, or released: the answer is whatever the record says now.

@@ -8,9 +8,8 @@ import { PARTS_IN_COMMIT } from "../limits.ts";
 import type { Batch } from "./batch.ts";
 import { keys } from "./keys.ts";
 import { setsOf } from "./layout.ts";
-import type { Layout } from "./ledger.ts";
 import { stage } from "./staging.ts";
-import { encodeLease } from "./stored.ts";
+import { encodeLease, type Layout } from "./stored.ts";
 
 /**
  * The commit that accepts `change`, and claims it with `claim` if given. A claim makes the commit
@@ -46,17 +45,6 @@ export function acceptanceOf(
     wakeUps: [{ lane, at: wakeUpAt(claim ?? change) }],
     order: layout.order,
   };
-}
-
-/** An acceptance ready to commit; planned as late as that, since others come to the lane too. */
-export interface Planned {
-  /** The accepting commit, with what the payload and the client's key add. */
-  readonly batch: Batch;
-  readonly layout: Layout;
-  /** Present only if nothing is before it in its lane. */
-  readonly claim: Change<Delivering> | undefined;
-  /** The place before it in its lane, if that is known. */
-  readonly before: number | undefined;
 }
 
 /** What the accepting commit does with a payload's parts; a large payload is staged first. */

@@ -5,19 +5,20 @@
 import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
 import type { Delivering, Pending } from "../exports/record.ts";
-import { acceptanceOf, payloadBatch, type Planned } from "./acceptance.ts";
+import { acceptanceOf, payloadBatch } from "./acceptance.ts";
 import type { Batch } from "./batch.ts";
 import type { GroupCommit } from "./group_commit.ts";
 import { keyUse } from "./idempotency.ts";
 import { InTurn } from "./in_turn.ts";
 import { keys } from "./keys.ts";
 import { heldAfter } from "./layout.ts";
-import type { Acceptance, AcceptOptions, Layout } from "./ledger.ts";
+import type { Acceptance, AcceptOptions } from "./ledger.ts";
 import { readStored } from "./look_up.ts";
 import type { OpenExports } from "./open_exports.ts";
 import { PARTS_IN_COMMIT } from "../limits.ts";
 import { bytesOfAcceptance, bytesOfEntries, type StorageQuota } from "./storage_quota.ts";
 import { cut } from "./parts.ts";
+import type { Layout } from "./stored.ts";
 import { abandon } from "./staging.ts";
 import type { NextInLane } from "./next_in_lane.ts";
 import type { Recent } from "./recent.ts";
@@ -32,6 +33,17 @@ export interface AcceptorParts {
   readonly nextInLane: NextInLane;
   /** A place later than any handed out before. */
   readonly nextOrder: () => number;
+}
+
+/** An acceptance ready to commit; planned as late as that, since others come to the lane too. */
+interface Planned {
+  /** The accepting commit, with what the payload and the client's key add. */
+  readonly batch: Batch;
+  readonly layout: Layout;
+  /** Present only if nothing is before it in its lane. */
+  readonly claim: Change<Delivering> | undefined;
+  /** The place before it in its lane, if that is known. */
+  readonly before: number | undefined;
 }
 
 export class Acceptor {

@@ -42,7 +42,7 @@ const PAGE_KEY_BYTES = keyBytes(keys.page("x".repeat(36), 0));
 /** Bytes of a small object as a value: an id, a digest and a time. */
 const OBJECT_BYTES = 512;
 /** Room for the chain's head, and for wake-ups in a commit of many lanes. */
-export const SHARED: Size = { checks: 1, mutations: 16, bytes: 16_384, keyBytes: 2_048 };
+export const RESERVED: Size = { checks: 1, mutations: 16, bytes: 16_384, keyBytes: 2_048 };
 
 export function sizeOf(batch: Batch): Size {
   const { checks = [], sets = [], deletes = [], entries = [], wakeUps = [] } = batch;

@@ -12,23 +12,27 @@ import { keys } from "./keys.ts";
 export const FORMAT = 5;
 
 /**
- * Checks that the store can be read.
+ * Checks that the store can be read; returns its format as stored.
  *
  * @throws if a newer version wrote it
  */
-export async function requireFormat(kv: Deno.Kv): Promise<void> {
-  const { value } = await kv.get<number>(keys.format());
-  if (value === null || value <= FORMAT) return;
+export async function requireFormat(kv: Deno.Kv): Promise<Deno.KvEntryMaybe<number>> {
+  const entry = await kv.get<number>(keys.format());
+  const { value } = entry;
+  if (value === null || value <= FORMAT) return entry;
   throw new Error(
     `Cannot open the store: it has format ${value}, and this version knows ${FORMAT}; ` +
       `start the version that wrote it, or a later one`,
   );
 }
 
-/** Records the format if there is none or an older one; a later start may find the disk full. */
+/**
+ * Records the format if there is none or an older one; a later start may find the disk full.
+ *
+ * @throws if a newer version wrote the store
+ */
 export async function noteFormat(kv: Deno.Kv): Promise<void> {
-  const key = keys.format();
-  const { value, versionstamp } = await kv.get(key);
+  const { key, value, versionstamp } = await requireFormat(kv);
   if (value === FORMAT) return;
   await kv.atomic().check({ key, versionstamp }).set(key, FORMAT).commit();
 }

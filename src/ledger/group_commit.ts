@@ -5,7 +5,7 @@
  */
 import type { Bell } from "./bell.ts";
 import { type ChainHead, emptyChain, link } from "./chain.ts";
-import { add, type Batch, exceeds, SHARED, type Size, sizeOf } from "./batch.ts";
+import { add, type Batch, exceeds, RESERVED, type Size, sizeOf } from "./batch.ts";
 import { keys } from "./keys.ts";
 import { pagesOf } from "./pages.ts";
 
@@ -183,7 +183,7 @@ function addTo(commit: Deno.AtomicOperation, { checks = [], sets = [], deletes =
 function takeFitting(queue: readonly Waiting[]): Waiting[] {
   const taken: Waiting[] = [];
   const checked = new Set<string>();
-  let sum = SHARED;
+  let sum = RESERVED;
   for (const waiting of queue) {
     sum = add(sum, waiting.size);
     const checks = (waiting.batch.checks ?? []).map(({ key }) => JSON.stringify(key));

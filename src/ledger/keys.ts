@@ -13,9 +13,9 @@ export const keys = {
   /** Part `n` of the answer to that attempt, likewise. */
   answer: (id: string, attempt: number, n: number): Deno.KvKey => ["answer", id, attempt, n],
   /** The key holds the export's place in the lane; the value its owner and size. */
-  lane: (lane: string, order: number, id: string): Deno.KvKey => ["lane", lane, order, id],
-  /** Prefix of a lane, or of all lanes. */
-  lanes: (...lane: string[]): Deno.KvKey => ["lane", ...lane],
+  place: (lane: string, order: number, id: string): Deno.KvKey => ["lane", lane, order, id],
+  /** Prefix of the places in a lane, or of all places. */
+  places: (...lane: string[]): Deno.KvKey => ["lane", ...lane],
   /** Lease of the lane's head, which it names. */
   lease: (lane: string): Deno.KvKey => ["lease", lane],
   leases: (): Deno.KvKey => ["lease"],

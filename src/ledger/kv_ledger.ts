@@ -4,14 +4,13 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Change } from "../exports/export.ts";
-import type { ExportRecord, Finished, Pending } from "../exports/record.ts";
+import type { Delivering, ExportRecord, Finished, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { Batch } from "./batch.ts";
 import type { Bell } from "./bell.ts";
-import { changeOf, UNFINISHED } from "./changing.ts";
+import { changeOf, finishing } from "./changing.ts";
 import { expiries } from "./expiries.ts";
-import { finishing } from "./finish.ts";
 import type { Committed, GroupCommit } from "./group_commit.ts";
 import { keys } from "./keys.ts";
 import { behindOf, headOf, lanesOf } from "./lanes.ts";
@@ -19,21 +18,22 @@ import { heldAfter } from "./layout.ts";
 import type {
   Acceptance,
   AcceptOptions,
-  Changed,
-  ChangeOptions,
   Held,
   Ledger,
   MayRead,
   RecordListener,
+  Settled,
+  SettleOptions,
 } from "./ledger.ts";
-import { answerOf, findExport, isStored, watchStored } from "./look_up.ts";
-import type { OpenBounds, OpenExports } from "./open_exports.ts";
+import { answerOf, findExport, isStored } from "./look_up.ts";
+import type { OpenAmount, OpenExports } from "./open_exports.ts";
 import { assertUnaltered, readContent } from "./parts.ts";
 import { FRONT, NextInLane } from "./next_in_lane.ts";
 import { Recent } from "./recent.ts";
 import { assertStorage, type Storage } from "./storage.ts";
 import { bytesOfEntries, StorageQuota } from "./storage_quota.ts";
 import { sweepStaged } from "./staging.ts";
+import { watchStored } from "./watch_stored.ts";
 
 /** The parts of a ledger on KV. */
 export interface KvLedgerParts {
@@ -48,7 +48,7 @@ export interface KvLedgerParts {
   /** Set on every ledger entry, e.g. to show that loopback is open. */
   readonly marks: Readonly<Record<string, true>>;
   /** The most that one owner may have accepted and not finished. */
-  readonly openMax: OpenBounds;
+  readonly openMax: OpenAmount;
   /** Bytes that the exports of one owner may leave in the store in a day. */
   readonly storedBytesPerDay: number;
 }
@@ -83,20 +83,12 @@ export class KvLedger implements Ledger {
     this.#open = open;
     const quota = this.#quota = new StorageQuota(storedBytesPerDay);
     const [recent, nextInLane] = [this.#recent, this.#nextInLane];
-    this.#acceptor = new Acceptor({
-      kv,
-      commits,
-      clock,
-      open,
-      quota,
-      recent,
-      nextInLane,
-      nextOrder,
-    });
+    const shared = { kv, commits, clock, open, quota, recent, nextInLane };
+    this.#acceptor = new Acceptor({ ...shared, nextOrder });
   }
 
   /** What is accepted and not finished. */
-  openTotal(): OpenBounds {
+  openTotal(): OpenAmount {
     return this.#open.total();
   }
 
@@ -145,38 +137,41 @@ export class KvLedger implements Ledger {
     return this.#nextInLane.behind(lane, order) ?? await behindOf(this.#kv, held);
   }
 
-  async change<R extends ExportRecord>(
+  async claim(held: Held, change: Change<Delivering>): Promise<Held<Delivering> | undefined> {
+    assertStorage(await this.#storage(), "claim");
+    this.#nextInLane.forget(change.record.lane, FRONT);
+    const committed = await this.#commit(changeOf(held, change), [change.record.id]);
+    if (committed === undefined) return undefined;
+    this.#note(change);
+    return heldAfter(change, held.stored, committed);
+  }
+
+  async settle(
     held: Held,
-    change: Change<R>,
-    { answer: given = NO_ANSWER, follower }: ChangeOptions = {},
-  ): Promise<Changed<R> | undefined> {
+    change: Change<Pending | Finished>,
+    { answer = NO_ANSWER, follower }: SettleOptions = {},
+  ): Promise<Settled | undefined> {
     const { record } = change;
     const { id, lane } = record;
-    // The answer of an attempt that is retried is not kept.
-    const answer = record.state === "finished" ? given : NO_ANSWER;
-    const use = record.state === "delivering" || follower !== undefined ? "claim" : "settle";
-    assertStorage(await this.#storage(answer.byteLength), use);
     const { stored } = held;
+    const kept = record.state === "finished" ? answer : NO_ANSWER;
+    assertStorage(await this.#storage(kept.byteLength), follower ? "claim" : "settle");
     this.#nextInLane.forget(lane, FRONT);
     if (follower !== undefined) this.#nextInLane.forget(lane, stored.order);
     const finish = record.state === "finished"
       ? await finishing(this.#kv, record, { stored, answer, spreadMs: this.#spread() })
-      : UNFINISHED;
+      : undefined;
     // A later submission wakes the lane itself.
-    const isLast = record.state === "finished" && this.#open.isAlone(lane);
+    const isLast = finish !== undefined && this.#open.isAlone(lane);
     const batch = changeOf(held, change, { finish, follower, isLast });
     const ids = follower === undefined ? [id] : [id, follower.claim.record.id];
     const committed = await this.#commit(batch, ids);
     if (record.state === "finished") await this.#noteEnd(held, record, committed);
     if (committed === undefined) return undefined;
-    this.#countStored(record.owner, change.entries, answer);
-    this.#recent.note(record, answer);
-    const changed = heldAfter(change, stored, committed);
-    if (follower === undefined) return changed;
-    this.#countStored(record.owner, follower.claim.entries);
-    this.#recent.note(follower.claim.record);
-    const next = heldAfter(follower.claim, follower.held.stored, committed);
-    return { ...changed, follower: next };
+    this.#note(change, kept);
+    if (follower === undefined) return { claimed: undefined };
+    this.#note(follower.claim);
+    return { claimed: heldAfter(follower.claim, follower.held.stored, committed) };
   }
 
   /** Commits `batch`; unless that surely succeeded, forgets the cached states of these ids. */
@@ -187,6 +182,13 @@ export class KvLedger implements Ledger {
     } finally {
       if (committed === undefined) { for (const id of ids) this.#recent.lose(id); }
     }
+  }
+
+  /** A change is committed: counts what it has left in the store, and keeps its state for polls. */
+  #note({ record, entries }: Change, answer: Uint8Array = NO_ANSWER): void {
+    const bytes = bytesOfEntries(entries) + answer.byteLength;
+    this.#quota.add(record.owner, bytes, this.#clock.now());
+    this.#recent.note(record, answer);
   }
 
   /** A finished export is no longer open; a denied commit may have succeeded, now or earlier. */
@@ -200,15 +202,6 @@ export class KvLedger implements Ledger {
     if (this.#open.isEmpty(lane)) this.#nextInLane.leave(lane);
   }
 
-  /** Counts what a change has left in the store. */
-  #countStored(
-    owner: string,
-    entries: readonly LedgerEntry[],
-    answer: Uint8Array = NO_ANSWER,
-  ): void {
-    this.#quota.add(owner, bytesOfEntries(entries) + answer.byteLength, this.#clock.now());
-  }
-
   lanes(): AsyncIterable<string> {
     return lanesOf(this.#kv);
   }
@@ -216,7 +209,7 @@ export class KvLedger implements Ledger {
   watch(id: string, listener: RecordListener): () => void {
     const record = this.#recent.record(id);
     return record === undefined
-      ? this.#recent.leave(id, watchStored(this.#kv, id, listener))
+      ? this.#recent.watchedElsewhere(id, watchStored(this.#kv, id, listener))
       : this.#recent.watch(id, record, listener);
   }
 

@@ -17,7 +17,7 @@ export async function headOf(kv: Deno.Kv, lane: string): Promise<Held | undefine
   // Read before the places: the commit that releases a lease also adds the export's place.
   const { value, versionstamp } = await kv.get<Uint8Array>(keys.lease(lane));
   const lease = value === null ? undefined : decodeLease(value);
-  const id = lease?.id ?? await firstPart(kv, { prefix: keys.lanes(lane) }, 3);
+  const id = lease?.id ?? await firstPart(kv, { prefix: keys.places(lane) }, 3);
   return id === undefined ? undefined : await readHeld(kv, { id, lane, lease, versionstamp });
 }
 
@@ -26,7 +26,7 @@ export async function behindOf(
   kv: Deno.Kv,
   { record: { lane }, stored: { order } }: Held,
 ): Promise<Held | undefined> {
-  const prefix = keys.lanes(lane);
+  const prefix = keys.places(lane);
   const selector = { start: [...prefix, order + 1], end: [...prefix, true] };
   const id = await firstPart(kv, selector, 3);
   const none = { lease: undefined, versionstamp: null };
@@ -53,7 +53,7 @@ async function readHeld(
 export async function* lanesOf(kv: Deno.Kv): AsyncGenerator<string> {
   const leased = new Set(await Array.fromAsync(leasesOf(kv), ({ lane }) => lane));
   yield* leased;
-  const all = keys.lanes();
+  const all = keys.places();
   // Booleans sort after all strings and numbers: `true` is past every key with this prefix.
   const end = [...all, true];
   let lane = await firstPart(kv, { start: [...all, ""], end }, 1);

@@ -5,9 +5,9 @@
 import type { Change } from "../exports/export.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { keys } from "./keys.ts";
-import type { Held, Layout } from "./ledger.ts";
+import type { Held } from "./ledger.ts";
 import type { Cut } from "./parts.ts";
-import { encodeExport, encodePlace } from "./stored.ts";
+import { encodeExport, encodePlace, type Layout } from "./stored.ts";
 
 /** What replaces the payload of a finished export, and for how long it is kept. */
 export interface Kept {
@@ -36,7 +36,7 @@ export function setsOf(record: ExportRecord, before: Layout, kept?: Kept) {
   const isPlaced = after.hasPlace && !before.hasPlace;
   return [
     { key: keys.export(id), value, ...expiry },
-    ...isPlaced ? [{ key: keys.lane(lane, after.order, id), value: encodePlace(record) }] : [],
+    ...isPlaced ? [{ key: keys.place(lane, after.order, id), value: encodePlace(record) }] : [],
   ];
 }
 

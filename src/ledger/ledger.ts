@@ -5,6 +5,7 @@
 import type { Change } from "../exports/export.ts";
 import type { Delivering, ExportRecord, Finished, Lease, Pending } from "../exports/record.ts";
 import type { LedgerEntry } from "../exports/ledger_entry.ts";
+import type { Stored } from "./stored.ts";
 
 /** A lane's head as read: what may be changed, and the versions that prove it unchanged. */
 export interface Held<R extends ExportRecord = ExportRecord> {
@@ -14,40 +15,24 @@ export interface Held<R extends ExportRecord = ExportRecord> {
   readonly stored: Stored;
 }
 
-/** How an export is stored. */
-export interface Layout {
-  /** Place in the lane. */
-  readonly order: number;
-  /** Whether a key of the lane records that place; see `lanes.ts`. */
-  readonly hasPlace: boolean;
-  /** The first bytes of its payload, or of its answer once it is finished. */
-  readonly first: Uint8Array;
-  /** In how many parts the rest of it is stored. */
-  readonly parts: number;
-}
-
-/** A layout, and the versions at which it was read. */
-export interface Stored extends Layout {
-  readonly versions: { readonly record: string; readonly lease: string | null };
-}
-
 /** The export behind one that is being settled, and its claim. */
 export interface Follower {
   readonly held: Held;
   readonly claim: Change<Delivering>;
 }
 
-/** What a change adds to its commit. */
-export interface ChangeOptions {
-  /** The destination's answer. */
+/** What a settlement may include besides the export. */
+export interface SettleOptions {
+  /** The destination's answer; not kept unless the export is finished. */
   readonly answer?: Uint8Array;
-  /** Claimed in the same commit; only if the change finishes the export before it. */
+  /** Claimed in the same commit; only if the settlement finishes the export before it. */
   readonly follower?: Follower | undefined;
 }
 
-/** The changed export; with `follower` if that was claimed. */
-export interface Changed<R extends ExportRecord> extends Held<R> {
-  readonly follower?: Held<Delivering>;
+/** The result of a settlement. */
+export interface Settled {
+  /** The follower, if there was one. */
+  readonly claimed: Held<Delivering> | undefined;
 }
 
 /** A client's `Idempotency-Key`, bound to its owner and to the content it first came with. */
@@ -91,8 +76,8 @@ export interface OverQuota {
 
 /** Listens to one watched export. Must not throw: it may be called while a commit is completed. */
 export interface RecordListener {
-  /** Called with the current record; `undefined` while there is none. */
-  tell(record: ExportRecord | undefined): void;
+  /** Called with the current record, once there is one. */
+  tell(record: ExportRecord): void;
   /** No more calls follow: later states must be read. */
   end(): void;
 }
@@ -121,12 +106,14 @@ export interface Ledger {
   head(lane: string): Promise<Held | undefined>;
   /** The next export in the lane after the held one. */
   behind(held: Held): Promise<Held | undefined>;
-  /** Commits a change to the held export; returns `undefined` if it was changed meanwhile. */
-  change<R extends ExportRecord>(
+  /** Claims the held export for one attempt; returns `undefined` if it was changed meanwhile. */
+  claim(held: Held, change: Change<Delivering>): Promise<Held<Delivering> | undefined>;
+  /** Settles the held export's attempt; returns `undefined` if it was changed meanwhile. */
+  settle(
     held: Held,
-    change: Change<R>,
-    options?: ChangeOptions,
-  ): Promise<Changed<R> | undefined>;
+    change: Change<Pending | Finished>,
+    options?: SettleOptions,
+  ): Promise<Settled | undefined>;
   /** Every lane with unfinished exports. */
   lanes(): AsyncIterable<string>;
   /** Calls `listener` with the record now and at each change; the returned function stops that. */

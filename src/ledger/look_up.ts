@@ -5,7 +5,7 @@
  */
 import type { ExportRecord, Finished } from "../exports/record.ts";
 import { keys } from "./keys.ts";
-import type { MayRead, RecordListener } from "./ledger.ts";
+import type { MayRead } from "./ledger.ts";
 import { readContent } from "./parts.ts";
 import type { Recent } from "./recent.ts";
 import { decodeExport, encodeExport, type StoredExport } from "./stored.ts";
@@ -50,31 +50,6 @@ export async function isStored(kv: Deno.Kv, { id, attempts }: Finished): Promise
   const stored = await read(kv, keys.export(id));
   // Only finished exports are ever removed.
   return stored === undefined || stored.state === "finished" && stored.attempts === attempts;
-}
-
-/** Watches that export in the store, whoever changes it; the returned function stops that. */
-export function watchStored(kv: Deno.Kv, id: string, listener: RecordListener): () => void {
-  const reader = kv.watch<[Uint8Array]>([keys.export(id)]).getReader();
-  let isStopped = false;
-  const tellAll = async () => {
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || isStopped) break;
-        const [{ value: stored }] = value;
-        listener.tell(stored === null ? undefined : decodeExport(stored).record);
-      }
-    } catch {
-      // The store failed during the watch, or holds what this version cannot read.
-    }
-    if (!isStopped) listener.end();
-  };
-  void tellAll();
-  return () => {
-    isStopped = true;
-    // A watch that has already failed rejects its cancellation too.
-    reader.cancel().catch(() => {});
-  };
 }
 
 /** Writes the record read after a missing one, only once: a later start may find the disk full. */

@@ -11,8 +11,8 @@ import type { Full } from "./ledger.ts";
 import { readStored } from "./look_up.ts";
 import { decodePlace } from "./stored.ts";
 
-/** The most that one owner may have open. */
-export interface OpenBounds {
+/** What is open, or may be. */
+export interface OpenAmount {
   readonly exports: number;
   readonly bytes: number;
 }
@@ -24,11 +24,11 @@ export interface Counted {
   readonly payload: { readonly bytes: number };
 }
 
-const NOTHING: OpenBounds = { exports: 0, bytes: 0 };
+const NOTHING: OpenAmount = { exports: 0, bytes: 0 };
 
 export class OpenExports {
-  readonly #max: OpenBounds;
-  readonly #byOwner = new Map<string, OpenBounds>();
+  readonly #max: OpenAmount;
+  readonly #byOwner = new Map<string, OpenAmount>();
   readonly #byLane = new Counts();
   /** Lanes that may hold more than is counted, and since which event. */
   readonly #doubtful = new Map<string, number>();
@@ -36,12 +36,12 @@ export class OpenExports {
   readonly #accepting = new Counts();
   #events = 0;
 
-  constructor(max: OpenBounds) {
+  constructor(max: OpenAmount) {
     this.#max = max;
   }
 
   /** What all owners have open together. */
-  total(): OpenBounds {
+  total(): OpenAmount {
     let [exports, bytes] = [0, 0];
     for (const open of this.#byOwner.values()) {
       exports += open.exports;
@@ -50,7 +50,7 @@ export class OpenExports {
     return { exports, bytes };
   }
 
-  of(owner: string): OpenBounds {
+  of(owner: string): OpenAmount {
     return this.#byOwner.get(owner) ?? NOTHING;
   }
 
@@ -135,10 +135,10 @@ export class OpenExports {
 }
 
 /** Counts everything unfinished from the places; only exports without one are read. */
-export async function countOpen(kv: Deno.Kv, max: OpenBounds): Promise<OpenExports> {
+export async function countOpen(kv: Deno.Kv, max: OpenAmount): Promise<OpenExports> {
   const open = new OpenExports(max);
   for await (
-    const { key, value } of kv.list<Uint8Array>({ prefix: keys.lanes() }, { batchSize: 500 })
+    const { key, value } of kv.list<Uint8Array>({ prefix: keys.places() }, { batchSize: 500 })
   ) {
     // Places written by earlier versions have an empty value.
     const counted = value.byteLength > 0

@@ -73,8 +73,8 @@ export class Recent {
     };
   }
 
-  /** Leaves an export, unknown here, to a watch of the store; the returned function ends it. */
-  leave(id: string, stop: () => void): () => void {
+  /** An export, unknown here, is watched in the store; the returned function ends that. */
+  watchedElsewhere(id: string, stop: () => void): () => void {
     this.#elsewhere.add(id, 1);
     let isLeft = true;
     return () => {

@@ -4,10 +4,26 @@
  */
 import type { ExportRecord, Lease } from "../exports/record.ts";
 import { PART_BYTES } from "../limits.ts";
-import type { Layout } from "./ledger.ts";
 
 /** Version of the stored format; version 1 ends with its JSON. Newer ones are refused. */
 const SCHEMA = 2;
+
+/** How an export is stored. */
+export interface Layout {
+  /** Place in the lane. */
+  readonly order: number;
+  /** Whether a key of the lane records that place; see `lanes.ts`. */
+  readonly hasPlace: boolean;
+  /** The first bytes of its payload, or of its answer once it is finished. */
+  readonly first: Uint8Array;
+  /** In how many parts the rest of it is stored. */
+  readonly parts: number;
+}
+
+/** A layout, and the versions at which it was read. */
+export interface Stored extends Layout {
+  readonly versions: { readonly record: string; readonly lease: string | null };
+}
 
 /** An export as stored. */
 export interface StoredExport extends Layout {

@@ -79,7 +79,7 @@ export async function startService(
   const opened = await reading(() => openLedger(config, log));
   const { kv, bell, disk, ledger, instance, close } = opened;
   const worker = createWorker(config, { ledger, send: egress.send, instance, log });
-  const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
+  const waiters = new Waiters<ExportRecord>((...what) => ledger.watch(...what), clock);
   const refusals = new Refusals({ ledger, clock, log });
   const parts = { kv, clock, random, log };
   const keys = await reading(() => openRootKeys(source, parts, config.EXPORT_SECRET_GRACE));

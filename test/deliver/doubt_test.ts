@@ -29,11 +29,11 @@ Deno.test("who loses the race for a claim looks at the lane a second later", asy
   const { clock, ledger, worker, sent } = service;
   await service.submit();
   await worker.idle();
-  const { change } = ledger;
-  ledger.change = () => Promise.resolve(undefined);
+  const { claim } = ledger;
+  ledger.claim = () => Promise.resolve(undefined);
   clock.advance(5_000);
   await worker.idle();
-  ledger.change = change;
+  ledger.claim = claim;
   assertEquals(sent.length, 1);
   clock.advance(1_000);
   await worker.idle();

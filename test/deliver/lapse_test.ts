@@ -175,7 +175,7 @@ Deno.test("a give-up is told only where it held", async () => {
   for (const isOvertaken of [true, false]) {
     const world = await openRuled({ kv, clock, destination: hang });
     const { ledger, log, worker } = world.service;
-    if (isOvertaken) ledger.change = () => Promise.resolve(undefined);
+    if (isOvertaken) ledger.settle = () => Promise.resolve(undefined);
     await worker.wakeAll();
     await world.pass(100);
     const told = log.filter((line) => line.event === "delivery.lapsed" && line.id === id);

@@ -3,7 +3,7 @@ import type { ExportRecord } from "../../src/exports/record.ts";
 import type { RecordListener } from "../../src/ledger/ledger.ts";
 
 export class RecordsTold implements RecordListener {
-  readonly #told: (ExportRecord | undefined)[] = [];
+  readonly #told: ExportRecord[] = [];
   readonly #ended = Promise.withResolvers<void>();
   #wake = () => {};
   /** How often the end was told. */
@@ -14,7 +14,7 @@ export class RecordsTold implements RecordListener {
     return this.#ended.promise;
   }
 
-  tell(record: ExportRecord | undefined): void {
+  tell(record: ExportRecord): void {
     this.#told.push(record);
     this.#wake();
   }
@@ -26,16 +26,17 @@ export class RecordsTold implements RecordListener {
   }
 
   /** The states that were told and not taken yet; nothing more is waited for. */
-  states(): (string | undefined)[] {
-    return this.#told.splice(0).map((record) => record?.state);
+  states(): string[] {
+    return this.#told.splice(0).map(({ state }) => state);
   }
 
   /** The next record, once it is told. */
-  async next(): Promise<ExportRecord | undefined> {
-    while (this.#told.length === 0) {
+  async next(): Promise<ExportRecord> {
+    for (;;) {
+      const record = this.#told.shift();
+      if (record !== undefined) return record;
       if (this.ends > 0) throw new Error("The watch has ended");
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
-    return this.#told.shift();
   }
 }

@@ -109,7 +109,7 @@ export class TestService implements AsyncDisposable {
     readonly clock: FakeClock,
     readonly ledger: KvLedger,
     readonly worker: Worker,
-    readonly waiters: Waiters<ExportRecord | undefined>,
+    readonly waiters: Waiters<ExportRecord>,
     /** Requests that reached the destination, in order. */
     readonly sent: OutboundRequest[],
     readonly sockets: Sockets,
@@ -289,7 +289,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   });
   bell.onRing((lanes) => worker.wake(lanes));
   bell.listen();
-  const waiters = new Waiters<ExportRecord | undefined>((...what) => ledger.watch(...what), clock);
+  const waiters = new Waiters<ExportRecord>((...what) => ledger.watch(...what), clock);
   const rootKeys = (options.secrets ?? [SECRET]).map(deriveRootKey);
   const sockets = new Sockets(
     options.upgrade ?? webSockets(systemClock),

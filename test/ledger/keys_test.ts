@@ -82,8 +82,8 @@ const all: Record<keyof typeof keys, Deno.KvKey> = {
   export: keys.export(ID),
   payload: keys.payload(ID, 160),
   answer: keys.answer(ID, Number.MAX_SAFE_INTEGER, 160),
-  lane: keys.lane(LANE, Number.MAX_SAFE_INTEGER, ID),
-  lanes: keys.lanes(LANE),
+  place: keys.place(LANE, Number.MAX_SAFE_INTEGER, ID),
+  places: keys.places(LANE),
   lease: keys.lease(LANE),
   leases: keys.leases(),
   staged: keys.staged(ID),
@@ -100,7 +100,7 @@ const all: Record<keyof typeof keys, Deno.KvKey> = {
 
 Deno.test("no two kinds of keys can meet", () => {
   const prefixes: readonly (keyof typeof keys)[] = [
-    "lanes",
+    "places",
     "leases",
     "stagings",
     "chains",
@@ -113,8 +113,8 @@ Deno.test("no two kinds of keys can meet", () => {
 
 Deno.test("a prefix finds the keys that it is for", () => {
   const pairs: readonly (readonly [prefix: Deno.KvKey, key: Deno.KvKey])[] = [
-    [keys.lanes(), all.lane],
-    [keys.lanes(LANE), all.lane],
+    [keys.places(), all.place],
+    [keys.places(LANE), all.place],
     [keys.leases(), all.lease],
     [keys.stagings(), all.staged],
     [keys.chains(), all.chain],
@@ -126,11 +126,11 @@ Deno.test("a prefix finds the keys that it is for", () => {
 Deno.test("the places of a lane, the parts of a payload and the entries of a chain stay in order", async () => {
   await withMemoryKv(async (kv) => {
     for (const n of [10, 9, 1_000, 0, 2 ** 52]) {
-      await kv.set(keys.lane(LANE, n, ID), n);
+      await kv.set(keys.place(LANE, n, ID), n);
       await kv.set(keys.payload(ID, n), n);
       await kv.set(keys.page(ID, n), n);
     }
-    const prefixes: readonly Deno.KvKey[] = [keys.lanes(LANE), ["payload", ID], keys.pages(ID)];
+    const prefixes: readonly Deno.KvKey[] = [keys.places(LANE), ["payload", ID], keys.pages(ID)];
     for (const prefix of prefixes) {
       const found = await Array.fromAsync(kv.list<number>({ prefix }), ({ value }) => value);
       assertEquals(found, [0, 9, 10, 1_000, 2 ** 52]);

@@ -109,7 +109,7 @@ async function twoInLane({ ledger, clock }: Opened, answer = new Uint8Array()) {
   const { lane } = first.change.record;
   for (const { change, payload } of [first, second]) await ledger.accept(change, payload);
   const head = defined(await ledger.head(lane));
-  const claimed = defined(await ledger.change(head, claimOf(head.record, clock)));
+  const claimed = defined(await ledger.claim(head, claimOf(head.record, clock)));
   const held = defined(await ledger.behind(claimed));
   const follower = { held, claim: claimOf(held.record, clock) };
   const outcome = { kind: "failed", code: "destination_refused", ms: 1 } as const;
@@ -119,8 +119,8 @@ async function twoInLane({ ledger, clock }: Opened, answer = new Uint8Array()) {
   return {
     lane,
     ids: [first.change.record.id, second.change.record.id] as const,
-    settle: () => ledger.change(claimed, settlement, { answer, follower }),
-    settleAlone: () => ledger.change(claimed, settlement, { answer }),
+    settle: () => ledger.settle(claimed, settlement, { answer, follower }),
+    settleAlone: () => ledger.settle(claimed, settlement, { answer }),
   };
 }
 
@@ -226,7 +226,7 @@ Deno.test("what was accepted by a commit whose answer was lost, and a read behin
   assertEquals(isOver(), true, "the commit lied, and the read failed");
   assertEquals(acceptances, Array(3).fill({ kind: "accepted" }));
   const lane = submissions[0]?.change.record.lane ?? "";
-  const waiting = await Array.fromAsync(kv.list({ prefix: keys.lanes(lane) }));
+  const waiting = await Array.fromAsync(kv.list({ prefix: keys.places(lane) }));
   assertEquals(waiting.length, 3);
 });
 
@@ -321,7 +321,7 @@ Deno.test("an export counts as much against a day's bytes, however it is claimed
     else {
       assertNotEquals(await settleAlone(), undefined);
       const head = defined(await ledger.head(lane));
-      assertNotEquals(await ledger.change(head, claimOf(head.record, clock)), undefined);
+      assertNotEquals(await ledger.claim(head, claimOf(head.record, clock)), undefined);
     }
     const { change, payload } = accepting(clock, 10);
     waits.push(await ledger.accept(change, payload));

@@ -44,7 +44,7 @@ async function open(kv: Deno.Kv) {
   const claim = async (lane: string) => {
     const head = defined(await ledger.head(lane));
     const claim = defined(claimExport(head.record, claimFacts()));
-    const held = defined(await ledger.change(head, claim));
+    const held = defined(await ledger.claim(head, claim));
     const outcome = {
       kind: "answered",
       status: 200,
@@ -55,7 +55,7 @@ async function open(kv: Deno.Kv) {
     } as const;
     const policy = { backoff, retryStatuses: [], retryAfterMaxMs: 0, retentionMs: 60_000 };
     const end = settleExport(held.record, outcome, policy, { now: clock.now(), chance: 0 });
-    return () => ledger.change(held, end);
+    return () => ledger.settle(held, end);
   };
   /** Carries the first export of a lane to its end. */
   const finish = async (lane: string) => {

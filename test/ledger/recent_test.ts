@@ -101,7 +101,7 @@ Deno.test("what is watched in the store is not known here until that ends", () =
   const recent = new Recent();
   const life = lifeOf("a");
   let stopped = 0;
-  const [one, other] = [1, 2].map(() => recent.leave("a", () => stopped++));
+  const [one, other] = [1, 2].map(() => recent.watchedElsewhere("a", () => stopped++));
   recent.note(life.delivering);
   assertEquals(recent.record("a"), undefined);
   one?.();

@@ -1,20 +1,27 @@
 /** Watches of the store itself: what they tell, and that they end whatever becomes of the store. */
 import { assertEquals } from "@std/assert";
+import { acceptExport } from "../../src/exports/export.ts";
 import { keys } from "../../src/ledger/keys.ts";
-import { watchStored } from "../../src/ledger/look_up.ts";
+import { encodeExport } from "../../src/ledger/stored.ts";
+import { watchStored } from "../../src/ledger/watch_stored.ts";
 import { having } from "../fakes/ruled.ts";
 import { RecordsTold } from "../fakes/records_told.ts";
 
 const ID = "0192d3a5-0000-7000-8000-000000000000";
+const NOTHING = new Uint8Array();
+const LAYOUT = { order: 1, hasPlace: true, first: NOTHING, parts: 0 };
+const { record } = acceptExport(
+  { owner: "owner", uri: "https://a.example/", payload: NOTHING },
+  { id: ID, now: 1_000, giveUpAfterMs: 60_000 },
+);
 
 Deno.test("a watch ends with its store", async () => {
   const kv = await Deno.openKv(":memory:");
   const told = new RecordsTold();
   const stop = watchStored(kv, ID, told);
-  assertEquals(await told.next(), undefined);
   kv.close();
   await told.ended;
-  assertEquals(told.ends, 1);
+  assertEquals([told.states(), told.ends], [[], 1]);
   stop();
 });
 
@@ -36,9 +43,11 @@ Deno.test("a watch that is stopped tells nothing more, not even what the store h
     new ReadableStream({ start: (controller) => news = (entry) => controller.enqueue([entry]) });
   const told = new RecordsTold();
   const stop = watchStored(having(kv, { watch }), ID, told);
+  const value = encodeExport({ ...LAYOUT, record });
+  news({ value });
+  assertEquals(await told.next(), record);
   news({ value: null });
-  assertEquals(await told.next(), undefined);
-  news({ value: null });
+  news({ value });
   stop();
   await new Promise((resolve) => setTimeout(resolve));
   assertEquals([told.states(), told.ends], [[], 0]);
