@@ -148,7 +148,11 @@ async function respond(
   const { answers, clock } = parts;
   const wait = { clock, timeoutMs: ANSWER_WAIT_MS, signal };
   const leave = await answers.take(owner, bytes * JSON_BYTES_PER_BYTE, wait);
-  if (leave === undefined) return respondProblem(no("too_many_answers"), owner, parts);
+  if (leave === undefined) {
+    const refusal = no("too_many_answers");
+    // Who left while waiting met no limit.
+    return signal.aborted ? problemFor(refusal) : respondProblem(refusal, owner, parts);
+  }
   try {
     const json = new TextEncoder().encode(JSON.stringify(await receiptOf(record, parts)));
     leave(json.length);

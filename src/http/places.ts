@@ -40,8 +40,12 @@ export class Places {
 
   /** Whether `owner` would find `count` places. */
   has(owner: string, count = 1): boolean {
-    const { total, perOwner } = this.#bounds;
-    return this.#taken + count <= total && this.#takenBy.of(owner) + count <= perOwner;
+    return this.#taken + count <= this.#bounds.total && this.mayHave(owner, count);
+  }
+
+  /** Whether `owner` may have `count` more, if that many are free. */
+  mayHave(owner: string, count: number): boolean {
+    return this.#takenBy.of(owner) + count <= this.#bounds.perOwner;
   }
 
   /** Takes `count` places for `owner` and returns how to give them back, if that many are left. */

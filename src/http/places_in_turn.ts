@@ -14,7 +14,6 @@ interface Waiting {
 }
 
 export class PlacesInTurn {
-  readonly #bounds: PlaceBounds;
   readonly #places: Places;
   /** In order of arrival. */
   readonly #line = new Set<Waiting>();
@@ -22,7 +21,6 @@ export class PlacesInTurn {
 
   /** @param line how many may wait */
   constructor(bounds: PlaceBounds, line: PlaceBounds) {
-    this.#bounds = bounds;
     this.#places = new Places(bounds);
     this.#linePlaces = new Places(line);
   }
@@ -56,10 +54,10 @@ export class PlacesInTurn {
   #serve(): void {
     for (const waiting of this.#line) {
       const { owner, count } = waiting;
-      // Otherwise smaller ones would overtake it for ever.
-      if (this.#places.taken + count > this.#bounds.total) return;
+      if (!this.#places.mayHave(owner, count)) continue;
       const leave = this.#places.take(owner, count);
-      if (leave === undefined) continue;
+      // Smaller ones behind it would overtake it for ever.
+      if (leave === undefined) return;
       this.#line.delete(waiting);
       waiting.leave = (kept) => {
         leave(kept);

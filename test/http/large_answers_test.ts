@@ -98,6 +98,16 @@ Deno.test("places are had in the order of coming, and nobody waits for others of
   assertEquals([places.taken, clock.pending], [0, 0]);
 });
 
+Deno.test("who waits for their own owner's places keeps nobody waiting, however many they want", async () => {
+  const { had, leaves, take, rest } = line({ total: 10, perOwner: 6 });
+  const all = [take("a1", 6), take("a2", 5), take("b1", 4)];
+  await rest();
+  assertEquals(had, ["a1", "b1"]);
+  leaves.get("a1")?.();
+  await Promise.all(all);
+  assertEquals(had, ["a1", "b1", "a2"]);
+});
+
 Deno.test("small ones do not overtake a large one for ever", async () => {
   const { had, leaves, take, rest } = line({ total: 10, perOwner: 10 });
   const all = [take("a1", 8), take("b1", 4), take("c1", 1)];
@@ -281,6 +291,8 @@ Deno.test("an answer that cannot be read keeps no room, and neither does who has
   await until(() => service.clock.untilNext === WAIT_MS);
   leaving.abort();
   assertEquals((await gone).status, 503, "told to nobody, at once");
+  const limited = service.log.filter(({ event }) => event === "request.limited");
+  assertEquals(limited, [], "nor is it logged: who leaves meets no limit");
   await (await gone).body?.cancel();
   await unread.body?.cancel();
   assertEquals((await service.poll(id)).ext_response.body, LARGE);
