@@ -4,8 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { SendResult } from "../src/deliver/attempt.ts";
-import { createEgress } from "../src/egress/egress.ts";
-import { DEFAULT_POLICY } from "../src/egress/policy.ts";
+import { createTestEgress, NEVER } from "./fakes/test_egress.ts";
 import { listen, silent } from "./egress/destination.ts";
 import { FakeClock } from "./fakes/fake_clock.ts";
 import { answered, DESTINATION, openTestService } from "./fakes/test_service.ts";
@@ -97,21 +96,14 @@ for (const jump of JUMPS) {
       heard.resolve();
       await silent(conn);
     });
-    const egress = createEgress({
-      policy: { ...DEFAULT_POLICY, allowLoopback: true },
-      ownAddresses: () => [],
-      clock,
-      resolve: () => Promise.resolve(["127.0.0.1"]),
-      attemptTimeoutMs: 30_000,
-      answerBytesMax: 1_000,
-      extraCa: undefined,
-    });
+    const egress = createTestEgress({ clock });
     let code: unknown;
     const sending = egress.send({
       uri: `http://dest.localhost:${destination.port}/`,
       headers: {},
       body: new Uint8Array(),
-      signal: new AbortController().signal,
+      lane: "lane",
+      signal: NEVER,
     }).then((result) => code = result.kind === "failed" && result.code);
     await heard.promise;
     clock.jump(jump);

@@ -9,6 +9,7 @@ import { type KeepLimits, KeptConnections } from "./kept_connections.ts";
 import type { EgressPolicy } from "./policy.ts";
 import { createSendRequest, type SendRequest } from "./request.ts";
 import { adviceFor } from "./rules.ts";
+import type { Trust } from "./trust.ts";
 
 export interface EgressParts {
   readonly policy: EgressPolicy;
@@ -20,10 +21,10 @@ export interface EgressParts {
   readonly attemptTimeoutMs: number;
   /** Longest answer kept, bytes. */
   readonly answerBytesMax: number;
-  /** Certificates trusted besides the default roots, PEM. */
-  readonly extraCa: string | undefined;
-  /** Limits on keeping connections for their lane's next request; without it, none are kept. */
-  readonly keep?: KeepLimits;
+  /** Who may vouch for destinations' certificates. */
+  readonly trust: Trust;
+  /** Limits on keeping connections for their lane's next request. */
+  readonly keep: KeepLimits;
 }
 
 export interface Egress {
@@ -39,8 +40,8 @@ export interface Egress {
 }
 
 export function createEgress(parts: EgressParts): Egress {
-  const { policy, clock, attemptTimeoutMs, answerBytesMax, extraCa, keep } = parts;
-  const kept = keep && new KeptConnections(clock, keep);
+  const { policy, clock, attemptTimeoutMs, answerBytesMax, trust, keep } = parts;
+  const kept = new KeptConnections(clock, keep);
   const guard = createGuard({ ...parts, resolveTimeoutMs: RESOLVE_TIMEOUT_MS });
   const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, attemptTimeoutMs, answerBytesMax };
   return {
@@ -54,7 +55,7 @@ export function createEgress(parts: EgressParts): Egress {
         ? { kind: "malformed", detail }
         : { kind: "refused", rule, detail: `${detail} Rule: ${rule}.` };
     },
-    send: createSendRequest({ guard, clock, kept, limits, extraCa }),
-    close: () => kept?.close(),
+    send: createSendRequest({ guard, clock, kept, limits, trust }),
+    close: () => kept.close(),
   };
 }

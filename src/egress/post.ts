@@ -24,9 +24,9 @@ const DIRECT = { proxyEnv: {} };
  * turn. Bypasses Node's own way of handing out sockets: if a reused socket breaks, even if we ended
  * it, Deno 2.9.6 resends by itself and waits for a new one.
  */
-export function agentOn(socket: Socket, keepAlive: boolean): Agent {
+export function agentOn(socket: Socket): Agent {
   const addRequest = (outgoing: ClientRequest) => outgoing.onSocket(socket);
-  return Object.assign(new Agent({ ...DIRECT, keepAlive }), { addRequest });
+  return Object.assign(new Agent({ ...DIRECT, keepAlive: true }), { addRequest });
 }
 
 /** Sends the request; {@link answerTo} gives its answer, `isClear` whether nothing is left over. */

@@ -13,7 +13,7 @@ import type { Connection, KeptConnections } from "./kept_connections.ts";
 import { Pieces } from "./pieces.ts";
 import { agentOn, answerTo, type Post, post, readAnswer } from "./post.ts";
 import type { Rule } from "./rules.ts";
-import { createTrust, type Trust } from "./trust.ts";
+import type { Trust } from "./trust.ts";
 
 export interface OutboundRequest {
   readonly uri: string;
@@ -21,9 +21,9 @@ export interface OutboundRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   /** Stops the attempt from outside. */
-  readonly signal?: AbortSignal;
-  /** The lane whose kept connection may be reused; without one, the request opens its own. */
-  readonly lane?: string;
+  readonly signal: AbortSignal;
+  /** The lane whose kept connection may be reused. */
+  readonly lane: string;
 }
 
 export type RequestResult =
@@ -70,25 +70,17 @@ export interface SendRequestParts {
   readonly guard: Guard;
   readonly clock: Clock;
   readonly limits: SendLimits;
-  /** PEM certificates trusted besides the default roots. */
-  readonly extraCa?: string | undefined;
-  readonly sockets?: Sockets;
-  /** Where connections wait for their next request; without it, each serves one request only. */
-  readonly kept?: KeptConnections | undefined;
-}
-
-/** What all requests have in common. */
-interface Context extends SendRequestParts {
-  readonly sockets: Sockets;
   readonly trust: Trust;
+  readonly sockets?: Sockets;
+  /** Where connections wait for their next request. */
+  readonly kept: KeptConnections;
 }
 
 /** How long what came before the deadline may take to be read. */
 const READ_MS = 100;
 
 export function createSendRequest(parts: SendRequestParts): SendRequest {
-  const { clock, extraCa, limits } = parts;
-  const context = { sockets: NODE_SOCKETS, ...parts, trust: createTrust(extraCa) };
+  const { clock, limits } = parts;
   return async (request) => {
     const ending = new AbortController();
     let isLate = false;
@@ -100,17 +92,17 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
       });
     });
     const stop = () => ending.abort();
-    if (request.signal?.aborted) stop();
-    request.signal?.addEventListener("abort", stop);
+    if (request.signal.aborted) stop();
+    request.signal.addEventListener("abort", stop);
     const { signal } = ending;
     try {
-      const result = await attempt(request, signal, context);
+      const result = await attempt(request, signal, parts);
       if (result.kind === "answered" || result.rule !== undefined || !signal.aborted) return result;
       // Whatever failed, it failed because we ended it.
       return { ...result, code: isLate ? "timed_out" : "stopped" };
     } finally {
       cancel();
-      request.signal?.removeEventListener("abort", stop);
+      request.signal.removeEventListener("abort", stop);
     }
   };
 }
@@ -118,7 +110,7 @@ export function createSendRequest(parts: SendRequestParts): SendRequest {
 async function attempt(
   request: OutboundRequest,
   signal: AbortSignal,
-  { guard, clock, kept, trust, sockets, limits }: Context,
+  { guard, clock, kept, trust, sockets = NODE_SOCKETS, limits }: SendRequestParts,
 ): Promise<Sent> {
   const vetted = await guard.vet(request.uri, signal);
   if (vetted.kind === "refused") {
@@ -126,8 +118,7 @@ async function attempt(
   }
   if (vetted.kind === "unresolved") return { kind: "failed", code: vetted.code, unsent: true };
   const { url, addresses } = vetted;
-  const { lane } = request;
-  const known = lane === undefined ? undefined : kept?.take(lane, addresses);
+  const known = kept.take(request.lane, addresses);
   const outgoing = { ...request, url, signal, answerBytesMax: limits.answerBytesMax };
   let firstSentTo: string | undefined;
   if (known !== undefined) {
@@ -142,7 +133,7 @@ async function attempt(
   const again = firstSentTo === undefined ? undefined : { firstSentTo };
   if (opened.kind === "failed") return { ...opened, unsent: true, ...again };
   const { socket, address } = opened;
-  const agent = agentOn(socket, kept !== undefined && lane !== undefined);
+  const agent = agentOn(socket);
   const heldBytesMax = 2 * ANSWER_HEADER_BYTES_MAX + limits.answerBytesMax;
   const pieces = new Pieces(socket, { clock, heldBytesMax });
   const connection = { socket, address, agent, pieces, openedAt: clock.now() };
@@ -165,8 +156,8 @@ function isTooLate(result: RequestResult): boolean {
  */
 async function sendOn(
   connection: Connection,
-  request: Post & { readonly signal: AbortSignal; readonly lane?: string },
-  kept: KeptConnections | undefined,
+  request: Post & Pick<OutboundRequest, "signal" | "lane">,
+  kept: KeptConnections,
 ): Promise<RequestResult | "unanswered" | "unsent"> {
   const { socket, address, pieces } = connection;
   const { signal, lane, answerBytesMax } = request;
@@ -198,7 +189,7 @@ async function sendOn(
   } finally {
     signal.removeEventListener("abort", end);
     pieces.answer = undefined;
-    if (isReusable && kept !== undefined && lane !== undefined) kept.keep(lane, connection);
+    if (isReusable) kept.keep(lane, connection);
     else socket.destroy();
   }
 }

@@ -9,7 +9,7 @@ import { type Config, egressPolicy } from "../config.ts";
 import { Worker, type WorkerParts } from "../deliver/worker.ts";
 import { createEgress, type Egress } from "../egress/egress.ts";
 import { systemResolve } from "../egress/guard.ts";
-import { createTrust } from "../egress/trust.ts";
+import { createTrust, type Trust } from "../egress/trust.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { createApp } from "../http/app.ts";
 import { throttledLog } from "../http/throttled_log.ts";
@@ -170,7 +170,6 @@ function marksOf(config: Config): Record<string, true> {
 }
 
 async function openEgress(config: Config): Promise<Egress> {
-  const { EXPORT_EXTRA_CA } = config;
   return createEgress({
     policy: egressPolicy(config),
     ownAddresses: ownAddresses(clock),
@@ -178,16 +177,15 @@ async function openEgress(config: Config): Promise<Egress> {
     resolve: systemResolve,
     attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,
     answerBytesMax: config.EXPORT_RESPONSE_LIMIT,
-    extraCa: EXPORT_EXTRA_CA === undefined ? undefined : await readExtraCa(EXPORT_EXTRA_CA),
+    trust: await readTrust(config.EXPORT_EXTRA_CA),
     keep: { idleMs: KEEP_IDLE_MS, ageMs: KEEP_AGE_MS, max: KEPT_CONNECTIONS_MAX },
   });
 }
 
-async function readExtraCa(path: string): Promise<string> {
+async function readTrust(path: string | undefined): Promise<Trust> {
+  if (path === undefined) return createTrust();
   try {
-    const pem = await Deno.readTextFile(path);
-    createTrust(pem); // Throws if these are no certificates.
-    return pem;
+    return createTrust(await Deno.readTextFile(path));
   } catch (cause) {
     const fault = explained("read", path, cause);
     const why = messageOf(fault);

@@ -3,12 +3,12 @@
  * to happen. Time is the test's: a row that says "at once" ends while the clock stands still.
  */
 import { assertEquals } from "@std/assert";
-import { createEgress } from "../../src/egress/egress.ts";
-import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
+import { createTrust } from "../../src/egress/trust.ts";
 import { type FailureCode, FAILURES } from "../../src/exports/failure.ts";
 import type { ExtResponse } from "../../src/exports/receipt.ts";
 import { answering, listen } from "../egress/destination.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
+import { createTestEgress } from "../fakes/test_egress.ts";
 import { openTestService, type TestService } from "../fakes/test_service.ts";
 import { misbehave, NAMES } from "./misbehaving.ts";
 
@@ -35,14 +35,11 @@ async function readRows(): Promise<Row[]> {
 
 async function openWithEgress(clock: FakeClock): Promise<TestService> {
   const extraCa = await Deno.readTextFile(new URL("../fixtures/tls/ca.pem", import.meta.url));
-  const egress = createEgress({
-    policy: { ...DEFAULT_POLICY, allowLoopback: true },
-    ownAddresses: () => [],
+  const egress = createTestEgress({
     clock,
     resolve: (host) => Promise.resolve([host.startsWith("private") ? "192.168.1.1" : "127.0.0.1"]),
     attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
-    answerBytesMax: 1_000,
-    extraCa,
+    trust: createTrust(extraCa),
   });
   // The first attempt is the last, so that its end is what the app is shown.
   return await openTestService({ clock, egress, giveUpAfterMs: 0 });

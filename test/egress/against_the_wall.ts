@@ -2,10 +2,8 @@
  * A process of its own for `wall_test.ts`: a guard with a hole lets everything through, so that
  * only the runtime's permissions are left. Prints what became of each attempt.
  */
-import { systemClock } from "../../src/clock.ts";
-import { createSendRequest } from "../../src/egress/request.ts";
+import { sendVetted } from "./sending.ts";
 
-const LIMITS = { connectTimeoutMs: 30_000, attemptTimeoutMs: 30_000, answerBytesMax: 1 };
 const WALLED = ["169.254.169.254", "224.0.0.1", "240.0.0.1", "255.255.255.255", "168.63.129.16"]
   .concat(["100.100.100.200", "192.0.0.192", "::ffff:169.254.169.254", "::", "fd00:ec2::254"])
   .concat(["fd20:ce::254"]);
@@ -17,19 +15,10 @@ async function attempt(uri: string, address: string): Promise<void> {
   const host = address.includes(":") ? `[${address}]` : address;
   if (Deno.permissions.querySync({ name: "net", host }).state !== "denied") return;
   const url = new URL(uri);
-  const send = createSendRequest({
-    guard: {
-      check: () => ({ kind: "permitted" }),
-      vet: () => Promise.resolve({ kind: "permitted", url, addresses: [address] }),
-    },
-    clock: systemClock,
-    limits: LIMITS,
-  });
-  const result = await send({
-    uri,
-    headers: {},
-    body: new Uint8Array(1),
-  });
+  const result = await sendVetted({
+    check: () => ({ kind: "permitted" }),
+    vet: () => Promise.resolve({ kind: "permitted", url, addresses: [address] }),
+  }, { uri });
   outcomes[`${uri} ${address}`] = result.kind === "failed" ? result.code : result.kind;
 }
 

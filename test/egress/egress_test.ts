@@ -1,19 +1,16 @@
 /** The room's face: what an app is told of a destination when its export is accepted. */
 import { assertEquals } from "@std/assert";
-import { createEgress } from "../../src/egress/egress.ts";
 import { DEFAULT_POLICY, type EgressPolicy } from "../../src/egress/policy.ts";
 import { RESOLVE_TIMEOUT_MS } from "../../src/limits.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
+import { createTestEgress, NEVER } from "../fakes/test_egress.ts";
 
 function told(uri: string, policy: Partial<EgressPolicy> = {}) {
-  const egress = createEgress({
+  const egress = createTestEgress({
+    clock: new FakeClock(),
     policy: { ...DEFAULT_POLICY, ...policy },
     ownAddresses: () => ["192.168.7.7"],
-    clock: new FakeClock(),
     resolve: () => Promise.reject(new Error("Cannot resolve: nothing is asked for at acceptance")),
-    attemptTimeoutMs: 1_000,
-    answerBytesMax: 1_000,
-    extraCa: undefined,
   });
   return egress.checkDestination(uri);
 }
@@ -47,17 +44,13 @@ Deno.test("an app cannot tell why an address is closed: denied, own, core or pri
 
 Deno.test("a name server is waited for as long as its limit, however long an attempt may take", async () => {
   const clock = new FakeClock();
-  const egress = createEgress({
-    policy: DEFAULT_POLICY,
-    ownAddresses: () => [],
+  const egress = createTestEgress({
     clock,
     resolve: () => new Promise(() => {}),
     attemptTimeoutMs: 10 * RESOLVE_TIMEOUT_MS,
-    answerBytesMax: 1_000,
-    extraCa: undefined,
   });
   const request = { uri: "https://slow.example/", headers: {}, body: new Uint8Array(1) };
-  const sending = egress.send(request);
+  const sending = egress.send({ ...request, lane: "lane", signal: NEVER });
   clock.advance(RESOLVE_TIMEOUT_MS);
   const sent = await sending;
   assertEquals([sent.kind === "failed" && sent.code, clock.pending], ["timed_out", 0]);

@@ -1,13 +1,13 @@
 /**
- * Requests that leave one after the other by way of {@link createEgress}, with connections kept,
+ * Requests that leave one after the other by way of the egress room, with connections kept,
  * and a destination that notes on which connection it heard each.
  */
 import { assertEquals } from "@std/assert";
-import { createEgress } from "../../src/egress/egress.ts";
 import type { Resolve } from "../../src/egress/guard.ts";
-import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import type { RequestResult, Sent } from "../../src/egress/request.ts";
+import { createTrust } from "../../src/egress/trust.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
+import { createTestEgress, NEVER } from "../fakes/test_egress.ts";
 import { type Act, hear, serve } from "./destination.ts";
 
 export const KEEP = { idleMs: 4_000, ageMs: 60_000, max: 2 };
@@ -59,21 +59,19 @@ export function stage(turn: Turn, parts: StageParts = {}) {
   const listener = identity ? Deno.listenTls({ ...where, ...identity }) : Deno.listen(where);
   const destination = serve(act, listener);
   const clock = new FakeClock();
-  const egress = createEgress({
-    policy: { ...DEFAULT_POLICY, allowLoopback: true },
-    ownAddresses: () => [],
+  const egress = createTestEgress({
     clock,
-    resolve: resolve ?? (() => Promise.resolve(["127.0.0.1"])),
+    ...(resolve && { resolve }),
     attemptTimeoutMs: ATTEMPT_MS,
     answerBytesMax: ANSWER_BYTES_MAX,
-    extraCa,
+    trust: createTrust(extraCa),
     keep: KEEP,
   });
   const scheme = identity === undefined ? "http" : "https";
   const uri = `${scheme}://${host}:${destination.port}/`;
-  const result = (text: string, { lane = "lane", ...rest }: Further = {}): Promise<Sent> => {
+  const result = (text: string, further: Further = {}): Promise<Sent> => {
     const body = new TextEncoder().encode(text);
-    return egress.send({ uri, headers: {}, body, lane, ...rest });
+    return egress.send({ uri, headers: {}, body, lane: "lane", signal: NEVER, ...further });
   };
   return {
     heard,

@@ -3,6 +3,7 @@
  * part of one, is ever taken for that of another request.
  */
 import { assertEquals } from "@std/assert";
+import { NEVER } from "../fakes/test_egress.ts";
 import { hear, listen, say, silent } from "./destination.ts";
 import { ANSWER_BYTES_MAX, HANG_UP, ok, stage } from "./keeping.ts";
 
@@ -116,7 +117,7 @@ Deno.test("a destination that answers before it has heard all hears the next req
   await using at = stage(silent);
   const uri = `http://dest.localhost:${deaf.port}/`;
   for (const bytes of [8_000_000, 1]) {
-    const request = { uri, headers: {}, body: new Uint8Array(bytes), lane: "lane" };
+    const request = { uri, headers: {}, body: new Uint8Array(bytes), lane: "lane", signal: NEVER };
     assertEquals((await at.egress.send(request)).kind, "answered");
   }
   assertEquals(deaf.accepted, 2);

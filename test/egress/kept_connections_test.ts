@@ -10,6 +10,7 @@ import { KeptConnections } from "../../src/egress/kept_connections.ts";
 import { Pieces } from "../../src/egress/pieces.ts";
 import type { Sent } from "../../src/egress/request.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
+import { NEVER } from "../fakes/test_egress.ts";
 import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
 import { identityOf, readFixture } from "./tls.ts";
 import { ATTEMPT_MS, HANG_UP, inWords, KEEP, ok, READ_MS, stage, type Turn } from "./keeping.ts";
@@ -158,7 +159,7 @@ Deno.test("a destination that resets a kept connection costs nothing", async () 
   await using at = stage(lettered);
   const uri = `http://dest.localhost:${destination.port}/`;
   for (let count = 1; count <= 3; count++) {
-    const request = { uri, headers: {}, body: new Uint8Array(9), lane: "lane" };
+    const request = { uri, headers: {}, body: new Uint8Array(9), lane: "lane", signal: NEVER };
     assertEquals((await at.egress.send(request)).kind, "answered");
     assertEquals(destination.accepted, count);
   }
@@ -212,7 +213,7 @@ Deno.test("where it may have arrived first is told even if the second time nothi
     listener.close();
   })();
   const uri = `http://dest.localhost:${listener.addr.port}/`;
-  const request = { uri, headers: {}, body: new Uint8Array(9), lane: "lane" };
+  const request = { uri, headers: {}, body: new Uint8Array(9), lane: "lane", signal: NEVER };
   assertEquals(inWords(await breaking.egress.send(request)), "200 a");
   const refused = await breaking.egress.send(request);
   assertEquals([inWords(refused), refused.firstSentTo], ["connection_refused", "127.0.0.1"]);

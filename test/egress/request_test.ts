@@ -53,7 +53,7 @@ Deno.test("the destination gets the bytes and headers it was meant to get", asyn
   assertEquals(line, "POST /a%20b/%C3%BC?q=1&r=@ HTTP/1.1");
   assertEquals(headers.map((each) => each.toLowerCase()).sort(), [
     "accept-encoding: identity",
-    "connection: close",
+    "connection: keep-alive",
     "content-length: 6",
     "content-type: application/json",
     `host: ${host}`,

@@ -3,7 +3,8 @@ import type { SendFailure } from "../../src/egress/failure.ts";
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/clock.ts";
 import { NODE_SOCKETS, type Sockets } from "../../src/egress/connection.ts";
-import { createGuard, type Resolve } from "../../src/egress/guard.ts";
+import { createGuard, type Guard, type Resolve } from "../../src/egress/guard.ts";
+import { KeptConnections } from "../../src/egress/kept_connections.ts";
 import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import {
   createSendRequest,
@@ -11,6 +12,8 @@ import {
   type RequestResult,
   type SendLimits,
 } from "../../src/egress/request.ts";
+import { createTrust } from "../../src/egress/trust.ts";
+import { KEEP, NEVER } from "../fakes/test_egress.ts";
 import { type Act, listen } from "./destination.ts";
 
 /** A limit that no test reaches unless it is about limits. */
@@ -31,8 +34,8 @@ export interface Variation extends Partial<OutboundRequest & SendLimits> {
 
 /** Sends one request, to 127.0.0.1 by default, with loopback open. */
 export function send(uri: string, variation: Variation = {}): Promise<RequestResult> {
-  const { resolve = () => Promise.resolve(["127.0.0.1"]), ...others } = variation;
-  const { extraCa, sockets = NODE_SOCKETS, ...changes } = others;
+  const { resolve = () => Promise.resolve(["127.0.0.1"]), extraCa, sockets, ...changes } =
+    variation;
   const guard = createGuard({
     policy: { ...DEFAULT_POLICY, allowLoopback: true },
     ownAddresses: () => [],
@@ -41,12 +44,32 @@ export function send(uri: string, variation: Variation = {}): Promise<RequestRes
     resolveTimeoutMs: PLENTY_MS,
   });
   const limits = { ...LIMITS, ...changes };
-  return createSendRequest({ guard, clock: systemClock, limits, extraCa, sockets })({
-    uri,
-    headers: {},
-    body: new TextEncoder().encode("data"),
-    ...changes,
-  });
+  return sendVetted(guard, { uri, ...changes }, { limits, extraCa, sockets });
+}
+
+/** Sends one request by way of `guard`, on a connection that is not kept longer than that. */
+export async function sendVetted(
+  guard: Guard,
+  request: Pick<OutboundRequest, "uri"> & Partial<OutboundRequest>,
+  { limits = LIMITS, extraCa, sockets = NODE_SOCKETS }: {
+    readonly limits?: SendLimits;
+    readonly extraCa?: string | undefined;
+    readonly sockets?: Sockets | undefined;
+  } = {},
+): Promise<RequestResult> {
+  const kept = new KeptConnections(systemClock, KEEP);
+  const trust = createTrust(extraCa);
+  try {
+    return await createSendRequest({ guard, clock: systemClock, limits, trust, sockets, kept })({
+      headers: {},
+      body: new TextEncoder().encode("data"),
+      lane: "lane",
+      signal: NEVER,
+      ...request,
+    });
+  } finally {
+    kept.close();
+  }
 }
 
 /** What comes of a request to a destination that acts so. */

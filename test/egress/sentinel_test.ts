@@ -8,11 +8,11 @@ import { egressPolicy } from "../../src/config.ts";
 import { isAddress, parseAddress } from "../../src/egress/cidr.ts";
 import { createGuard } from "../../src/egress/guard.ts";
 import { rangeOf } from "../../src/egress/ranges.ts";
-import { createSendRequest, type RequestResult } from "../../src/egress/request.ts";
+import type { RequestResult } from "../../src/egress/request.ts";
 import { hostOf } from "../../src/egress/spelling.ts";
 import { startNameServer } from "../fakes/name_server.ts";
 import { answering, listen } from "./destination.ts";
-import { LIMITS, PLENTY_MS } from "./sending.ts";
+import { PLENTY_MS, sendVetted } from "./sending.ts";
 import { answersOf, type Case, COLLECTED, FURTHER, settingsOf } from "./ssrf_cases.ts";
 
 /** The same destination at another port, as written but for that. */
@@ -52,11 +52,7 @@ async function send(each: Case, port: number, loopback = "0"): Promise<RequestRe
     clock: systemClock,
     resolveTimeoutMs: PLENTY_MS,
   });
-  return await createSendRequest({ guard, clock: systemClock, limits: LIMITS })({
-    uri: atPort(each.url, port),
-    headers: {},
-    body: new Uint8Array(4),
-  });
+  return await sendVetted(guard, { uri: atPort(each.url, port) });
 }
 
 Deno.test("no case that leads to this machine opens a connection to it", async () => {

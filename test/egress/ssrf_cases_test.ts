@@ -6,13 +6,13 @@ import { assert, assertEquals } from "@std/assert";
 import { systemClock } from "../../src/clock.ts";
 import { egressPolicy } from "../../src/config.ts";
 import { createGuard } from "../../src/egress/guard.ts";
-import { createSendRequest, type RequestResult } from "../../src/egress/request.ts";
+import type { RequestResult } from "../../src/egress/request.ts";
 import { isAddress } from "../../src/egress/cidr.ts";
 import { hostOf } from "../../src/egress/spelling.ts";
 import { startNameServer } from "../fakes/name_server.ts";
 import { RULED_DESTINATIONS } from "../fixtures/ruled_destinations.ts";
 import { type Internet, openInternet } from "./internet.ts";
-import { LIMITS, PLENTY_MS } from "./sending.ts";
+import { PLENTY_MS, sendVetted } from "./sending.ts";
 import { answersOf, type Case, COLLECTED, FURTHER, settingsOf } from "./ssrf_cases.ts";
 
 /** The collections take http for permitted unless a case says otherwise; here it is opted into. */
@@ -39,15 +39,9 @@ async function run(each: Case, internet: Internet, others: Record<string, string
     clock: systemClock,
     resolveTimeoutMs: PLENTY_MS,
   });
-  const { sockets, extraCa } = internet;
-  const send = createSendRequest({ guard, clock: systemClock, limits: LIMITS, sockets, extraCa });
-  const request = {
-    uri: each.url,
-    headers: {},
-    body: new TextEncoder().encode("data"),
-  };
+  const send = () => sendVetted(guard, { uri: each.url }, internet);
   const accepted = guard.check(each.url);
-  const results = [await send(request), await send(request)];
+  const results = [await send(), await send()];
   const refusals = results.map((result) => result.kind === "failed" ? result.rule : undefined);
   const blocked = accepted.kind === "refused" || results.some(({ kind }) => kind === "failed");
   // What is refused when it is accepted is refused at each attempt too.

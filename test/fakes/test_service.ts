@@ -8,7 +8,7 @@ import { exportCaveats, mintToken } from "../../src/authorise/mint.ts";
 import { systemClock } from "../../src/clock.ts";
 import type { OutboundRequest, SendResult } from "../../src/deliver/attempt.ts";
 import { Worker } from "../../src/deliver/worker.ts";
-import { createEgress, type Egress } from "../../src/egress/egress.ts";
+import type { Egress } from "../../src/egress/egress.ts";
 import { DEFAULT_POLICY } from "../../src/egress/policy.ts";
 import type { ExportRecord } from "../../src/exports/record.ts";
 import type { Receipt } from "../../src/exports/receipt.ts";
@@ -26,6 +26,7 @@ import { entriesIn } from "../../src/ledger/pages.ts";
 import type { Storage } from "../../src/ledger/storage.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { webSockets } from "../../src/machine/web_socket.ts";
+import { createTestEgress } from "./test_egress.ts";
 import { Waiters } from "../../src/wait/waiters.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { Bell } from "../../src/ledger/bell.ts";
@@ -251,14 +252,10 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     storedBytesPerDay: options.storedBytesPerDay ?? 2_147_483_648,
     openMax: options.openMax ?? { exports: 10_000, bytes: 268_435_456 },
   });
-  const egress = options.egress ?? createEgress({
-    policy: DEFAULT_POLICY,
-    ownAddresses: () => [],
+  const egress = options.egress ?? createTestEgress({
     clock,
+    policy: DEFAULT_POLICY,
     resolve: () => Promise.resolve([]),
-    attemptTimeoutMs: 30_000,
-    answerBytesMax: 1_000,
-    extraCa: undefined,
   });
   const destination = options.destination ?? options.egress?.send ?? (() => answered());
   const sent = options.sent ?? [];
