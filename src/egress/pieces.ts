@@ -31,6 +31,8 @@ export class Pieces {
   answer: { readonly readableLength: number } | undefined;
   /** Parts of answers that were read. */
   parts = 0;
+  /** What comes after an error of TLS, which does not close the socket, cannot be trusted. */
+  isBroken = false;
   #partsBefore = 0;
   readonly #parts: PiecesParts;
   readonly #push: (part: Uint8Array | null) => boolean;
@@ -52,11 +54,12 @@ export class Pieces {
       queueMicrotask(() => this.#give());
     };
     socket.destroy = (error) => {
-      const isBroken = error !== undefined && "syscall" in error;
-      if (!isBroken || this.isEmpty) return this.#destroy(error);
+      const isSystem = error instanceof Error && "syscall" in error;
+      if (!isSystem || this.isEmpty) return this.#destroy(error);
       this.#held.push(error);
       return socket;
     };
+    socket.once("error", () => this.isBroken = true);
     socket.once("close", () => {
       this.#cancelTurn();
       this.#held.length = this.#heldBytes = 0;

@@ -178,7 +178,7 @@ async function sendOn(
     // 101 switches to a protocol that was not asked for: what follows is not HTTP.
     if (status < 200) return { kind: "failed", code: "invalid_answer", address };
     const answer = await readAnswer(incoming, pieces, answerBytesMax);
-    isReusable = !answer.truncated && pieces.isEmpty && isClear();
+    isReusable = !answer.truncated && pieces.isEmpty && !pieces.isBroken && isClear();
     const retryAfter = incoming.headers["retry-after"];
     const asked = retryAfter === undefined ? {} : { retryAfter };
     return { kind: "answered", status, ...answer, address, ...asked };

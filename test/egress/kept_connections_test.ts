@@ -12,6 +12,7 @@ import type { Sent } from "../../src/egress/request.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { NEVER } from "../fakes/test_egress.ts";
 import { type Act, hear, listen, say, serve, silent } from "./destination.ts";
+import { until } from "../http/socket_client.ts";
 import { identityOf, readFixture } from "./tls.ts";
 import { ATTEMPT_MS, HANG_UP, inWords, KEEP, ok, READ_MS, stage, type Turn } from "./keeping.ts";
 
@@ -311,4 +312,40 @@ Deno.test("over TLS too, a kept connection that ends costs nothing", async () =>
     { identity: await identityOf("dest.pem"), extraCa: await readFixture("ca.pem") },
   );
   for (const text of "12345") assertEquals(await at.send(text), "200 a");
+});
+
+/** Passes on what comes for the destination at `port`; `garble` gives all clients a broken record. */
+function garbler(port: number) {
+  const clients: Deno.Conn[] = [];
+  const copy = async (from: Deno.Conn, to: Deno.Conn) => {
+    const buffer = new Uint8Array(65_536);
+    for (let size; (size = await from.read(buffer).catch(() => null)) !== null;) {
+      await to.write(buffer.subarray(0, size)).catch(() => {});
+    }
+  };
+  const proxy = listen(async (client) => {
+    using destination = await Deno.connect({ hostname: "127.0.0.1", port });
+    clients.push(client);
+    void copy(destination, client);
+    // Even if the destination leaves.
+    await copy(client, destination);
+  });
+  const record = new Uint8Array([23, 3, 3, 0, 20, ...Array(20).fill(7)]);
+  return { proxy, garble: () => Promise.all(clients.splice(0).map((conn) => conn.write(record))) };
+}
+
+Deno.test("a kept connection whose TLS breaks is not used again", async () => {
+  const identity = await identityOf("dest.pem");
+  await using at = stage(lettered, { identity, extraCa: await readFixture("ca.pem") });
+  const { proxy, garble } = garbler(at.port);
+  await using _ = proxy;
+  const uri = `https://dest.localhost:${proxy.port}/`;
+  const request = { uri, headers: {}, body: new Uint8Array(1), lane: "lane", signal: NEVER };
+  for (let n = 0; n < 3; n++) {
+    assertEquals(inWords(await at.egress.send(request)), "200 a");
+    await garble();
+    await until(() => at.clock.pending === 0);
+  }
+  assertEquals(proxy.accepted, 3);
+  at.egress.close();
 });

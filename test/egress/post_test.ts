@@ -1,9 +1,12 @@
 /** How an answer is read: so many parts at a time, up to its limit, and no further. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { IncomingMessage } from "node:http";
-import { once } from "node:events";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { EventEmitter, once } from "node:events";
+import { Socket } from "node:net";
 import { Readable } from "node:stream";
-import { readAnswer } from "../../src/egress/post.ts";
+import { systemClock } from "../../src/clock.ts";
+import { Pieces } from "../../src/egress/pieces.ts";
+import { answerTo, readAnswer } from "../../src/egress/post.ts";
 import { ANSWER_PART_BYTES, ANSWER_SMALL_PARTS_MAX } from "../../src/limits.ts";
 
 const ANSWER_BYTES_MAX = 1_000_000;
@@ -20,6 +23,16 @@ function answerIn(count: number, partBytes = 1): IncomingMessage {
 function readAtOnce(incoming: IncomingMessage, answerBytesMax = ANSWER_BYTES_MAX) {
   return readAnswer(incoming, { parts: 0 }, answerBytesMax);
 }
+
+Deno.test("a request whose connection closes without an error has no answer", async () => {
+  const outgoing = new EventEmitter() as ClientRequest;
+  const answer = answerTo(
+    outgoing,
+    new Pieces(new Socket(), { clock: systemClock, heldBytesMax: 1 }),
+  );
+  outgoing.emit("close");
+  await assertRejects(() => answer, Error, "The connection was closed");
+});
 
 Deno.test("each part that is read is counted, for others to have their turn", async () => {
   const pieces = { parts: 7 };
