@@ -10,9 +10,9 @@ import {
   ANSWERS_WAITING_MAX,
   ANSWERS_WAITING_PER_OWNER_MAX,
   DEFAULTS,
+  MEMORY_GROWTH_FACTOR,
   PAYLOAD_BYTES_CEILING,
   RECEIVING_BYTES_FLOOR,
-  SOCKETS_MEMORY_FACTOR,
 } from "./limits.ts";
 import { count, duration, size } from "./quantities.ts";
 
@@ -65,9 +65,9 @@ export function socketBounds(config: LimitSettings) {
   return { total: config.EXPORT_SOCKETS, perOwner: config.EXPORT_SOCKETS_PER_OWNER };
 }
 
-/** By how many bytes the process may grow while sockets are open. */
-export function socketsMemoryMax(config: LimitSettings): number {
-  return SOCKETS_MEMORY_FACTOR * config.EXPORT_RECEIVING;
+/** By how many bytes the process may grow beside what clients hold open. */
+export function memoryGrowthMax(config: LimitSettings): number {
+  return MEMORY_GROWTH_FACTOR * config.EXPORT_RECEIVING;
 }
 
 /** What one owner may have accepted and not finished. */

@@ -218,13 +218,13 @@ export const DEFAULTS = {
 /** Unanswered frames and unfinished exports on one socket; watching an export takes 12 KB. */
 export const SOCKET_EXPORTS_MAX = 256;
 /**
- * While sockets are open, the process may grow outside its heap by this many times what may be
- * received at once; arriving bodies alone take twice as much. Beyond that, some client is assumed
- * to be sending a message without an end, and all sockets are ended.
+ * While sockets are open, polls wait or bodies come, the process may grow outside its heap by this
+ * many times what may be received at once; bodies alone take twice as much. Beyond that, a client is
+ * assumed to be sending what the runtime keeps without a bound, and all of that kind are ended.
  */
-export const SOCKETS_MEMORY_FACTOR = 3;
+export const MEMORY_GROWTH_FACTOR = 3;
 /** How often that is checked: on one machine 30 MB can arrive in between. */
-export const SOCKET_MEMORY_LOOK_MS = 100;
+export const MEMORY_LOOK_MS = 100;
 /** Frames of one socket in progress at once: enough for them to share a commit. */
 export const SOCKET_FRAMES_IN_PROGRESS_MAX = 16;
 /** Frames of the largest size that may wait on one socket: the runtime reads on regardless. */

@@ -2,6 +2,7 @@
  * One JSON line for each thing that happened. Callers pass ids, hosts, sizes, codes and times;
  * never a token, a payload, a query string or a secret.
  */
+import { memoryUsage } from "node:process";
 
 /** What is worth a line. */
 export interface LogEvent {
@@ -29,14 +30,25 @@ export function jsonLog(write: (line: string) => void, now: () => number): Log {
   };
 }
 
-/** Where a defect lies: the lines of its stack, without the message before them. */
-export function framesOf(error: unknown): readonly string[] {
-  if (!(error instanceof Error)) return [];
+/**
+ * Where a defect lies: the lines of its stack, without the message before them. Nothing while no
+ * file can be opened: Deno 2.9.6 reads sources for a stack, and aborts if it cannot.
+ */
+export function framesOf(
+  error: unknown,
+  canOpenFiles: () => boolean = isMemoryTold,
+): readonly string[] {
+  if (!(error instanceof Error) || !canOpenFiles()) return [];
   const { name, message, stack = "" } = error;
   const head = message === "" ? name : `${name}: ${message}`;
   return stack.startsWith(head)
     ? stack.slice(head.length).trim().split("\n").map((line) => line.trim())
     : [];
+}
+
+/** The system tells the memory of a process in a file; the runtime says 0 if that cannot be opened. */
+function isMemoryTold(): boolean {
+  return memoryUsage.rss() > 0;
 }
 
 function isObject(value: unknown): boolean {

@@ -21,10 +21,12 @@ export interface Gauges {
 const PREFIX = "databox_export_";
 /** Exposed from the start, since an increase shows only against an earlier value. */
 const SHOWN_AT_ZERO = [
+  "bodies.dropped",
   "delivery.lapsed",
   "host.unreachable",
   "lane.failed",
   "listener.failed",
+  "polls.dropped",
   "request.failed",
   "request.limited",
   "root_key.failed",

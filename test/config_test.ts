@@ -2,12 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import denoJson from "../deno.json" with { type: "json" };
 import { type Config, describeConfig, readConfig, SETTING_NAMES } from "../src/config.ts";
-import {
-  openBounds,
-  requestBounds,
-  socketBounds,
-  socketsMemoryMax,
-} from "../src/limit_settings.ts";
+import { memoryGrowthMax, openBounds, requestBounds, socketBounds } from "../src/limit_settings.ts";
 
 type Given = Readonly<Record<string, string>>;
 
@@ -327,7 +322,7 @@ Deno.test("each limit bounds what its name says", () => {
   assertEquals(socketBounds(config), { total: 9, perOwner: 8 });
   assertEquals(openBounds(config), { exports: 11, bytes: 12_582_912 });
   // README: once the process has grown by three times `EXPORT_RECEIVING` beside its sockets.
-  assertEquals(socketsMemoryMax(config), 150_000_000);
+  assertEquals(memoryGrowthMax(config), 150_000_000);
 });
 
 Deno.test("a secret is shown as set, in no settings and no faults as itself", () => {

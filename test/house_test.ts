@@ -111,6 +111,7 @@ const NODE: Readonly<Record<string, readonly string[]>> = {
   "node:http": ["commands", "egress"],
   "node:net": ["egress"],
   "node:path": ["machine"],
+  "node:process": ["log"],
   "node:sqlite": ["machine"],
   "node:tls": ["commands", "egress"],
   "node:util": ["machine"],

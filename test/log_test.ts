@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import { framesOf, jsonLog, type LogEvent } from "../src/log.ts";
 
@@ -66,6 +66,12 @@ Deno.test("where a defect lies is told by its stack, without its message", () =>
     assertEquals(frames.every((frame) => frame.startsWith("at ")), true);
   }
   assertEquals(framesOf("no error"), []);
+});
+
+Deno.test("no stack is read while no file can be opened, for the runtime would abort", () => {
+  const error = new TypeError("a");
+  Object.defineProperty(error, "stack", { get: () => assert(false, "it is read") });
+  assertEquals(framesOf(error, () => false), []);
 });
 
 Deno.test("of a stack that does not begin with its message nothing is told, for it might be in there", () => {

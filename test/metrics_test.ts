@@ -83,6 +83,7 @@ Deno.test("what may be worth an alarm is there from the start, so that its first
   const alarms = [
     ...["store.failed", "lane.failed", "request.failed", "listener.failed", "root_key.failed"],
     ...["host.unreachable", "request.limited", "sockets.dropped", "delivery.lapsed"],
+    ...["polls.dropped", "bodies.dropped"],
   ];
   for (const event of alarms) {
     assertMatch(text, new RegExp(`^databox_export_events_total\\{event="${event}"\\} 0$`, "m"));

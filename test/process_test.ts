@@ -624,13 +624,16 @@ Deno.test("whoever takes every connection there can be does not end the service:
       const { port } = service;
       for (let n = 0; n < 400; n++) held.push(await Deno.connect({ hostname: "127.0.0.1", port }));
     };
+    const uri = destination.uri();
+    // The connection stays, and is used for the next one.
+    await ask(service, { id: "", uri, data: "{}" });
     // Where nobody listens any more, a connection is refused.
     await hold().catch(() => {});
     await service.logged("listener.failed");
-    for (const conn of held) conn.close();
+    // With the last descriptor that there was.
     await service.logged("listener.recovered");
-    const uri = destination.uri();
     const { id } = await ask(service, { id: "", uri, data: "{}" });
+    for (const conn of held) conn.close();
     assertEquals((await outcome(service, id, uri)).state, "Finished");
     assertEquals((await service.kill("SIGTERM")).code, 0);
   }));
@@ -658,10 +661,56 @@ Deno.test("a message without an end, which the runtime joins without a bound, en
         piece[0] = 0x00; // goes on
       }
     });
-    assertEquals((await service.logged("sockets.dropped")).sockets, 1);
+    assert(Number((await service.logged("sockets.dropped")).bytes) > 0);
     const live = await fetch(`http://127.0.0.1:${service.port}/health/live`);
     assertEquals(await live.json(), { status: "live" });
   }));
+
+/** Growth beside polls or bodies of more than 96 MiB ends them. */
+const RECEIVING = { EXPORT_RECEIVING: "32MiB", EXPORT_RECEIVING_PER_OWNER: "32MiB" };
+const LITTLE = { ...RECEIVING, EXPORT_BODY_LIMIT: "1MiB" };
+/** Far more than that, in writes of a MiB. */
+const FLOOD_MIB = 1_024;
+
+/** The head of a request by an app whose destination is `uri`. */
+function headOf(uri: string, path: string, more: string): string {
+  const lines = [`POST ${path}?timeout=60 HTTP/1.1`, "host: x", `x-api-key: ${token(uri, path)}`];
+  return `${[...lines, more].join("\r\n")}\r\n\r\n`;
+}
+
+const FLOODS: readonly (readonly [what: string, event: string, piece: string])[] = [
+  ["behind a poll that waits", "polls.dropped", "A"],
+  ["in chunks of a byte", "bodies.dropped", "1\r\n \r\n"],
+];
+
+for (const [what, event, piece] of FLOODS) {
+  Deno.test(`what comes ${what}, which the runtime reads without a bound, ends its connection and nothing else`, () =>
+    withFolder(async (folder) => {
+      await using destination = new DestinationServer(() => new Promise(() => {}));
+      await using service = await startProcess({ folder, env: { ...env, ...LITTLE } });
+      const uri = destination.uri();
+      const { id } = await ask(service, { id: "", uri, data: "{}" });
+      await destination.arrived((arrivals) => arrivals.length === 1);
+      const body = JSON.stringify({ id, uri, data: "{}" });
+      const head = event === "polls.dropped"
+        ? headOf(uri, "/lp/export", `content-length: ${body.length}`) + body
+        : headOf(uri, "/lp/export", "transfer-encoding: chunked");
+      const flood = new TextEncoder().encode(piece.repeat(1_048_576 / piece.length));
+      const send = async () => {
+        using conn = await Deno.connect({ hostname: "127.0.0.1", port: service.port });
+        const write = async (bytes: Uint8Array) => {
+          for (let n = 0; n < bytes.length;) n += await conn.write(bytes.subarray(n));
+        };
+        await write(new TextEncoder().encode(head));
+        for (let n = 0; n < FLOOD_MIB; n++) await write(flood);
+      };
+      const connections = event === "polls.dropped" ? 1 : 4;
+      await Promise.all(Array.from({ length: connections }, () => assertRejects(send)));
+      assert(Number((await service.logged(event)).bytes) > 96 * 1_048_576);
+      const live = await fetch(`http://127.0.0.1:${service.port}/health/live`);
+      assertEquals(await live.json(), { status: "live" });
+    }));
+}
 
 Deno.test("whatever frames come, the runtime prints nothing of its own", () =>
   withFolder(async (folder) => {

@@ -155,6 +155,11 @@ const SHOWN: Readonly<Record<string, readonly (readonly [file: string, title: st
     ["process_test.ts", "a message without an end, which the runtime joins without a bound"],
     ["http/socket_test.ts", "when the process grows too much beside its sockets"],
   ],
+  "an app sends on while its poll waits, or a body in chunks of a few bytes": [
+    ["process_test.ts", "what comes ${what}, which the runtime reads without a bound"],
+    ["http/body_test.ts", "a body in parts of ${bytes} that is given up"],
+    ["http/large_answers_test.ts", "a poll that is released is told 503"],
+  ],
   "an app sends frames, or parts of a body, without a pause": [
     ["http/socket_test.ts", "a client that floods with frames is dropped"],
     [

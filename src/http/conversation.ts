@@ -16,6 +16,7 @@ import {
   SOCKET_WATCH_MS,
   STORE_RETRY_MS,
 } from "../limits.ts";
+import { RELEASED } from "../wait/waiters.ts";
 import { exchange, lookUp, noteFailure, receiptOf, type Reply, SHOWN_BEFORE } from "./exchange.ts";
 import type { ExportRoutesParts } from "./export_routes.ts";
 import { admit, type Call, type GuardParts } from "./guard.ts";
@@ -205,15 +206,14 @@ export class Conversation implements SocketHandler {
   async #later(record: ExportRecord): Promise<ExportRecord | undefined> {
     const { clock, waiters } = this.#parts;
     const { signal } = this.#leaving;
-    const state = wireState(record);
     const begun = clock.now();
-    const enough = (now: ExportRecord) => isPast(now, state);
-    const later = await waiters.until(record.id, enough, { timeoutMs: SOCKET_WATCH_MS, signal });
-    if (later !== undefined || signal.aborted) return later;
+    const enough = (now: ExportRecord) => isPast(now, wireState(record));
+    const told = await waiters.until(record.id, enough, { timeoutMs: SOCKET_WATCH_MS, signal });
+    if (typeof told === "object" || signal.aborted) return told === RELEASED ? undefined : told;
     // Not woken in time, or the watch has failed: the record has the truth.
     const present = await lookUp(record.id, this.#parts, SHOWN_BEFORE)
       .catch((error) => void this.#failed(error));
-    if (present !== undefined && isPast(present, state)) return present;
+    if (present !== undefined && enough(present)) return present;
     if (clock.now() - begun < SOCKET_WATCH_MS) await pause(clock, STORE_RETRY_MS, signal);
     return undefined;
   }

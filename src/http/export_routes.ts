@@ -11,8 +11,8 @@ import {
   SHORT_BODY_BYTES,
   SMALL_ANSWER_BYTES,
 } from "../limits.ts";
-import type { Waiters } from "../wait/waiters.ts";
-import { lengthOf, readBody } from "./body.ts";
+import { RELEASED, type Waiters } from "../wait/waiters.ts";
+import { type BodyBounds, lengthOf, readBody } from "./body.ts";
 import type { Bounded } from "./bounds.ts";
 import {
   exchange,
@@ -39,6 +39,8 @@ import {
 export interface ExportRoutesParts extends ExchangeParts, Omit<Bounded, "headBounds" | "rate"> {
   readonly waiters: Waiters<ExportRecord>;
   readonly throttledLog: Log;
+  /** Counts a body that is being read; see {@link BodyBounds}. */
+  readonly watchMemory: BodyBounds["watchMemory"];
 }
 
 type GuardedContext = Context<Guarded>;
@@ -71,6 +73,9 @@ async function answer(
   const enough = (now: ExportRecord) => isPast(now, state);
   try {
     const later = await parts.waiters.until(id, enough, { timeoutMs, signal });
+    if (later === RELEASED) {
+      return respondProblem({ ...no("too_many_polls"), cut: true }, owner, parts);
+    }
     // Not woken in time, or released: the answer is whatever the record says now.
     const shown = found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE));
     return await respond(shown, { owner, signal }, parts);
@@ -116,18 +121,17 @@ async function readRequest(
   bytesMax: number,
   parts: ExportRoutesParts,
 ): Promise<ExportRequest | ProblemReply> {
-  const { clock, bodyTimeoutMs: timeoutMs, turns, jsonDepth } = parts;
-  const body = await readBody(c.req.raw, { bytesMax, timeoutMs, clock, turns });
-  switch (body.kind) {
-    case "read":
-      return parseExportRequest(body.bytes, jsonDepth);
-    case "too_large":
-      return tooLarge(parts);
-    case "too_slow":
-      return no("too_slow", `The whole body must arrive within ${timeoutMs / 1_000} s.`);
-    case "broken":
-      return no("malformed_request", "The body ended early.");
-  }
+  const { bodyTimeoutMs: timeoutMs, jsonDepth } = parts;
+  const body = await readBody(c.req.raw, { ...parts, bytesMax, timeoutMs });
+  if (body.kind === "read") return parseExportRequest(body.bytes, jsonDepth);
+  if (body.kind === "broken") return no("malformed_request", "The body ended early.");
+  const refusals = {
+    too_large: () => tooLarge(parts),
+    too_slow: () => no("too_slow", `The whole body must arrive within ${timeoutMs / 1_000} s.`),
+    dropped: () => no("too_many_bodies"),
+  };
+  const cut = body.inCrumbs || body.kind === "dropped";
+  return { ...refusals[body.kind](), ...(cut && { cut }) };
 }
 
 /** Whether `reply` shows an export that may still change. */

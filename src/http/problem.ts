@@ -130,6 +130,8 @@ export interface ProblemReply {
   readonly detail?: string | undefined;
   /** In addition to those in the table. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The connection ends with it, and all that the runtime has read of it is dropped. */
+  readonly cut?: true;
 }
 
 /** A refusal, with the detail of `code` unless another is given. */
@@ -161,8 +163,16 @@ export function problem(
 }
 
 /** The response for `reply`. */
-export function problemFor({ code, detail, headers }: ProblemReply): Response {
-  return problem(code, detail, headers);
+export function problemFor({ code, detail, headers, cut }: ProblemReply): Response {
+  const response = problem(code, detail, headers);
+  return cut ? cutShort(response, problemText(code, { detail })) : response;
+}
+
+/** Declares a byte more than comes, so that the runtime ends the connection. */
+function cutShort({ status, headers }: Response, text: string): Response {
+  const bytes = new TextEncoder().encode(text);
+  headers.set("content-length", `${bytes.length + 1}`);
+  return new Response(ReadableStream.from([bytes]), { status, headers });
 }
 
 /** The problem as JSON text; `instance` is the id of the export that it is about. */

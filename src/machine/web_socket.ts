@@ -10,12 +10,12 @@ import {
   SOCKET_LOOK_AGAIN_MS,
   SOCKET_QUIET_MAX_MS,
 } from "../limits.ts";
-import type { SocketMemory } from "./socket_memory.ts";
+import type { MemoryGrowth } from "./memory_growth.ts";
 
 type Timer = Pick<Clock, "after">;
 
 /** Answers a request for a WebSocket; the socket's `quiet` says when it can be closed. */
-export function webSockets(clock: Timer, memory?: SocketMemory) {
+export function webSockets(clock: Timer, memory?: MemoryGrowth) {
   return (request: Request, options: Deno.UpgradeWebSocketOptions) => {
     const { socket, response } = Deno.upgradeWebSocket(request, options);
     if (memory !== undefined) watch(socket, memory);
@@ -34,7 +34,7 @@ export function webSockets(clock: Timer, memory?: SocketMemory) {
   };
 }
 
-function watch(socket: WebSocket, memory: SocketMemory): void {
+function watch(socket: WebSocket, memory: MemoryGrowth): void {
   socket.addEventListener("open", () => {
     const leave = memory.add(() => drop(socket));
     socket.addEventListener("close", leave);

@@ -5,43 +5,36 @@
 import { generate as generateUuid } from "@std/uuid/v7";
 import denoJson from "../../deno.json" with { type: "json" };
 import { systemClock as clock } from "../clock.ts";
-import { type Config, egressPolicy } from "../config.ts";
+import type { Config } from "../config.ts";
 import { Worker, type WorkerParts } from "../deliver/worker.ts";
-import { createEgress, type Egress } from "../egress/egress.ts";
-import { systemResolve } from "../egress/guard.ts";
-import { createTrust, type Trust } from "../egress/trust.ts";
 import type { ExportRecord } from "../exports/record.ts";
 import { createApp } from "../http/app.ts";
 import { throttledLog } from "../http/throttled_log.ts";
 import { Refusals } from "../http/refusals.ts";
 import { Sockets } from "../http/sockets.ts";
 import { instanceOf } from "../ledger/instance.ts";
+import type { KvLedger } from "../ledger/kv_ledger.ts";
 import { openKvLedger } from "../ledger/open_kv_ledger.ts";
 import { KvQueueBell } from "../ledger/kv_queue_bell.ts";
 import {
   BACKOFF_JITTER,
   BACKOFF_MS,
-  KEEP_AGE_MS,
-  KEEP_IDLE_MS,
-  KEPT_CONNECTIONS_MAX,
   LEASE_MARGIN_MS,
   RETRY_AFTER_MAX_MS,
   STAGING_MAX_MS,
 } from "../limits.ts";
-import { openBounds, requestBounds, socketBounds, socketsMemoryMax } from "../limit_settings.ts";
+import { memoryGrowthMax, openBounds, requestBounds, socketBounds } from "../limit_settings.ts";
 import type { Log } from "../log.ts";
 import { listen } from "../machine/listener.ts";
 import { onceWell, watchDisk } from "../machine/disk.ts";
-import { explained, messageOf } from "../machine/file_faults.ts";
-import { ownAddresses } from "../machine/own_addresses.ts";
 import type { SecretSource } from "../machine/secret_source.ts";
-import { SocketMemory } from "../machine/socket_memory.ts";
-import { UsageError } from "../machine/flags.ts";
+import { MemoryGrowth } from "../machine/memory_growth.ts";
 import { removeAbandonedCopy } from "../machine/store_copy.ts";
 import { namingDamage, openStore } from "../machine/store_file.ts";
 import type { ListenerTls } from "../machine/tls.ts";
 import { webSockets } from "../machine/web_socket.ts";
 import { Waiters } from "../wait/waiters.ts";
+import { openEgress } from "./open_egress.ts";
 import { openRootKeys } from "./root_keys.ts";
 
 const random = Math.random;
@@ -74,17 +67,17 @@ export async function startService(
 ): Promise<Service> {
   const scraped = await openMetrics(config);
   const log = scraped?.metrics.countingLog(given) ?? given;
-  const egress = await openEgress(config);
+  const egress = await openEgress(config, clock);
   const reading = <T>(work: () => Promise<T>) => namingDamage(config.EXPORT_KV_PATH, work);
   const opened = await reading(() => openLedger(config, log));
   const { kv, bell, disk, ledger, instance, close } = opened;
   const worker = createWorker(config, { ledger, send: egress.send, instance, log });
-  const waiters = new Waiters<ExportRecord>((...what) => ledger.watch(...what), clock);
+  const memory = memoryWatches(config, log);
+  const waiters = createWaiters(ledger, memory.polls);
   const refusals = new Refusals({ ledger, clock, log });
   const parts = { kv, clock, random, log };
   const keys = await reading(() => openRootKeys(source, parts, config.EXPORT_SECRET_GRACE));
-  const memory = new SocketMemory({ clock, log, bytesMax: socketsMemoryMax(config) });
-  const sockets = new Sockets(webSockets(clock, memory), socketBounds(config));
+  const sockets = new Sockets(webSockets(clock, memory.sockets), socketBounds(config));
   const app = createApp({
     ledger,
     accept: worker.accept,
@@ -96,6 +89,7 @@ export async function startService(
     log,
     rootKeys: keys.ring,
     checkDestination: egress.checkDestination,
+    watchMemory: (end) => memory.bodies.add(end),
     unreachableHosts: () => worker.unreachableHosts,
     sockets,
     metrics: scraped,
@@ -157,6 +151,25 @@ async function openLedger(config: Config, log: Log) {
   return { kv, bell, disk, ledger, instance, close };
 }
 
+/** For each kind of thing that clients hold open, what ends all of them if the process grows. */
+function memoryWatches(config: Config, log: Log) {
+  const bytesMax = memoryGrowthMax(config);
+  const watch = (onGrown: (bytes: number) => void) =>
+    new MemoryGrowth({ clock, bytesMax, onGrown });
+  return {
+    polls: watch((bytes) => log({ event: "polls.dropped", bytes })),
+    bodies: watch((bytes) => log({ event: "bodies.dropped", bytes })),
+    sockets: watch((bytes) => log({ event: "sockets.dropped", bytes })),
+  };
+}
+
+/** Polls are watched from the first that waits to the last. */
+function createWaiters(ledger: KvLedger, memory: MemoryGrowth): Waiters<ExportRecord> {
+  const attend = () => memory.add(() => waiters.release());
+  const waiters = new Waiters<ExportRecord>((...what) => ledger.watch(...what), clock, attend);
+  return waiters;
+}
+
 /** If the operator asks for no metrics, none are kept, and their module is not loaded. */
 async function openMetrics({ EXPORT_METRICS_TOKEN: token }: Config) {
   if (token === undefined) return undefined;
@@ -167,30 +180,6 @@ async function openMetrics({ EXPORT_METRICS_TOKEN: token }: Config) {
 /** The marks on every entry of the ledger. */
 function marksOf(config: Config): Record<string, true> {
   return config.EXPORT_UNSAFE_ALLOW_LOOPBACK ? { unsafe_loopback: true } : {};
-}
-
-async function openEgress(config: Config): Promise<Egress> {
-  return createEgress({
-    policy: egressPolicy(config),
-    ownAddresses: ownAddresses(clock),
-    clock,
-    resolve: systemResolve,
-    attemptTimeoutMs: config.EXPORT_ATTEMPT_TIMEOUT,
-    answerBytesMax: config.EXPORT_RESPONSE_LIMIT,
-    trust: await readTrust(config.EXPORT_EXTRA_CA),
-    keep: { idleMs: KEEP_IDLE_MS, ageMs: KEEP_AGE_MS, max: KEPT_CONNECTIONS_MAX },
-  });
-}
-
-async function readTrust(path: string | undefined): Promise<Trust> {
-  if (path === undefined) return createTrust();
-  try {
-    return createTrust(await Deno.readTextFile(path));
-  } catch (cause) {
-    const fault = explained("read", path, cause);
-    const why = messageOf(fault);
-    throw new UsageError(`EXPORT_EXTRA_CA "${path}" cannot be used: ${why}`, { cause });
-  }
 }
 
 function createWorker(

@@ -23,15 +23,22 @@ export interface WaitOptions {
   readonly signal: AbortSignal;
 }
 
+/** A wait that was ended before its time, because too much is held for those who wait. */
+export const RELEASED = Symbol();
+
 export class Waiters<T> {
   readonly #watch: Watch<T>;
   readonly #clock: Clock;
+  readonly #attend: () => () => void;
+  #leave = nothing;
   readonly #watched = new Map<string, Watched<T>>();
   #closed = false;
 
-  constructor(watch: Watch<T>, clock: Clock) {
+  /** @param attend called when anybody begins to wait; what it returns, when nobody does any more */
+  constructor(watch: Watch<T>, clock: Clock, attend: () => () => void = () => nothing) {
     this.#watch = watch;
     this.#clock = clock;
+    this.#attend = attend;
   }
 
   /** How many wait at this moment. */
@@ -41,13 +48,14 @@ export class Waiters<T> {
 
   /**
    * Resolves with the first value for which `enough` holds, which may be the present one; or with
-   * `undefined` after `timeoutMs`, when `signal` aborts, or when the watch or all waiting ends.
+   * `undefined` after `timeoutMs`, when `signal` aborts, or when the watch or all waiting ends; or
+   * with {@link RELEASED}.
    */
   until(
     id: string,
     enough: (value: T) => boolean,
     { timeoutMs, signal }: WaitOptions,
-  ): Promise<T | undefined> {
+  ): Promise<T | undefined | typeof RELEASED> {
     if (this.#closed || signal.aborted || timeoutMs <= 0) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const wait = new Wait(enough, resolve, signal);
@@ -58,6 +66,11 @@ export class Waiters<T> {
         wait.end(); // As when the watch ends.
       }
     });
+  }
+
+  /** Releases all who wait now. */
+  release(): void {
+    for (const watched of this.#watched.values()) watched.end(RELEASED);
   }
 
   /** Ends every wait, now and from now on. */
@@ -73,7 +86,9 @@ export class Waiters<T> {
     watched.onEmpty = () => {
       this.#watched.delete(id);
       stop();
+      if (this.#watched.size === 0) this.#leave();
     };
+    if (this.#watched.size === 0) this.#leave = this.#attend();
     this.#watched.set(id, watched);
     return watched;
   }
@@ -97,9 +112,9 @@ class Watched<T> implements Listener<T> {
   }
 
   /** Ends its waits; the callers read the record instead. */
-  end(): void {
+  end(how?: typeof RELEASED): void {
     this.#ended = true;
-    for (const wait of this.#waits) wait.end();
+    for (const wait of this.#waits) wait.end(how);
   }
 
   join(wait: Wait<T>): void {
@@ -116,14 +131,14 @@ class Watched<T> implements Listener<T> {
 /** One wait; there are thousands at once, so it is a single object that holds all it needs. */
 class Wait<T> implements EventListenerObject {
   readonly #enough: (value: T) => boolean;
-  readonly #resolve: (value: T | undefined) => void;
+  readonly #resolve: (value: T | undefined | typeof RELEASED) => void;
   readonly #signal: AbortSignal;
   #watched: Watched<T> | undefined;
   #cancelTimer = nothing;
 
   constructor(
     enough: (value: T) => boolean,
-    resolve: (value: T | undefined) => void,
+    resolve: (value: T | undefined | typeof RELEASED) => void,
     signal: AbortSignal,
   ) {
     this.#enough = enough;
@@ -145,8 +160,8 @@ class Wait<T> implements EventListenerObject {
     if (this.#enough(value)) this.#settle(value);
   }
 
-  end(): void {
-    this.#settle(undefined);
+  end(how?: typeof RELEASED): void {
+    this.#settle(how);
   }
 
   /** The signal has aborted. */
@@ -154,7 +169,7 @@ class Wait<T> implements EventListenerObject {
     this.end();
   }
 
-  #settle(value: T | undefined): void {
+  #settle(value: T | undefined | typeof RELEASED): void {
     this.#cancelTimer();
     this.#signal.removeEventListener("abort", this);
     this.#watched?.leave(this);

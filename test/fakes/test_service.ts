@@ -70,6 +70,8 @@ export interface TestServiceOptions {
   readonly destination?: Destination;
   /** The way out to real destinations; without one, nothing leaves. */
   readonly egress?: Egress;
+  /** Counts each body that is being read; by default none is ever dropped for the memory of all. */
+  readonly watchMemory?: (end: () => void) => () => void;
   readonly payloadBytesMax?: number;
   readonly requiredCaveats?: readonly ("target" | "path" | "method" | "destination")[];
   readonly secrets?: readonly string[];
@@ -305,6 +307,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     target: "export-service",
     requiredCaveats: options.requiredCaveats ?? ["target", "path", "method", "destination"],
     checkDestination: egress.checkDestination,
+    watchMemory: options.watchMemory ?? (() => () => {}),
     payloadBytesMax: options.payloadBytesMax ?? 1_048_576,
     giveUpAfterMs: options.giveUpAfterMs ?? 86_400_000,
     sockets,

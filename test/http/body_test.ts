@@ -1,7 +1,7 @@
 /** Bodies, of clients that hurry, dawdle, lie and vanish. */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import fc from "fast-check";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { readBody } from "../../src/http/body.ts";
 import { Turns } from "../../src/http/turns.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
@@ -33,8 +33,9 @@ function requestOf(
   return { request: new Request("http://a.example/", { method: "POST", headers, body }), read };
 }
 
-function bounds(clock: FakeClock, bytesMax = 10) {
-  return { bytesMax, timeoutMs: 5_000, clock, turns: new Turns(systemClock) };
+function bounds(clock: Clock, bytesMax = 10) {
+  const watchMemory = () => () => {};
+  return { bytesMax, timeoutMs: 5_000, clock, turns: new Turns(systemClock), watchMemory };
 }
 
 Deno.test("a body is read whole, in whatever pieces it comes", async () => {
@@ -110,6 +111,35 @@ Deno.test("a body that breaks as it is given up was too slow", async () => {
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("a body is dropped when the process grows too much, and is counted for as long as it comes", async () => {
+  const clock = new FakeClock();
+  const { request, read } = requestOf([new Uint8Array(1)], { after: "silence" });
+  const ends = new Set<() => void>();
+  const watchMemory = (end: () => void) => (ends.add(end), () => ends.delete(end));
+  const reading = readBody(request, { ...bounds(clock), watchMemory });
+  while (read.bytes === 0) await new Promise((resolve) => setTimeout(resolve));
+  for (const end of ends) end();
+  assertEquals(await reading, { kind: "dropped" });
+  assertEquals([read.cancelled, ends.size, clock.pending], [true, 0, 0]);
+});
+
+for (const [bytes, inCrumbs] of [[1, true], [255, true], [256, false]] as const) {
+  Deno.test(`a body in parts of ${bytes} that is given up ${inCrumbs ? "came" : "did not come"} in crumbs`, async () => {
+    const parts = Array.from({ length: 20 }, () => new Uint8Array(bytes));
+    const expected = inCrumbs ? { inCrumbs } : {};
+    const tooLarge = requestOf(parts).request;
+    const limit = bounds(new FakeClock(), 19 * bytes);
+    assertEquals(await readBody(tooLarge, limit), { kind: "too_large", ...expected });
+    const clock = new FakeClock();
+    const { request, read } = requestOf(parts, { after: "silence" });
+    const reading = readBody(request, bounds(clock, 20 * bytes));
+    while (read.bytes < 20 * bytes) await new Promise((resolve) => setTimeout(resolve));
+    await new Promise((resolve) => setTimeout(resolve));
+    clock.advance(5_000);
+    assertEquals(await reading, { kind: "too_slow", ...expected });
+  });
+}
+
 Deno.test("a body that ends early is broken, and leaves no timer", async () => {
   const clock = new FakeClock();
   const { request } = requestOf([new Uint8Array(1)], { after: "error" });
@@ -142,8 +172,8 @@ for (const bodies of [1, 20]) {
       () => requestOf(Array.from({ length: 1_000 }, () => new Uint8Array(1))),
     );
     const clock = systemClock;
-    const bounds = { bytesMax: 10_000, timeoutMs: 60_000, clock, turns: new Turns(clock) };
-    const all = Promise.all(requests.map(({ request }) => readBody(request, bounds)));
+    const each = { ...bounds(clock, 10_000), timeoutMs: 60_000, turns: new Turns(clock) };
+    const all = Promise.all(requests.map(({ request }) => readBody(request, each)));
     const bytesRead = () => requests.reduce((sum, { read }) => sum + read.bytes, 0);
     let [before, most, isOver] = [0, 0, false];
     void all.then(() => isOver = true);

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { streamedJson } from "../../src/http/streamed_json.ts";
 import type { PlaceBounds } from "../../src/http/places.ts";
 import { PlacesInTurn } from "../../src/http/places_in_turn.ts";
+import type { SendResult } from "../../src/deliver/attempt.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { answered, DESTINATION, openTestService } from "../fakes/test_service.ts";
 import { SocketServer, until } from "./socket_client.ts";
@@ -263,6 +264,23 @@ Deno.test("whoever does not read a large answer loses it after two minutes; othe
     read = await unreading.read(buffer).catch(() => null);
   }
   assert(received < huge.length, `${received} bytes came`);
+});
+
+Deno.test("a poll that is released is told 503, and by an answer that ends its connection", async () => {
+  const arrival = Promise.withResolvers<SendResult>();
+  await using service = await openTestService({ destination: () => arrival.promise });
+  const { id } = await service.submit();
+  await until(() => service.sent.length === 1);
+  const poll = service.ask("/lp/export?timeout=60", { ...NEW, id });
+  await until(() => service.waiters.size === 1);
+  service.waiters.release();
+  const refused = await poll;
+  assertEquals([refused.status, refused.headers.get("retry-after")], [503, "5"]);
+  const declared = Number(refused.headers.get("content-length"));
+  const text = await refused.text();
+  assertMatch(JSON.parse(text).type, /:too_many_polls$/);
+  assertEquals(declared, text.length + 1);
+  arrival.resolve(answered());
 });
 
 Deno.test("an answer that cannot be read keeps no room, and neither does who has gone", async () => {

@@ -2,8 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { SendResult } from "../../src/deliver/attempt.ts";
 import { systemClock } from "../../src/clock.ts";
-import type { LogEvent } from "../../src/log.ts";
-import { SocketMemory } from "../../src/machine/socket_memory.ts";
+import { MemoryGrowth } from "../../src/machine/memory_growth.ts";
 import { webSockets } from "../../src/machine/web_socket.ts";
 import { defined } from "../fakes/expect.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
@@ -363,10 +362,11 @@ Deno.test("a burst of frames that a client may send drops nobody", async () => {
 
 Deno.test("when the process grows too much beside its sockets all of them are ended, and others open", async () => {
   const looks = new FakeClock();
-  const lines: LogEvent[] = [];
+  const growths: number[] = [];
   let bytes = 500 * MIB;
-  const log = (line: LogEvent) => void lines.push(line);
-  const memory = new SocketMemory({ clock: looks, log, bytesMax: 256 * MIB, memory: () => bytes });
+  const onGrown = (grown: number) => void growths.push(grown);
+  const bounds = { bytesMax: 256 * MIB, memory: () => bytes };
+  const memory = new MemoryGrowth({ clock: looks, onGrown, ...bounds });
   await using service = await openTestService({ upgrade: webSockets(systemClock, memory) });
   await using server = new SocketServer(service);
   const clients = [await server.client(), await server.client()];
@@ -381,7 +381,7 @@ Deno.test("when the process grows too much beside its sockets all of them are en
   looks.advance(100);
   for (const client of clients) await client.closed;
   await until(() => service.sockets.size === 0);
-  assertEquals(lines, [{ event: "sockets.dropped", sockets: 2, bytes: 256 * MIB + 1 }]);
+  assertEquals(growths, [256 * MIB + 1]);
   assertEquals(looks.pending, 0, "without sockets nobody looks");
   const next = await server.client();
   looks.advance(1_000);

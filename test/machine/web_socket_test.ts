@@ -1,7 +1,7 @@
 /** When a socket may be closed, on a clock and a socket that the test holds. */
 import { assertEquals } from "@std/assert";
 import { type Clock, systemClock } from "../../src/clock.ts";
-import { SocketMemory } from "../../src/machine/socket_memory.ts";
+import { MemoryGrowth } from "../../src/machine/memory_growth.ts";
 import { webSockets } from "../../src/machine/web_socket.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
@@ -110,7 +110,7 @@ function serveSockets(
   onSocket: (socket: WebSocket) => void,
   { clock = systemClock, memory, idleTimeout = 0 }: {
     readonly clock?: Pick<Clock, "after">;
-    readonly memory?: SocketMemory;
+    readonly memory?: MemoryGrowth;
     readonly idleTimeout?: number;
   },
 ) {
@@ -156,9 +156,9 @@ Deno.test("a socket ended for the memory of all can be asked and sent to, in vai
   const looks = new FakeClock();
   const opened = Promise.withResolvers<WebSocket>();
   let bytes = 0;
-  const memory = new SocketMemory({
+  const memory = new MemoryGrowth({
     clock: looks,
-    log: () => {},
+    onGrown: () => {},
     bytesMax: 100,
     memory: () => bytes,
   });

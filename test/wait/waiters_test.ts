@@ -1,6 +1,6 @@
 /** Long polls, on watches that a test holds in its hand. */
 import { assertEquals, assertFalse } from "@std/assert";
-import { type Listener, Waiters } from "../../src/wait/waiters.ts";
+import { type Listener, RELEASED, Waiters } from "../../src/wait/waiters.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 const SECOND = 1_000;
@@ -225,6 +225,24 @@ Deno.test("a watch that ends as it begins sends away who waits", async () => {
   }, clock);
   assertEquals(await waiters.until("a", above(0), wait()), undefined);
   assertEquals([waiters.size, clock.pending, stopped], [0, 0, 1]);
+});
+
+Deno.test("who is released is told so, and may wait again; somebody attends while anybody waits", async () => {
+  const { sources, watch } = waitersWithSources(0);
+  const clock = new FakeClock();
+  const attended: string[] = [];
+  const waiters = new Waiters(watch, clock, () => {
+    attended.push("begin");
+    return () => attended.push("end");
+  });
+  const waiting = ["a", "a", "b"].map((id) => waiters.until(id, above(0), wait()));
+  assertEquals(attended, ["begin"]);
+  waiters.release();
+  assertEquals(await Promise.all(waiting), [RELEASED, RELEASED, RELEASED]);
+  assertEquals([waiters.size, clock.pending, attended], [0, 0, ["begin", "end"]]);
+  const again = waiters.until("a", above(0), wait());
+  sources[2]?.emit(1);
+  assertEquals([await again, attended], [1, ["begin", "end", "begin", "end"]]);
 });
 
 Deno.test("closing ends every wait, now and from now on", async () => {

@@ -1,7 +1,6 @@
 /** What the process holds beside open sockets, as the test says. */
 import { assertEquals } from "@std/assert";
-import type { LogEvent } from "../../src/log.ts";
-import { SocketMemory } from "../../src/machine/socket_memory.ts";
+import { MemoryGrowth } from "../../src/machine/memory_growth.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
 const LOOK_MS = 100;
@@ -9,47 +8,54 @@ const LOOK_MS = 100;
 /** A process that may grow by 100 bytes, and two sockets that say whether they were ended. */
 function watched() {
   const clock = new FakeClock();
-  const lines: LogEvent[] = [];
+  const growths: number[] = [];
   const dropped: string[] = [];
-  const held = { bytes: 0 };
-  const log = (line: LogEvent) => void lines.push(line);
-  const memory = new SocketMemory({ clock, log, bytesMax: 100, memory: () => held.bytes });
+  const held: { bytes: number | undefined } = { bytes: 0 };
+  const onGrown = (bytes: number) => void growths.push(bytes);
+  const memory = new MemoryGrowth({ clock, onGrown, bytesMax: 100, memory: () => held.bytes });
   const open = (name: string) => memory.add(() => dropped.push(name));
   /** What was ended by the time that each of these was seen. */
-  const after = (...amounts: number[]) =>
+  const after = (...amounts: (number | undefined)[]) =>
     amounts.map((bytes) => {
       held.bytes = bytes;
       clock.advance(LOOK_MS);
       return dropped.splice(0).join(" ");
     });
-  return { clock, lines, held, open, after };
+  return { clock, growths, held, open, after };
 }
 
 Deno.test("the sockets are ended once the process has grown by more than it may, from its least", () => {
-  const { lines, held, open, after } = watched();
+  const { growths, held, open, after } = watched();
   held.bytes = 100;
   open("a");
   open("b");
   assertEquals(after(100, 50, 150, 151), ["", "", "", "a b"]);
-  assertEquals(lines, [{ event: "sockets.dropped", sockets: 2, bytes: 101 }]);
+  assertEquals(growths, [101]);
+});
+
+Deno.test("while the memory cannot be told, nothing is concluded from that", () => {
+  const { held, open, after } = watched();
+  held.bytes = 500;
+  open("a");
+  assertEquals(after(500, undefined, 600, undefined, 601), ["", "", "", "", "a"]);
 });
 
 Deno.test("for one growth the sockets are ended once, though what they held is not free at once", () => {
-  const { lines, open, after } = watched();
+  const { growths, open, after } = watched();
   open("a");
   assertEquals(after(0, 200, 200, 300, 301), ["", "a", "", "", "a"]);
-  assertEquals(lines.length, 2);
+  assertEquals(growths.length, 2);
 });
 
 Deno.test("what the process has grown by while no socket was open does not count", () => {
-  const { clock, lines, held, open, after } = watched();
+  const { clock, growths, held, open, after } = watched();
   const leave = open("a");
   leave();
   assertEquals(clock.pending, 0, "nobody looks");
   held.bytes = 1_000;
   open("b");
   assertEquals(after(1_000, 1_100, 1_101), ["", "", "b"]);
-  assertEquals(lines.length, 1);
+  assertEquals(growths.length, 1);
 });
 
 Deno.test("a socket that is gone is not ended, and the others are watched on", () => {
