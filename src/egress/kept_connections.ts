@@ -64,9 +64,8 @@ export class KeptConnections {
     this.#drop(lane);
     const { socket } = connection;
     const drop = () => this.#drop(lane);
-    // Data that arrives now was not asked for. A connection that ends closes by itself, and so does
-    // one that breaks, unless TLS broke.
-    const ends = ["data", "error", "close"] as const;
+    // Data that arrives now was not asked for. A connection that ends or breaks closes by itself.
+    const ends = ["data", "close"] as const;
     for (const end of ends) socket.once(end, drop);
     const cancel = this.#clock.after(this.#limits.idleMs, drop);
     const release = () => {

@@ -31,7 +31,7 @@ export class Pieces {
   answer: { readonly readableLength: number } | undefined;
   /** Parts of answers that were read. */
   parts = 0;
-  /** What comes after an error of TLS, which does not close the socket, cannot be trusted. */
+  /** Whether there was an error, after which no other answer can come. */
   isBroken = false;
   #partsBefore = 0;
   readonly #parts: PiecesParts;
@@ -59,7 +59,11 @@ export class Pieces {
       this.#held.push(error);
       return socket;
     };
-    socket.once("error", () => this.isBroken = true);
+    socket.once("error", () => {
+      this.isBroken = true;
+      // One of TLS does not close the socket in Deno 2.9.6.
+      if (this.answer === undefined && this.isEmpty) socket.destroy();
+    });
     socket.once("close", () => {
       this.#cancelTurn();
       this.#held.length = this.#heldBytes = 0;

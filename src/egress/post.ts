@@ -68,7 +68,7 @@ export function answerTo(outgoing: ClientRequest, pieces: Pieces): Promise<Incom
     });
     outgoing.on("error", reject);
     // Without an error if one broke the connection before this request: Deno 2.9.6 tells it once.
-    outgoing.once("close", () => reject(new Error("The connection was closed")));
+    outgoing.on("close", reject);
   });
 }
 

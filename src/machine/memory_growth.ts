@@ -20,9 +20,9 @@ export class MemoryGrowth {
   readonly #parts: MemoryGrowthParts;
   /** How each open thing is ended. */
   readonly #ends = new Set<() => void>();
-  /** The lowest value seen since the first of them opened, or since all were ended. */
+  /** The lowest value seen since something is open without a break, or since all were ended. */
   #least = Infinity;
-  #cancelLook: (() => void) | undefined;
+  #isWatching = false;
 
   constructor(parts: MemoryGrowthParts) {
     this.#parts = parts;
@@ -31,21 +31,27 @@ export class MemoryGrowth {
   /** Counts what opens, and is ended by `end`; call the returned function when it is over. */
   add(end: () => void): () => void {
     this.#ends.add(end);
-    if (this.#cancelLook === undefined) this.#look();
+    // Not at once: polls come and go, and a look takes as long as a part of a request.
+    if (!this.#isWatching) this.#lookLater();
     return () => {
       this.#ends.delete(end);
-      if (this.#ends.size > 0) return;
-      this.#cancelLook?.();
-      this.#cancelLook = undefined;
-      this.#least = Infinity;
+      if (this.#ends.size === 0) this.#least = Infinity;
     };
   }
 
+  #lookLater(): void {
+    this.#isWatching = true;
+    this.#parts.clock.after(MEMORY_LOOK_MS, () => {
+      this.#isWatching = false;
+      if (this.#ends.size > 0) this.#look();
+    });
+  }
+
   #look(): void {
-    const { clock, memory = nativeMemory } = this.#parts;
+    const { memory = nativeMemory } = this.#parts;
     const bytes = memory();
     if (bytes !== undefined) this.#compare(bytes);
-    this.#cancelLook = clock.after(MEMORY_LOOK_MS, () => this.#look());
+    this.#lookLater();
   }
 
   #compare(bytes: number): void {

@@ -169,6 +169,7 @@ Deno.test("a socket ended for the memory of all can be asked and sent to, in vai
   }, { memory });
   const conn = await server.connect();
   const socket = await opened.promise;
+  looks.advance(100);
   bytes = 101;
   looks.advance(100);
   assertEquals([socket.readyState, socket.bufferedAmount], [WebSocket.CLOSING, 0]);
