@@ -197,12 +197,12 @@ Deno.test("time and chance come in as arguments", async () => {
   }
 });
 
-/** What a room may know of the runtime: the ledger its store, egress its sockets. */
+/** What a room may know of the runtime: the ledger its store. */
 const OWN_DENO: Readonly<Record<string, RegExp>> = {
   ledger: /^Deno\.(Kv\w*|Atomic\w*)$/,
 };
 
-Deno.test("only the shells know Deno, but for the store of the ledger and the sockets of egress", async () => {
+Deno.test("only the shells know Deno, but for the store of the ledger", async () => {
   const shells = ["main", "service", "machine", "commands"];
   for (const source of await sources()) {
     if (shells.includes(source.room)) continue;

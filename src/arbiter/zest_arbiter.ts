@@ -24,7 +24,7 @@ export interface ZestQuestion extends Deadline {
   readonly connect: Connect;
   /** `tcp://host:port` */
   readonly endpoint: URL;
-  /** The arbiter's public key in Z85, exactly as it was handed to this service. */
+  /** The arbiter's public key in Z85. */
   readonly serverKey: string;
   /** Proves this service's name; exactly as it was handed to this service. */
   readonly token: Uint8Array;
