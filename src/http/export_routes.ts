@@ -76,7 +76,7 @@ async function answer(
     if (later === RELEASED) {
       return respondProblem({ ...no("too_many_polls"), cut: true }, owner, parts);
     }
-    // Not woken in time, or released: the answer is whatever the record says now.
+    // Not woken in time, or all waiting has ended: the answer is whatever the record says now.
     const shown = found(id, later ?? await lookUp(id, parts, SHOWN_BEFORE));
     return await respond(shown, { owner, signal }, parts);
   } finally {
