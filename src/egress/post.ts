@@ -20,8 +20,9 @@ export interface Post {
 const DIRECT = { proxyEnv: {} };
 
 /**
- * Speaks HTTP on `socket` and on nothing else, for several requests in turn. Bypasses Node's own way of handing out sockets: if a reused socket breaks, even if we ended
- * it, Deno 2.9.6 resends by itself and waits for a new one.
+ * Speaks HTTP on `socket` and on nothing else, for several requests in turn. Bypasses Node's own way
+ * of handing out sockets: if a reused socket breaks, even if we ended it, Deno 2.9.6 resends by
+ * itself and waits for a new one.
  */
 export function agentOn(socket: Socket): Agent {
   const addRequest = (outgoing: ClientRequest) => outgoing.onSocket(socket);
